@@ -1,0 +1,26 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""ASTROMER for Hugging Face Transformers. Importing the package registers its classes with the Auto classes."""
+
+from transformers import (
+    AutoConfig,
+    AutoFeatureExtractor,
+    AutoModel,
+    AutoModelForPreTraining,
+    AutoModelForSequenceClassification,
+)
+
+from .configuration_astromer import AstromerConfig
+from .feature_extraction_astromer import AstromerFeatureExtractor, LightCurveWindows, RaggedLightCurves
+from .modeling_astromer import (
+    AstromerForMaskedReconstruction,
+    AstromerForSequenceClassification,
+    AstromerModel,
+)
+
+__version__ = "0.1.0"
+
+AutoConfig.register("astromer", AstromerConfig, exist_ok=True)
+AutoModel.register(AstromerConfig, AstromerModel, exist_ok=True)
+AutoModelForPreTraining.register(AstromerConfig, AstromerForMaskedReconstruction, exist_ok=True)
+AutoModelForSequenceClassification.register(AstromerConfig, AstromerForSequenceClassification, exist_ok=True)
+AutoFeatureExtractor.register(AstromerConfig, AstromerFeatureExtractor, exist_ok=True)

@@ -1,0 +1,161 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""The command `astromer-hf`: wiring from arguments to the package's functions; there is no logic here."""
+
+import argparse
+import logging
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+COLUMN_ROLES = ("object_id", "mjd", "mag", "magerr", "band", "label")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(prog="astromer-hf", description="Embed astronomical light curves with ASTROMER.")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+
+    embed = verbs.add_parser(
+        "embed",
+        help="one embedding an object, from a table of light curves",
+        description="Embed every light curve of a parquet or CSV table: list columns (one row an object) or one row a "
+        "measurement. Writes object_id, num_points, num_windows, dropped_points and embedding, in the order of the table.",
+    )
+    embed.add_argument("source", type=Path, help="parquet or CSV table, or a folder of parquet shards")
+    embed.add_argument("-o", "--output", type=Path, required=True, help="parquet file to write")
+    embed.add_argument("--model", required=True, help="model folder, or model id on the Hub")
+    embed.add_argument("--revision", help="branch, tag or commit of a model on the Hub")
+    embed.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps; auto takes a GPU if there is one")
+    embed.add_argument("--dtype", default="float32", choices=("float32", "bfloat16", "float16"))
+    embed.add_argument("--batch-size", type=int, default=64, metavar="WINDOWS", help="windows a forward pass")
+    embed.add_argument(
+        "--level",
+        default="object",
+        choices=("object", "window", "observation"),
+        help="also write the embedding of every window, or of every observation",
+    )
+    embed.add_argument(
+        "--masking-scheme",
+        choices=("hidden", "additive", "additive_padding"),
+        help="instead of the model's own; additive_padding repeats the TensorFlow package's treatment of padding",
+    )
+    embed.add_argument("--quiet", action="store_true", help="no progress bar")
+    for role in COLUMN_ROLES:
+        embed.add_argument(f"--{role.replace('_', '-')}-column", metavar="NAME", help=f"the table's column for {role}")
+    embed.set_defaults(run=run_embed)
+
+    convert = verbs.add_parser("convert", help="the released TensorFlow checkpoint to a Transformers model folder")
+    convert.add_argument("source", type=Path, help="zip file as published, or its folder")
+    convert.add_argument("output", type=Path, help="folder to write, new or empty")
+    convert.set_defaults(run=run_convert)
+
+    simulate = verbs.add_parser("simulate", help="a table of simulated light curves to try things on")
+    simulate.add_argument("-o", "--output", type=Path, required=True, help="parquet file to write")
+    simulate.add_argument("-n", "--num-objects", type=int, default=100)
+    simulate.add_argument("--survey", default="macho_like", help="whose cadence and noise")
+    simulate.add_argument("--seed", type=int, default=0)
+    simulate.set_defaults(run=run_simulate)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; 0 on success, 1 after a clear message on standard error."""
+    args = build_parser().parse_args(argv)
+    logging.basicConfig(format="%(message)s")
+    try:
+        args.run(args)
+    except (ValueError, OSError, ImportError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        return 130
+    return 0
+
+
+def run_embed(args: argparse.Namespace) -> None:
+    """`astromer-hf embed`."""
+    from .embedding import embed_table
+
+    model, feature_extractor = load_encoder(args.model, args.revision, args.device, args.dtype)
+    if args.masking_scheme:
+        model.config.masking_scheme = args.masking_scheme
+    started = time.perf_counter()
+    report = embed_table(
+        args.source,
+        args.output,
+        model,
+        feature_extractor=feature_extractor,
+        batch_size=args.batch_size,
+        columns={role: getattr(args, f"{role}_column") for role in COLUMN_ROLES},
+        level=args.level,
+        show_progress=not args.quiet,
+        description={
+            "model": str(args.model),
+            "dtype": args.dtype,
+            "masking_scheme": model.config.masking_scheme,
+        },
+    )
+    seconds = time.perf_counter() - started
+    print(
+        f"{report.num_objects} light curves ({report.num_points} observations, {report.num_windows} windows) in "
+        f"{seconds:.1f} s, {report.num_objects / seconds:.0f} curves/s, peak memory "
+        f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB -> {args.output}"
+    )
+    if report.dropped_points:
+        print(f"{report.dropped_points} observations without a finite time and magnitude were left out.")
+    if report.not_embedded:
+        shown = ", ".join(report.not_embedded[:10]) + (" ..." if len(report.not_embedded) > 10 else "")
+        print(
+            f"{len(report.not_embedded)} light curves have no usable observation; their embedding is null: {shown}",
+            file=sys.stderr,
+        )
+
+
+def run_convert(args: argparse.Namespace) -> None:
+    """`astromer-hf convert`."""
+    from .conversion import convert_tf_checkpoint
+
+    quiet_transformers()
+    model = convert_tf_checkpoint(args.source, args.output)
+    print(f"{args.source} -> {args.output}: {model.num_parameters():,} parameters")
+
+
+def run_simulate(args: argparse.Namespace) -> None:
+    """`astromer-hf simulate`."""
+    import pyarrow.parquet as pq
+
+    from .simulation import simulate_light_curves, to_table
+
+    pq.write_table(to_table(simulate_light_curves(args.num_objects, seed=args.seed, survey=args.survey)), args.output)
+    print(f"{args.num_objects} simulated light curves -> {args.output}")
+
+
+def load_encoder(model: str, revision: str | None, device: str, dtype: str) -> tuple[Any, Any]:
+    """The encoder and its feature extractor, from a folder or the Hub."""
+    import torch
+    from transformers import AutoFeatureExtractor, AutoModel
+
+    import astromer_hf  # noqa: F401 (registers the classes)
+
+    quiet_transformers()
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    where: dict[str, Any] = {} if revision is None else {"revision": revision}
+    encoder = AutoModel.from_pretrained(model, dtype=getattr(torch, dtype), **where)
+    return encoder.to(device), AutoFeatureExtractor.from_pretrained(model, **where)
+
+
+def quiet_transformers() -> None:
+    """Leave the screen to our own progress bar."""
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""`AstromerConfig`: every architectural number of ASTROMER, once.
+
+Nothing comes before this file; `modeling_astromer.py` and `feature_extraction_astromer.py` read it. The three files are
+pushed to the Hub with the weights, so they import only torch, numpy, transformers and each other.
+"""
+
+from typing import Literal
+
+from huggingface_hub.dataclasses import strict
+from transformers import PreTrainedConfig
+
+
+@strict
+class AstromerConfig(PreTrainedConfig):
+    r"""Configuration of an ASTROMER encoder and its heads. The defaults are the paper's encoder with honest hiding.
+
+    Args:
+        hidden_size (`int`, defaults to 256): Width of every observation's embedding (`d_pe` and `d_k * heads` upstream).
+        num_hidden_layers (`int`, defaults to 2): Number of self-attention blocks.
+        num_attention_heads (`int`, defaults to 4): Heads of each block.
+        intermediate_size (`int`, defaults to 128): Width of the feed-forward layer inside a block.
+        hidden_act (`str`, defaults to `"tanh"`): Activation of the feed-forward layer.
+        hidden_dropout_prob (`float`, defaults to 0.1): Dropout after the attention projection and after the feed-forward
+            layer. (Upstream's own training never switched it on.)
+        layer_norm_eps (`float`, defaults to 1e-6): Epsilon of every layer norm.
+        window_size (`int`, defaults to 200): Observations in a window. The model takes any length; the feature extractor
+            and the data collator cut windows of this size.
+        time_encoding_base (`float`, defaults to 10000): Base of the geometric series of angular frequencies, in rad/day.
+            The paper prints 1000; the released weights were trained with 10000.
+        masking_scheme (`"hidden"`, `"additive"` or `"additive_padding"`, defaults to `"hidden"`): What a masked
+            observation means to the encoder.
+
+            - `"hidden"`: the paper's intent. Its magnitude never enters the encoder and nothing attends to it; its time
+              does enter, and it queries the visible observations. Padding takes no part.
+            - `"additive"`: what the released weights were trained with. The magnitude stays in the input, and 1 is added
+              to every attention logit whose query or key is masked: the encoder sees what it is asked to predict.
+              Padding takes no part.
+            - `"additive_padding"`: upstream bit for bit. As `"additive"`, and padding takes part in attention as if it
+              were a masked observation of magnitude 0 at time 0. For parity checks and migration only.
+        time_bias_scales (`list[float]`, *optional*): Initial time scales τ in days, one per head, of a learned bias
+            -g·log(1 + |Δt|/τ) on the attention logits. `None` (the paper's model) leaves it out.
+        use_residual (`bool`, defaults to `False`): Add each sublayer's input to its output before the layer norm. The
+            paper's blocks have no residual connections.
+        classifier_hidden_sizes (`list[int]`, defaults to `[1024, 512, 256]`): Widths of the classification head's hidden
+            layers (paper, Sect. 4.4); `[]` is a linear head.
+        classifier_dropout (`float`, defaults to 0.0): Dropout after each hidden layer of the classification head.
+
+    Raises:
+        huggingface_hub.errors.StrictDataclassError: a field has the wrong type or the fields contradict each other.
+    """
+
+    model_type = "astromer"
+
+    hidden_size: int = 256
+    num_hidden_layers: int = 2
+    num_attention_heads: int = 4
+    intermediate_size: int = 128
+    hidden_act: str = "tanh"
+    hidden_dropout_prob: float | int = 0.1
+    layer_norm_eps: float = 1e-6
+    window_size: int = 200
+    time_encoding_base: float | int = 10000.0
+    masking_scheme: Literal["hidden", "additive", "additive_padding"] = "hidden"
+    time_bias_scales: list[float | int] | None = None
+    use_residual: bool = False
+    classifier_hidden_sizes: list[int] | tuple[int, ...] = (1024, 512, 256)
+    classifier_dropout: float | int = 0.0
+
+    def validate_architecture(self) -> None:
+        """Refuse sizes that contradict each other (called at construction and when saving)."""
+        for name in ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "window_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}.")
+        if self.hidden_size % 2:
+            raise ValueError(f"`hidden_size` must be even (sine and cosine pairs), got {self.hidden_size}.")
+        if self.hidden_size % self.num_attention_heads:
+            raise ValueError(
+                f"`hidden_size` ({self.hidden_size}) must be a multiple of `num_attention_heads` "
+                f"({self.num_attention_heads})."
+            )
+        if self.time_encoding_base <= 1:
+            raise ValueError(f"`time_encoding_base` must be greater than 1, got {self.time_encoding_base}.")
+        if not 0 <= self.hidden_dropout_prob < 1 or not 0 <= self.classifier_dropout < 1:
+            raise ValueError("Dropout probabilities must lie in [0, 1).")
+        if self.time_bias_scales is not None and (
+            len(self.time_bias_scales) != self.num_attention_heads or min(self.time_bias_scales) <= 0
+        ):
+            raise ValueError(
+                f"`time_bias_scales` needs one positive scale in days for each of the {self.num_attention_heads} heads, "
+                f"got {self.time_bias_scales}."
+            )
+
+
+__all__ = ["AstromerConfig"]

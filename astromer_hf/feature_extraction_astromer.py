@@ -1,0 +1,417 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""Light curves to tensors: `AstromerFeatureExtractor` cuts, centres and pads windows for the model.
+
+Before it stands a survey's table (catalogue names: `mjd`, `mag`, `magerr`), after it the model (tensor names: `times`,
+`magnitudes`, `magnitude_errors`). Three steps, none with a Python loop over observations: `RaggedLightCurves` holds and cleans
+many curves as flat arrays, `cut_windows` decides which observations make a window, the extractor gathers and centres them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from transformers import BatchFeature
+from transformers.feature_extraction_sequence_utils import SequenceFeatureExtractor
+
+WindowKind = Literal["sequential", "random", "first", "last"]
+WINDOW_KINDS: tuple[WindowKind, ...] = ("sequential", "random", "first", "last")
+MAX_ABS_MAGNITUDE = 90.0  # surveys mark missing magnitudes by 99, 99.999, -99, ...; no star is that bright or faint
+MAX_TIME_SPAN_DAYS = 100_000.0  # 270 years; photographic archives span about 130
+MAX_ABS_TIME_DAYS = 1e8  # a Julian date is 2.5e6, Unix time in seconds 1.7e9
+
+
+@dataclass(frozen=True)
+class RaggedLightCurves:
+    """Many light curves of unequal length as flat arrays; curve i is the slice `offsets[i]:offsets[i + 1]`.
+
+    Args:
+        times (`np.ndarray` of shape `(P,)`, float64): days; the zero point is free.
+        magnitudes (`np.ndarray` of shape `(P,)`, float64): magnitudes.
+        magnitude_errors (`np.ndarray` of shape `(P,)`, float64, *optional*): one standard deviation, magnitudes.
+        offsets (`np.ndarray` of shape `(N + 1,)`, int64): where each curve starts, and the total.
+    """
+
+    times: np.ndarray
+    magnitudes: np.ndarray
+    magnitude_errors: np.ndarray | None
+    offsets: np.ndarray
+
+    @classmethod
+    def from_arrays(cls, mjd: Any, mag: Any, magerr: Any = None) -> "RaggedLightCurves":
+        """Gather one curve (1-d arrays) or several (a list of them, or a 2-d array) into flat float64 arrays.
+
+        Raises:
+            ValueError: curves or columns of unequal length, or values that are not numbers.
+        """
+        columns = {"mjd": _as_curves(mjd, "mjd"), "mag": _as_curves(mag, "mag")}
+        if magerr is not None:
+            columns["magerr"] = _as_curves(magerr, "magerr")
+        lengths = np.array([len(curve) for curve in columns["mjd"]], dtype=np.int64)
+        for name, curves in columns.items():
+            if len(curves) != len(lengths):
+                raise ValueError(
+                    f"`mjd` holds {len(lengths)} light curves and `{name}` {len(curves)}: give one for each."
+                )
+            other = np.array([len(curve) for curve in curves], dtype=np.int64)
+            if len(wrong := np.flatnonzero(other != lengths)):
+                i = wrong[0]
+                raise ValueError(f"Light curve {i} has {lengths[i]} values in `mjd` and {other[i]} in `{name}`.")
+        flat = {name: np.concatenate(curves) if curves else np.empty(0) for name, curves in columns.items()}
+        return cls(flat["mjd"], flat["mag"], flat.get("magerr"), np.concatenate(([0], np.cumsum(lengths))))
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Observations of each curve, `(N,)`."""
+        return np.diff(self.offsets)
+
+    @property
+    def object_index(self) -> np.ndarray:
+        """The curve that each observation belongs to, `(P,)`."""
+        return np.repeat(np.arange(len(self.offsets) - 1), self.lengths)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def clean(self) -> tuple["RaggedLightCurves", np.ndarray]:
+        """Drop observations without a usable time or magnitude and sort the rest by time.
+
+        Dropped are NaN and infinite times and magnitudes and the surveys' markers of a missing magnitude (|mag| > 90).
+        Repeated times stay; a missing or non-positive error does not drop an observation and becomes NaN.
+
+        Returns:
+            The clean curves (curve i stays curve i, perhaps with no observation left), and how many observations each
+            curve lost, `(N,)`.
+
+        Raises:
+            ValueError: the times cannot be days.
+        """
+        keep = np.isfinite(self.times) & (np.abs(self.magnitudes) <= MAX_ABS_MAGNITUDE)
+        curves, dropped = self, np.zeros(len(self), dtype=np.int64)
+        if not keep.all():
+            kept = np.concatenate(([0], np.cumsum(keep)))[self.offsets]
+            dropped = self.lengths - np.diff(kept)
+            curves = curves._take(keep, kept)
+        owner = curves.object_index
+        unsorted = (np.diff(curves.times) < 0) & (np.diff(owner) == 0)
+        if unsorted.any():
+            curves = curves._take(np.lexsort((curves.times, owner)), curves.offsets)
+        curves._check_times_are_days()
+        if curves.magnitude_errors is not None:
+            with np.errstate(invalid="ignore"):
+                usable = np.isfinite(curves.magnitude_errors) & (curves.magnitude_errors > 0)
+            errors = np.where(usable, curves.magnitude_errors, np.nan)
+            curves = RaggedLightCurves(curves.times, curves.magnitudes, errors, curves.offsets)
+        return curves, dropped
+
+    def _take(self, index: np.ndarray, offsets: np.ndarray) -> "RaggedLightCurves":
+        errors = None if self.magnitude_errors is None else self.magnitude_errors[index]
+        return RaggedLightCurves(self.times[index], self.magnitudes[index], errors, offsets)
+
+    def _check_times_are_days(self) -> None:
+        """Times are sorted here, so that a curve's first and last bound it."""
+        filled = np.flatnonzero(self.lengths)
+        if not len(filled):
+            return
+        first, last = self.times[self.offsets[filled]], self.times[self.offsets[filled + 1] - 1]
+        bad = (last - first > MAX_TIME_SPAN_DAYS) | (np.maximum(np.abs(first), np.abs(last)) > MAX_ABS_TIME_DAYS)
+        if bad.any():
+            i = np.flatnonzero(bad)[0]
+            raise ValueError(
+                f"Times must be days (MJD, HJD or JD; any zero point), but light curve {filled[i]} runs from {first[i]:.6g} "
+                f"to {last[i]:.6g}. If these are seconds, divide them by 86400."
+            )
+
+
+def _as_curves(values: Any, name: str) -> list[np.ndarray]:
+    """Any accepted form of a column, as a list of 1-d native float64 arrays."""
+    if isinstance(values, (str, bytes, dict)) or np.ndim(values if not isinstance(values, (list, tuple)) else 0) > 2:
+        raise ValueError(f"`{name}` must be one light curve (1-d) or a list of them, got {type(values).__name__}.")
+    if isinstance(values, (list, tuple)):
+        several = len(values) > 0 and any(np.ndim(value) > 0 or value is None for value in values[:1])
+        several = several or (len(values) > 0 and hasattr(values[0], "__len__") and not isinstance(values[0], str))
+    else:
+        if not hasattr(values, "shape"):
+            values = np.asarray(values)
+        several = len(values.shape) == 2 or (values.dtype == object and len(values) and np.ndim(values[0]) == 1)
+    curves = values if several else [values]
+    return [_as_float64(curve, name, i) for i, curve in enumerate(curves)]
+
+
+def _as_float64(values: Any, name: str, i: int) -> np.ndarray:
+    """One curve's column as a 1-d float64 array; masked entries and None become NaN."""
+    try:
+        array = (
+            np.ma.filled(np.ma.asarray(values).astype(np.float64), np.nan) if np.ma.isMaskedArray(values) else values
+        )
+        array = np.asarray(array, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"`{name}` of light curve {i} must be numbers: {error}.") from error
+    if array.ndim != 1:
+        raise ValueError(f"`{name}` of light curve {i} must be 1-d, got shape {array.shape}.")
+    return array
+
+
+def cut_windows(
+    lengths: np.ndarray, window_size: int, windows: WindowKind, generator: np.random.Generator | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Decide which observations make a window.
+
+    Args:
+        lengths (`np.ndarray` of shape `(N,)`): observations of each curve.
+        window_size (`int`): observations in a full window; a shorter curve is one shorter window.
+        windows (`str`): `"sequential"`: non-overlapping windows, the last one shifted back to end at the last
+            observation; `"random"`: one window an object at a random place; `"first"`, `"last"`: one at that end.
+        generator (`np.random.Generator`, *optional*): draws the places of random windows.
+
+    Returns:
+        `(object_index, start, length)`, each `(W,)` int64: the curve of every window, its first observation in that curve, and
+        its observations. Curves without observations have no window; windows of a curve are in time order.
+    """
+    if windows not in WINDOW_KINDS:
+        raise ValueError(f"`windows` must be one of {', '.join(WINDOW_KINDS)}, got {windows!r}.")
+    if window_size < 1:
+        raise ValueError(f"`window_size` must be at least 1, got {window_size}.")
+    room = np.maximum(lengths - window_size, 0)  # the latest start of a full window
+    if windows == "sequential":
+        per_object = -(-lengths // window_size)
+        object_index = np.repeat(np.arange(len(lengths)), per_object)
+        nth = np.arange(len(object_index)) - np.repeat(np.cumsum(per_object) - per_object, per_object)
+        start = np.minimum(nth * window_size, room[object_index])
+    else:
+        object_index = np.flatnonzero(lengths)
+        if windows == "random":
+            generator = np.random.default_rng() if generator is None else generator
+            start = generator.integers(0, room[object_index] + 1)
+        else:
+            start = room[object_index] if windows == "last" else np.zeros_like(object_index)
+    return object_index, start, np.minimum(lengths[object_index], window_size)
+
+
+class LightCurveWindows(BatchFeature):
+    """Tensors for the model, and beside them (as attributes, so that `model(**windows)` works) the way back to the objects.
+
+    Keys: `magnitudes`, `times` (float32), `attention_mask` (int64) and, where errors were given, `magnitude_errors`
+    (float32; NaN where unknown), each of shape `(W, L)`.
+
+    Attributes:
+        object_index (`np.ndarray` of shape `(W,)`): the light curve of every window, in input order.
+        window_start (`np.ndarray` of shape `(W,)`): the window's first observation in the cleaned curve.
+        window_length (`np.ndarray` of shape `(W,)`): its observations.
+        time_means, magnitude_means (`np.ndarray` of shape `(W,)`, float64): what was subtracted.
+        num_points (`np.ndarray` of shape `(N,)`): usable observations of every light curve; 0 gives no window.
+        dropped_points (`np.ndarray` of shape `(N,)`): observations dropped by `RaggedLightCurves.clean`.
+    """
+
+    object_index: np.ndarray
+    window_start: np.ndarray
+    window_length: np.ndarray
+    time_means: np.ndarray
+    magnitude_means: np.ndarray
+    num_points: np.ndarray
+    dropped_points: np.ndarray
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__.copy()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+    def per_observation(self, values: Any) -> list[np.ndarray]:
+        """Bring `values` (W, L, ...) back to one array a light curve, `(num_points, ...)`, every observation once.
+
+        Observations that two windows share (the last window is shifted back) take the later window's value.
+        """
+        values = np.asarray(values.detach().cpu().float() if hasattr(values, "detach") else values)
+        offsets = np.concatenate(([0], np.cumsum(self.num_points)))
+        valid = np.arange(values.shape[1]) < self.window_length[:, None]
+        position = (offsets[self.object_index] + self.window_start)[:, None] + np.arange(values.shape[1])
+        flat = np.full((offsets[-1], *values.shape[2:]), np.nan, dtype=values.dtype)
+        flat[position[valid]] = values[valid]
+        return np.split(flat, offsets[1:-1])
+
+
+class AstromerFeatureExtractor(SequenceFeatureExtractor):
+    r"""Turn light curves into centred, padded windows.
+
+    Args:
+        window_size (`int`, defaults to 200): observations in a full window.
+
+    `feature_size`, `sampling_rate` and `padding_value` belong to the base class; light curves have one feature and no
+    sampling rate, and padding is 0.
+    """
+
+    model_input_names = ["magnitudes", "times", "attention_mask"]  # noqa: RUF012 (read by transformers as it stands)
+
+    def __init__(
+        self,
+        window_size: int = 200,
+        feature_size: int = 1,
+        sampling_rate: int = 1,
+        padding_value: float = 0.0,
+        **kwargs: Any,
+    ):
+        super().__init__(feature_size, sampling_rate, padding_value, **kwargs)
+        if window_size < 1:
+            raise ValueError(f"`window_size` must be at least 1, got {window_size}.")
+        self.window_size = window_size  # an attribute named `window` would not be saved
+
+    def __call__(
+        self,
+        mjd: Any,
+        mag: Any,
+        magerr: Any = None,
+        *,
+        windows: WindowKind = "sequential",
+        window_size: int | None = None,
+        padding: Literal["longest", "max_length"] = "longest",
+        return_tensors: Literal["np", "pt"] | None = None,
+        generator: np.random.Generator | None = None,
+    ) -> LightCurveWindows:
+        """Clean, cut, centre and pad one light curve or several.
+
+        Args:
+            mjd: observation times in days (MJD, HJD, JD, any zero point): a 1-d array, or a list of them.
+            mag: magnitudes, likewise.
+            magerr: errors of the magnitudes, likewise, *optional*; the encoder never sees them.
+            windows: which windows to cut, see `cut_windows`.
+            window_size: observations in a full window instead of the extractor's own.
+            padding: pad to the longest window here, or to `window_size`.
+            return_tensors: `"pt"` for torch tensors, numpy arrays otherwise.
+            generator: draws random windows.
+
+        Returns:
+            [`LightCurveWindows`]
+
+        Raises:
+            ValueError: unequal lengths, values that are not numbers, times that cannot be days, or a light curve without a
+                usable observation.
+        """
+        curves, dropped = RaggedLightCurves.from_arrays(mjd, mag, magerr).clean()
+        if len(empty := np.flatnonzero(curves.lengths == 0)):
+            raise ValueError(
+                f"{len(empty)} of {len(curves)} light curves have no finite observation, the first is number {empty[0]}. "
+                "Leave them out, or use `embed_light_curves`, which reports them and embeds the rest."
+            )
+        features = self.extract(curves, windows, window_size=window_size, padding=padding, generator=generator)
+        features.dropped_points = dropped
+        return features.convert_to_tensors(return_tensors)
+
+    def extract(
+        self,
+        curves: RaggedLightCurves,
+        windows: WindowKind = "sequential",
+        *,
+        window_size: int | None = None,
+        padding: Literal["longest", "max_length"] = "longest",
+        generator: np.random.Generator | None = None,
+    ) -> LightCurveWindows:
+        """Cut, centre and pad curves that are clean already; curves without observations have no window."""
+        size = self.window_size if window_size is None else window_size
+        cut = cut_windows(curves.lengths, size, windows, generator)
+        features = self.gather(curves, *cut, padded_length=size if padding == "max_length" else None)
+        features.num_points = curves.lengths
+        features.dropped_points = np.zeros(len(curves), dtype=np.int64)
+        return features
+
+    def gather(
+        self,
+        curves: RaggedLightCurves,
+        object_index: np.ndarray,
+        start: np.ndarray,
+        length: np.ndarray,
+        padded_length: int | None = None,
+    ) -> LightCurveWindows:
+        """Gather the given windows (as `cut_windows` returns them) of clean curves into padded, centred arrays."""
+        width = int(length.max(initial=1)) if padded_length is None else padded_length
+        valid = np.arange(width) < length[:, None]
+        first = curves.offsets[object_index] + start
+        data, means = {}, {}
+        for name, flat in (("magnitudes", curves.magnitudes), ("times", curves.times)):
+            data[name], means[name] = center_window(_slices(flat, first, width), valid)
+        data["attention_mask"] = valid.astype(np.int64)
+        if curves.magnitude_errors is not None:
+            errors = _slices(curves.magnitude_errors, first, width).astype(np.float32)
+            data["magnitude_errors"] = np.where(valid, errors, np.float32(0))
+        features = LightCurveWindows(data)
+        features.object_index, features.window_start, features.window_length = object_index, start, length
+        features.magnitude_means, features.time_means = means["magnitudes"], means["times"]
+        return features
+
+    def restore_magnitudes(self, magnitudes: Any, windows: LightCurveWindows) -> np.ndarray:
+        """Undo the centring: add each window's mean to `magnitudes` (W, L), a reconstruction say; float64."""
+        magnitudes = magnitudes.detach().cpu().float() if hasattr(magnitudes, "detach") else magnitudes
+        return np.asarray(magnitudes, dtype=np.float64) + windows.magnitude_means[:, None]
+
+    def pad(
+        self,
+        processed_features: Any,
+        padding: bool | str = True,
+        max_length: int | None = None,
+        truncation: bool = False,
+        pad_to_multiple_of: int | None = None,
+        return_attention_mask: bool | None = None,
+        return_tensors: str | None = None,
+    ) -> BatchFeature:
+        """Batch windows of unequal length, `[{"magnitudes": (L_i,), "times": (L_i,), ...}, ...]`, padding with zeros.
+
+        What Trainer's default collator calls when the extractor is its `processing_class`. Per-observation entries are padded
+        on the right, an `attention_mask` is added where there is none, and one-a-window entries (`labels`) are stacked.
+        """
+        rows: Sequence[dict[str, Any]] = processed_features
+        lengths = [len(row["magnitudes"]) for row in rows]
+        width = max_length if padding == "max_length" and max_length else max(lengths)
+        width = -(-width // pad_to_multiple_of) * pad_to_multiple_of if pad_to_multiple_of else width
+        if max(lengths) > width:
+            raise ValueError(f"A window has {max(lengths)} observations, more than `max_length` {max_length}.")
+        batch: dict[str, Any] = {}
+        for name in rows[0]:
+            values = [np.asarray(row[name]) for row in rows]
+            if values[0].ndim:
+                dtype = np.float32 if name in ("magnitudes", "times", "magnitude_errors") else values[0].dtype
+                batch[name] = np.zeros((len(rows), width), dtype=dtype)
+                for target, value in zip(batch[name], values, strict=True):
+                    target[: len(value)] = value
+            else:
+                batch[name] = np.stack(values)
+        if "attention_mask" not in batch:
+            batch["attention_mask"] = (np.arange(width) < np.array(lengths)[:, None]).astype(np.int64)
+        return BatchFeature(batch, tensor_type=return_tensors)
+
+
+def center_window(values: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Subtract each window's mean over its observations in float64, in place; padding becomes 0.
+
+    One float32 step at MJD 58000 is 5.6 minutes, so the mean is taken off first and the cast comes last. The first value is
+    taken off before the mean, so that shifting the input by a constant changes the mean and nothing else.
+
+    Args:
+        values (`np.ndarray` of shape `(W, L)`, float64): finite everywhere, padding included; overwritten.
+        valid (`np.ndarray` of shape `(W, L)`, bool): True for observations; the first of each window is one.
+
+    Returns:
+        `(centred, means)`: float32 `(W, L)` and float64 `(W,)`.
+    """
+    padded = not valid.all()
+    origin = values[:, 0].copy()
+    values -= origin[:, None]
+    if padded:
+        values *= valid
+    mean = values.sum(1) / valid.sum(1)
+    values -= mean[:, None]
+    centred = values.astype(np.float32)
+    if padded:
+        centred *= valid
+    return centred, origin + mean
+
+
+def _slices(flat: np.ndarray, first: np.ndarray, width: int) -> np.ndarray:
+    """Copy `flat[i : i + width]` for every i in `first` into (W, width); what lies beyond a window is another's, or zero."""
+    if not len(first):
+        return np.zeros((0, width))
+    if first.max() + width > len(flat):
+        flat = np.concatenate((flat, np.zeros(width)))
+    return np.lib.stride_tricks.sliding_window_view(flat, width)[first]
+
+
+__all__ = ["AstromerFeatureExtractor", "LightCurveWindows", "RaggedLightCurves", "cut_windows"]

@@ -1,0 +1,469 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""ASTROMER (Donoso-Oliva et al. 2023, A&A 670, A54): the encoder and its two heads.
+
+Reads top to bottom as the paper's Sect. 3: time encoding + magnitude embedding, self-attention blocks, then the
+reconstruction of hidden magnitudes and the classification of windows. Before it stands `feature_extraction_astromer.py`,
+which makes the tensors; after it `embedding.py`, which turns window outputs into one embedding an object.
+
+Shapes: B windows, L observations a window, D = `hidden_size`, H heads. Polarity of every mask is stated where it enters.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from transformers import initialization as init
+from transformers.activations import ACT2FN
+from transformers.masking_utils import create_bidirectional_mask
+from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS, PreTrainedModel
+from transformers.processing_utils import Unpack
+from transformers.utils import ModelOutput, TransformersKwargs, can_return_tuple
+from transformers.utils.generic import maybe_autocast, merge_with_config_defaults
+from transformers.utils.output_capturing import capture_outputs
+
+from .configuration_astromer import AstromerConfig
+
+
+@dataclass
+class AstromerForMaskedReconstructionOutput(ModelOutput):
+    r"""What `AstromerForMaskedReconstruction` returns.
+
+    Args:
+        loss (`torch.FloatTensor` of shape `(1,)`, *optional*, returned with `labels`): root of the mean over windows of
+            each window's mean squared error over scored observations, in magnitudes.
+        reconstruction (`torch.FloatTensor` of shape `(B, L)`): centred magnitude predicted at every observation.
+        last_hidden_state (`torch.FloatTensor` of shape `(B, L, D)`): embedding of every observation.
+        hidden_states (`tuple`, *optional*): embeddings before the first block and after every block, each `(B, L, D)`.
+        attentions (`tuple`, *optional*): attention weights of every block, each `(B, H, L, L)`; eager attention only.
+    """
+
+    loss: torch.FloatTensor | None = None
+    reconstruction: torch.FloatTensor | None = None
+    last_hidden_state: torch.FloatTensor | None = None
+    hidden_states: tuple[torch.FloatTensor, ...] | None = None
+    attentions: tuple[torch.FloatTensor, ...] | None = None
+
+
+class AstromerTimeEncoding(nn.Module):
+    """Sinusoidal encoding of the observation times (paper, Eq. 2): PE_j(t) = sin(ω_j t) for even j, cos(ω_j t) for odd j.
+
+    ω_j = base^(-2j/D) for every j in [0, D), as the released code has it, and not the same ω for each sine-cosine pair:
+    the frequencies fall from 1 rad/day to base^-2. Angles are computed in float32 whatever the model's dtype, since
+    bfloat16 cannot tell two nights apart.
+    """
+
+    def __init__(self, config: AstromerConfig):
+        super().__init__()
+        self.hidden_size = config.hidden_size
+        self.base = float(config.time_encoding_base)
+        self.angular_frequencies = nn.Buffer(self.compute_angular_frequencies(), persistent=False)
+
+    def compute_angular_frequencies(self) -> torch.Tensor:
+        """ω_j in rad/day, float32, shape `(D,)`."""
+        exponents = [2.0 * j / self.hidden_size for j in range(self.hidden_size)]
+        return torch.tensor([self.base**-exponent for exponent in exponents], dtype=torch.float32)
+
+    def _apply(self, fn: Callable, recurse: bool = True) -> "AstromerTimeEncoding":
+        frequencies = self.angular_frequencies
+        super()._apply(fn, recurse)
+        if self.angular_frequencies.dtype != torch.float32:  # `.to(bfloat16)` moves the buffer but must not round it
+            self.angular_frequencies = frequencies.to(self.angular_frequencies.device)
+        return self
+
+    def forward(self, times: torch.Tensor) -> torch.Tensor:
+        """Encode `times` (B, L), days, into (B, L, D), float32."""
+        with maybe_autocast(device_type=times.device.type, enabled=False):
+            angles = times.float()[..., None] * self.angular_frequencies
+            return torch.stack((angles[..., 0::2].sin(), angles[..., 1::2].cos()), dim=-1).flatten(-2)
+
+
+class AstromerEmbeddings(nn.Module):
+    """The input of the first block (paper, Sect. 3.2): linear embedding of the magnitude plus encoding of the time."""
+
+    def __init__(self, config: AstromerConfig):
+        super().__init__()
+        self.magnitude_embedding = nn.Linear(1, config.hidden_size)
+        self.time_encoding = AstromerTimeEncoding(config)
+
+    def forward(self, magnitudes: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
+        """Embed `magnitudes` and `times`, both (B, L), into (B, L, D)."""
+        embedded = self.magnitude_embedding(magnitudes[..., None].to(self.magnitude_embedding.weight.dtype))
+        return embedded + self.time_encoding(times).to(embedded.dtype)
+
+
+class AstromerTimeBias(nn.Module):
+    """Learned preference for observations near in time: -g_h·log(1 + |Δt|/τ_h) on the logits of head h. Not in the paper.
+
+    exp(bias) = (1 + |Δt|/τ)^-g, a heavy-tailed kernel: with it attention starts out as a kernel regression in time, which
+    honest hiding needs to leave the plateau of predicting the mean.
+    """
+
+    def __init__(self, config: AstromerConfig):
+        super().__init__()
+        self.initial_scales = [float(scale) for scale in config.time_bias_scales or ()]
+        self.log_scale = nn.Parameter(torch.empty(config.num_attention_heads))
+        self.strength = nn.Parameter(torch.empty(config.num_attention_heads))
+
+    def forward(self, time_distances: torch.Tensor) -> torch.Tensor:
+        """Bias of every head, (B, H, L, L), for `time_distances` |Δt| of shape (B, 1, L, L), days."""
+        scale = self.log_scale.float().exp()[:, None, None]
+        return -self.strength.float()[:, None, None] * torch.log1p(time_distances / scale)
+
+
+def eager_attention_forward(
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float,
+    dropout: float = 0.0,
+    **kwargs: Unpack[TransformersKwargs],
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Softmax(QKᵀ·scaling + mask) V, keeping the weights; query, key, value are (B, H, L, D/H)."""
+    logits = torch.matmul(query, key.transpose(2, 3)) * scaling
+    if attention_mask is not None:
+        logits = logits + attention_mask
+    weights = nn.functional.softmax(logits, dim=-1, dtype=torch.float32).to(value.dtype)
+    weights = nn.functional.dropout(weights, p=dropout, training=module.training)
+    return torch.matmul(weights, value).transpose(1, 2).contiguous(), weights
+
+
+class AstromerAttention(nn.Module):
+    """Multi-head self-attention over the observations of a window (paper, Eqs. 3-5) and its output projection."""
+
+    def __init__(self, config: AstromerConfig):
+        super().__init__()
+        self.config = config
+        self.head_dim = config.hidden_size // config.num_attention_heads
+        self.scaling = self.head_dim**-0.5
+        self.is_causal = False
+        self.q_proj = nn.Linear(config.hidden_size, config.hidden_size)
+        self.k_proj = nn.Linear(config.hidden_size, config.hidden_size)
+        self.v_proj = nn.Linear(config.hidden_size, config.hidden_size)
+        self.o_proj = nn.Linear(config.hidden_size, config.hidden_size)
+        self.time_bias = AstromerTimeBias(config) if config.time_bias_scales else None
+
+    def forward(
+        self,
+        hidden_states: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        time_distances: torch.Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        batch_and_length = hidden_states.shape[:-1]
+        heads = (*batch_and_length, -1, self.head_dim)
+        query = self.q_proj(hidden_states).view(heads).transpose(1, 2)
+        key = self.k_proj(hidden_states).view(heads).transpose(1, 2)
+        value = self.v_proj(hidden_states).view(heads).transpose(1, 2)
+        if self.time_bias is not None:
+            attention_mask = add_to_mask(attention_mask, self.time_bias(time_distances).to(query.dtype))
+
+        attend = ALL_ATTENTION_FUNCTIONS.get_interface(self.config._attn_implementation, eager_attention_forward)
+        mixed, weights = attend(self, query, key, value, attention_mask, dropout=0.0, scaling=self.scaling, **kwargs)
+        return self.o_proj(mixed.reshape(*batch_and_length, -1).contiguous()), weights
+
+
+class AstromerMLP(nn.Module):
+    """The feed-forward layer of a block: D -> `intermediate_size` (tanh) -> D."""
+
+    def __init__(self, config: AstromerConfig):
+        super().__init__()
+        self.fc1 = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.activation = ACT2FN[config.hidden_act]
+        self.fc2 = nn.Linear(config.intermediate_size, config.hidden_size)
+
+    def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        return self.fc2(self.activation(self.fc1(hidden_states)))
+
+
+class AstromerLayer(GradientCheckpointingLayer):
+    """One block: attention, dropout, layer norm, feed-forward, dropout, layer norm; the paper's has no residuals."""
+
+    def __init__(self, config: AstromerConfig):
+        super().__init__()
+        self.use_residual = config.use_residual
+        self.attention = AstromerAttention(config)
+        self.attention_layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.mlp = AstromerMLP(config)
+        self.output_layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+
+    def forward(
+        self,
+        hidden_states: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        time_distances: torch.Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> torch.Tensor:
+        mixed, _ = self.attention(hidden_states, attention_mask, time_distances, **kwargs)
+        mixed = self.dropout(mixed)
+        hidden_states = self.attention_layer_norm(hidden_states + mixed if self.use_residual else mixed)
+        transformed = self.dropout(self.mlp(hidden_states))
+        return self.output_layer_norm(hidden_states + transformed if self.use_residual else transformed)
+
+
+class AstromerPreTrainedModel(PreTrainedModel):
+    """Weight initialisation, saving and loading for every ASTROMER model."""
+
+    config: AstromerConfig
+    base_model_prefix = "model"
+    main_input_name = "magnitudes"
+    input_modalities = ("time",)
+    _input_embed_layer = "magnitude_embedding"
+    _no_split_modules = ["AstromerEmbeddings", "AstromerLayer"]  # noqa: RUF012 (read by transformers as it stands)
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _can_compile_fullgraph = True
+    _can_record_outputs = {"hidden_states": AstromerLayer, "attentions": AstromerAttention}  # noqa: RUF012
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, nn.Linear):
+            init.xavier_uniform_(module.weight)  # Keras' default, hence the paper's
+        elif isinstance(module, AstromerTimeEncoding):  # not in the checkpoint, so loading leaves it unset
+            init.copy_(module.angular_frequencies, module.compute_angular_frequencies())
+        elif isinstance(module, AstromerTimeBias):
+            init.copy_(module.log_scale, torch.tensor(module.initial_scales).log())
+            init.ones_(module.strength)
+
+
+class AstromerModel(AstromerPreTrainedModel):
+    """The ASTROMER encoder: embeddings of every observation (`last_hidden_state`) and of the window (`pooler_output`)."""
+
+    _keys_to_ignore_on_load_unexpected = (r"^decoder", r"^classifier")  # heads that a bare encoder leaves behind
+
+    def __init__(self, config: AstromerConfig):
+        super().__init__(config)
+        self.embeddings = AstromerEmbeddings(config)
+        self.layers = nn.ModuleList([AstromerLayer(config) for _ in range(config.num_hidden_layers)])
+        self.gradient_checkpointing = False
+        self.post_init()
+
+    @merge_with_config_defaults
+    @capture_outputs
+    def forward(
+        self,
+        magnitudes: torch.FloatTensor,
+        times: torch.FloatTensor,
+        attention_mask: torch.Tensor | None = None,
+        masked_positions: torch.BoolTensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> BaseModelOutputWithPooling:
+        r"""Encode windows of light curves.
+
+        Args:
+            magnitudes (`torch.FloatTensor` of shape `(B, L)`): magnitudes centred to zero mean in each window.
+            times (`torch.FloatTensor` of shape `(B, L)`): days, float32 or float64, centred to zero mean in each window.
+                Keep them out of half precision: one bfloat16 step at 1000 d is 8 d.
+            attention_mask (`torch.Tensor` of shape `(B, L)`, *optional*): 1 for observations, 0 for padding. All
+                observations when absent.
+            masked_positions (`torch.BoolTensor` of shape `(B, L)`, *optional*): True for observations whose magnitude is
+                hidden from the encoder, in the way `config.masking_scheme` says. None are when absent.
+
+        Returns:
+            `BaseModelOutputWithPooling`: `last_hidden_state` (B, L, D) and `pooler_output` (B, D), its mean over
+            observations (paper, Sect. 4.4). Rows of `last_hidden_state` at padding have no meaning.
+
+        Raises:
+            ValueError: shapes differ.
+        """
+        observed, masked = resolve_masks(magnitudes, times, attention_mask, masked_positions)
+        visible = observed & ~masked if self.config.masking_scheme == "hidden" else observed
+        # Selected, not multiplied: what stands in padding or at a hidden observation may be anything, NaN included.
+        hidden_states = self.embeddings(
+            torch.where(visible, magnitudes, torch.zeros_like(magnitudes)),
+            torch.where(observed, times, torch.zeros_like(times)),
+        )
+        time_distances = None
+        if self.config.time_bias_scales:
+            centred_times = torch.where(observed, times, torch.zeros_like(times)).float()
+            time_distances = (centred_times[:, None, :, None] - centred_times[:, None, None, :]).abs()
+
+        mask = self._attention_mask(hidden_states, observed, masked, visible)
+        for layer in self.layers:
+            hidden_states = layer(hidden_states, attention_mask=mask, time_distances=time_distances, **kwargs)
+        return BaseModelOutputWithPooling(
+            last_hidden_state=hidden_states, pooler_output=mean_over_observed(hidden_states, observed)
+        )
+
+    def _attention_mask(
+        self, hidden_states: torch.Tensor, observed: torch.Tensor, masked: torch.Tensor, visible: torch.Tensor
+    ) -> torch.Tensor | None:
+        """The mask that `config.masking_scheme` asks for, broadcastable to (B, H, L, L), or None where all attend to all."""
+        scheme = self.config.masking_scheme
+        if scheme == "hidden":
+            # Where nothing is visible, attend evenly to what is observed (all of magnitude 0): softmax needs a key.
+            attended = torch.where(visible.any(1, keepdim=True), visible, observed)
+            return create_bidirectional_mask(self.config, hidden_states, attended)
+        if scheme == "additive_padding":
+            raised, excluded = masked | ~observed, None
+        else:
+            raised, excluded = masked, create_bidirectional_mask(self.config, hidden_states, observed)
+        return add_to_mask(excluded, (raised[:, None, :, None] | raised[:, None, None, :]).to(hidden_states.dtype))
+
+
+class AstromerForMaskedReconstruction(AstromerPreTrainedModel):
+    """ASTROMER with the decoder of its pre-training task: layer norm and one linear unit (paper, Sect. 3.4)."""
+
+    accepts_loss_kwargs = False  # the loss is a root of means: Trainer must not rescale it by a count of items
+
+    def __init__(self, config: AstromerConfig):
+        super().__init__(config)
+        self.model = AstromerModel(config)
+        self.decoder_layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.decoder = nn.Linear(config.hidden_size, 1)
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        magnitudes: torch.FloatTensor,
+        times: torch.FloatTensor,
+        attention_mask: torch.Tensor | None = None,
+        masked_positions: torch.BoolTensor | None = None,
+        loss_mask: torch.BoolTensor | None = None,
+        labels: torch.FloatTensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> AstromerForMaskedReconstructionOutput:
+        r"""Reconstruct the magnitudes of windows.
+
+        Args:
+            magnitudes, times, attention_mask, masked_positions: as for `AstromerModel`. Probed observations that are shown
+                another one's magnitude carry it in `magnitudes`.
+            loss_mask (`torch.BoolTensor` of shape `(B, L)`, *optional*): True for scored observations (the probed half).
+                `masked_positions` when absent; every observation when that is absent too.
+            labels (`torch.FloatTensor` of shape `(B, L)`, *optional*): the true centred magnitudes.
+
+        Returns:
+            `AstromerForMaskedReconstructionOutput`
+        """
+        outputs = self.model(magnitudes, times, attention_mask, masked_positions, **kwargs)
+        reconstruction = self.decoder(self.decoder_layer_norm(outputs.last_hidden_state)).squeeze(-1)
+
+        loss = None
+        if labels is not None:
+            observed, masked = resolve_masks(magnitudes, times, attention_mask, masked_positions)
+            if loss_mask is None:
+                loss_mask = masked if masked_positions is not None else observed
+            loss = masked_rmse(reconstruction, labels, loss_mask.bool() & observed)
+        return AstromerForMaskedReconstructionOutput(
+            loss=loss,
+            reconstruction=reconstruction,
+            last_hidden_state=outputs.last_hidden_state,
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+        )
+
+
+class AstromerForSequenceClassification(AstromerPreTrainedModel):
+    """ASTROMER with a multilayer perceptron on the window's mean embedding (paper, Sect. 4.4), or a regression head."""
+
+    _keys_to_ignore_on_load_unexpected = (r"^decoder",)  # fine-tuning starts from a pre-trained checkpoint
+
+    def __init__(self, config: AstromerConfig):
+        super().__init__(config)
+        self.num_labels = config.num_labels
+        self.model = AstromerModel(config)
+        widths = [config.hidden_size, *config.classifier_hidden_sizes]
+        blocks = [
+            nn.Sequential(nn.Linear(wide, narrow), nn.ReLU(), nn.Dropout(config.classifier_dropout))
+            for wide, narrow in zip(widths[:-1], widths[1:], strict=True)
+        ]
+        self.classifier = nn.Sequential(*blocks, nn.Linear(widths[-1], config.num_labels))
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        magnitudes: torch.FloatTensor,
+        times: torch.FloatTensor,
+        attention_mask: torch.Tensor | None = None,
+        masked_positions: torch.BoolTensor | None = None,
+        labels: torch.Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> SequenceClassifierOutput:
+        r"""Classify windows.
+
+        Args:
+            magnitudes, times, attention_mask, masked_positions: as for `AstromerModel`.
+            labels (`torch.Tensor`, *optional*): class ids `(B,)`, int64; 0/1 indicators `(B, num_labels)` for
+                `problem_type="multi_label_classification"`; targets `(B,)` or `(B, num_labels)` for `"regression"`.
+
+        Returns:
+            `SequenceClassifierOutput`: `logits` of shape `(B, num_labels)`.
+        """
+        outputs = self.model(magnitudes, times, attention_mask, masked_positions, **kwargs)
+        logits = self.classifier(outputs.pooler_output)
+
+        loss = None
+        if labels is not None:
+            loss = self.loss_function(labels=labels, pooled_logits=logits, config=self.config, **kwargs)
+        return SequenceClassifierOutput(
+            loss=loss, logits=logits, hidden_states=outputs.hidden_states, attentions=outputs.attentions
+        )
+
+
+def resolve_masks(
+    magnitudes: torch.Tensor,
+    times: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    masked_positions: torch.Tensor | None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Boolean (observed, masked), both (B, L), with the defaults filled in and masked ⊆ observed."""
+    for name, tensor in (("times", times), ("attention_mask", attention_mask), ("masked_positions", masked_positions)):
+        if (tensor is not None and tensor.shape != magnitudes.shape) or magnitudes.ndim != 2:
+            raise ValueError(
+                f"`magnitudes` and `{name}` must both have the shape (windows, length), got {tuple(magnitudes.shape)} and "
+                f"{None if tensor is None else tuple(tensor.shape)}. `AstromerFeatureExtractor` makes such tensors."
+            )
+    observed = torch.ones_like(magnitudes, dtype=torch.bool) if attention_mask is None else attention_mask.bool()
+    masked = torch.zeros_like(observed) if masked_positions is None else masked_positions.bool() & observed
+    return observed, masked
+
+
+def add_to_mask(attention_mask: torch.Tensor | None, bias: torch.Tensor) -> torch.Tensor:
+    """Add a bias to an attention mask, which is None, boolean (True attends) or additive."""
+    if attention_mask is None:
+        return bias
+    if attention_mask.dtype == torch.bool:
+        return torch.where(attention_mask, bias, torch.finfo(bias.dtype).min)
+    return attention_mask + bias
+
+
+def mean_over_observed(hidden_states: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:
+    """Mean of (B, L, D) over the observations of each window, summed in float32; zeros where a window has none."""
+    weights = observed[..., None].float()
+    total = (hidden_states.float() * weights).sum(1)
+    return (total / weights.sum(1).clamp(min=1)).to(hidden_states.dtype)
+
+
+def masked_mean_squared_errors(
+    reconstruction: torch.Tensor, labels: torch.Tensor, loss_mask: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean squared error of every window over its scored observations, and whether it has any; both (B,)."""
+    residuals = torch.where(loss_mask, reconstruction.float() - labels.float(), 0.0)
+    counts = loss_mask.sum(1)
+    return residuals.square().sum(1) / counts.clamp(min=1), counts > 0
+
+
+def masked_rmse(reconstruction: torch.Tensor, labels: torch.Tensor, loss_mask: torch.Tensor) -> torch.Tensor:
+    """Root of the mean over windows of each window's mean squared error over scored observations (paper, Eq. 7).
+
+    Windows without a scored observation do not count. A tiny floor keeps the root's gradient finite at a perfect fit.
+    """
+    errors, scored = masked_mean_squared_errors(reconstruction, labels, loss_mask)
+    return (errors.sum() / scored.sum().clamp(min=1)).clamp(min=1e-12).sqrt()
+
+
+__all__ = [
+    "AstromerForMaskedReconstruction",
+    "AstromerForMaskedReconstructionOutput",
+    "AstromerForSequenceClassification",
+    "AstromerModel",
+    "AstromerPreTrainedModel",
+]

@@ -1,0 +1,31 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""Convert a released ASTROMER 1 TensorFlow checkpoint into a Transformers model folder; needs no TensorFlow.
+
+Example:
+    python scripts/convert_tf_checkpoint.py ../shared/reference/macho_a0.zip runs/macho_a0
+"""
+
+import argparse
+from pathlib import Path
+
+from astromer_hf.conversion import convert_tf_checkpoint
+from astromer_hf.tensorflow_checkpoint import CheckpointError
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", type=Path, help="the zip as published, or its unpacked folder")
+    parser.add_argument("output", type=Path, help="folder to write, new or empty")
+    return parser.parse_args(argv)
+
+
+def main(args: argparse.Namespace) -> None:
+    try:
+        model = convert_tf_checkpoint(args.source, args.output)
+    except (CheckpointError, OSError) as error:
+        raise SystemExit(f"error: {error}") from None
+    print(f"{args.source} -> {args.output}: {model.num_parameters():,} parameters, config.json and model.safetensors")
+
+
+if __name__ == "__main__":
+    main(parse_args())
