@@ -135,24 +135,76 @@ def run_simulate(args: argparse.Namespace) -> None:
 
 
 def load_encoder(model: str, revision: str | None, device: str, dtype: str) -> tuple[Any, Any]:
-    """The encoder and its feature extractor, from a folder or the Hub."""
+    """The encoder and its feature extractor, from a folder or the Hub.
+
+    Raises:
+        FileNotFoundError: there is no such model folder and no such model on the Hub.
+        ValueError: it is no ASTROMER model or a damaged one, or there is no such device.
+    """
     import torch
-    from transformers import AutoFeatureExtractor, AutoModel
+    from huggingface_hub.errors import StrictDataclassError
+    from safetensors import SafetensorError
+    from transformers import AutoConfig, AutoFeatureExtractor, AutoModel
 
     import astromer_hf  # noqa: F401 (registers the classes)
 
     quiet_transformers()
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    source = find_model(model, revision)
     where: dict[str, Any] = {} if revision is None else {"revision": revision}
-    encoder = AutoModel.from_pretrained(model, dtype=getattr(torch, dtype), **where)
-    return encoder.to(device), AutoFeatureExtractor.from_pretrained(model, **where)
+    try:
+        config = AutoConfig.from_pretrained(source, **where)
+        if config.model_type != "astromer":
+            raise ValueError(f"its config.json describes a model of type {config.model_type!r}.")
+        encoder, loading = AutoModel.from_pretrained(
+            source, config=config, dtype=getattr(torch, dtype), output_loading_info=True, **where
+        )
+        if missing := sorted(loading["missing_keys"]):  # transformers fills them with random numbers
+            raise ValueError(f"its weights lack {', '.join(missing[:3])}{' ...' if len(missing) > 3 else ''}.")
+        feature_extractor = None  # `embed_table` makes one of the model's window size
+        if not Path(source).is_dir() or (Path(source) / "preprocessor_config.json").is_file():
+            feature_extractor = AutoFeatureExtractor.from_pretrained(source, **where)
+    except (OSError, ValueError, RuntimeError, SafetensorError, StrictDataclassError) as error:
+        raise ValueError(f"{model} cannot be loaded as an ASTROMER model: {' '.join(str(error).split())}") from error
+    try:
+        return encoder.to(device), feature_extractor
+    except (RuntimeError, AssertionError) as error:  # what torch raises for a device that is not there
+        raise ValueError(f"The device {device!r} cannot be used: {str(error).splitlines()[0]}") from error
+
+
+def find_model(model: str, revision: str | None = None) -> str:
+    """The folder or the Hub id that `model` names, found before transformers asks the network again and again.
+
+    Raises:
+        FileNotFoundError: there is neither.
+    """
+    from huggingface_hub import file_exists, try_to_load_from_cache
+
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise FileNotFoundError(f"The model folder {model} has no config.json; give the folder that it was saved to.")
+        return str(folder)
+    if folder.exists() or model.startswith((".", "/", "~")) or model.count("/") > 1:
+        what = f"{model} is a file" if folder.exists() else f"There is no model folder {model}"
+        raise FileNotFoundError(f"{what}; give a folder with config.json and model.safetensors, or a Hub id such as org/name.")
+    try:
+        cached = isinstance(try_to_load_from_cache(model, "config.json", revision=revision), str)
+        if cached or file_exists(model, "config.json", revision=revision):
+            return model
+        reason = "the Hub has no config.json under that name and revision"
+    except Exception as error:  # no name for the Hub, offline, no leave to read it, or what its HTTP client raises
+        reason = f"asking the Hub failed ({' '.join(str(error).split())})"
+    raise FileNotFoundError(f"There is no model folder {model}, and no such model in the Hub cache, and {reason}.")
 
 
 def quiet_transformers() -> None:
     """Leave the screen to our own progress bar."""
+    from huggingface_hub.utils import logging as hub_logging
     from transformers.utils import logging as transformers_logging
 
+    hub_logging.set_verbosity_error()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
 

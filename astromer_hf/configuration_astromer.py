@@ -38,10 +38,21 @@ class AstromerConfig(PreTrainedConfig):
               Padding takes no part.
             - `"additive_padding"`: upstream bit for bit. As `"additive"`, and padding takes part in attention as if it
               were a masked observation of magnitude 0 at time 0. For parity checks and migration only.
-        time_bias_scales (`list[float]`, *optional*): Initial time scales τ in days, one per head, of a learned bias
-            -g·log(1 + |Δt|/τ) on the attention logits. `None` (the paper's model) leaves it out.
+        time_bias_scales (`list[float]`, *optional*): Initial scales in days, one for each head that does not fold, of a
+            learned preference for observations near in time, see `AstromerSeparationBias`. `None` (the paper's model)
+            leaves it out.
+        num_folding_periods (`int`, defaults to 0): Periods to find in each window's visible magnitudes, see
+            `AstromerPeriodogram`. Each gives features of phase to the embeddings and one of the last heads a preference for
+            observations near in phase. 0 (the paper's model) leaves folding out.
+        num_frequencies (`int`, defaults to 16384): Frequencies of the periodogram, a multiple of 128.
+        max_frequency (`float`, defaults to 10): Highest frequency of the periodogram, cycles a day.
+        folding_harmonics (`int`, defaults to 3): Harmonics of the phase in the embeddings.
+        normalize_amplitude (`bool`, defaults to `False`): Divide each window's magnitudes by the scatter of the visible
+            ones, tell the encoder that scale, and multiply the reconstruction by it.
         use_residual (`bool`, defaults to `False`): Add each sublayer's input to its output before the layer norm. The
             paper's blocks have no residual connections.
+        reconstruction_loss (`"rmse"` or `"relative"`, defaults to `"rmse"`): The paper's root-mean-square error, or the
+            squared error of each window relative to its variance.
         classifier_hidden_sizes (`list[int]`, defaults to `[1024, 512, 256]`): Widths of the classification head's hidden
             layers (paper, Sect. 4.4); `[]` is a linear head.
         classifier_dropout (`float`, defaults to 0.0): Dropout after each hidden layer of the classification head.
@@ -63,7 +74,13 @@ class AstromerConfig(PreTrainedConfig):
     time_encoding_base: float | int = 10000.0
     masking_scheme: Literal["hidden", "additive", "additive_padding"] = "hidden"
     time_bias_scales: list[float | int] | None = None
+    num_folding_periods: int = 0
+    num_frequencies: int = 16384
+    max_frequency: float | int = 10.0
+    folding_harmonics: int = 3
+    normalize_amplitude: bool = False
     use_residual: bool = False
+    reconstruction_loss: Literal["rmse", "relative"] = "rmse"
     classifier_hidden_sizes: list[int] | tuple[int, ...] = (1024, 512, 256)
     classifier_dropout: float | int = 0.0
 
@@ -76,20 +93,35 @@ class AstromerConfig(PreTrainedConfig):
             raise ValueError(f"`hidden_size` must be even (sine and cosine pairs), got {self.hidden_size}.")
         if self.hidden_size % self.num_attention_heads:
             raise ValueError(
-                f"`hidden_size` ({self.hidden_size}) must be a multiple of `num_attention_heads` "
-                f"({self.num_attention_heads})."
+                f"`hidden_size` ({self.hidden_size}) must be a multiple of `num_attention_heads` ({self.num_attention_heads})."
             )
         if self.time_encoding_base <= 1:
             raise ValueError(f"`time_encoding_base` must be greater than 1, got {self.time_encoding_base}.")
         if not 0 <= self.hidden_dropout_prob < 1 or not 0 <= self.classifier_dropout < 1:
             raise ValueError("Dropout probabilities must lie in [0, 1).")
+        num_time_heads = self.num_attention_heads - self.num_folding_periods
+        if not 0 <= self.num_folding_periods <= self.num_attention_heads:
+            raise ValueError(
+                f"`num_folding_periods` must lie between 0 and `num_attention_heads` ({self.num_attention_heads}), one head "
+                f"each, got {self.num_folding_periods}."
+            )
+        if self.num_frequencies < 128 or self.num_frequencies % 128 or self.num_frequencies < 128 * self.num_folding_periods:
+            raise ValueError(
+                "`num_frequencies` must be a multiple of 128, and at least 128 for each of the folding periods, got "
+                f"{self.num_frequencies}."
+            )
         if self.time_bias_scales is not None and (
-            len(self.time_bias_scales) != self.num_attention_heads or min(self.time_bias_scales) <= 0
+            len(self.time_bias_scales) != num_time_heads or any(scale <= 0 for scale in self.time_bias_scales)
         ):
             raise ValueError(
-                f"`time_bias_scales` needs one positive scale in days for each of the {self.num_attention_heads} heads, "
-                f"got {self.time_bias_scales}."
+                f"`time_bias_scales` needs one positive scale in days for each of the {num_time_heads} heads that do not "
+                f"fold, got {self.time_bias_scales}."
             )
+
+    @property
+    def uses_separations(self) -> bool:
+        """Whether attention depends on the separations of observations, in time or in phase."""
+        return bool(self.time_bias_scales) or self.num_folding_periods > 0
 
 
 __all__ = ["AstromerConfig"]

@@ -114,9 +114,7 @@ def read_config(folder: Path) -> AstromerConfig:
 def load_variables(config: AstromerConfig, variables: dict[str, np.ndarray]) -> AstromerForMaskedReconstruction:
     """Build the model of `config` from upstream's variables; every one must be used, and every parameter set."""
     targets = {
-        theirs.format(i=i): ours.format(i=i)
-        for i in range(config.num_hidden_layers)
-        for theirs, ours in _ENCODER_NAMES.items()
+        theirs.format(i=i): ours.format(i=i) for i in range(config.num_hidden_layers) for theirs, ours in _ENCODER_NAMES.items()
     }
     state, unknown = {}, []
     for name, array in variables.items():

@@ -6,6 +6,7 @@ search. An object's embedding is the mean of its windows' `pooler_output`, weigh
 """
 
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -106,9 +107,7 @@ class LightCurveEmbedder:
             dropped_points=dropped,
             window_embeddings=pooled if return_windows else None,
             window_object=window_object if return_windows else None,
-            observation_embeddings=None
-            if per_observation is None
-            else np.split(per_observation, curves.offsets[1:-1]),
+            observation_embeddings=None if per_observation is None else np.split(per_observation, curves.offsets[1:])[:-1],
         )
 
     @torch.inference_mode()
@@ -204,6 +203,8 @@ def embed_table(
         raise ValueError(f'`level` must be "object", "window" or "observation", got {level!r}.')
     if not output.absolute().parent.is_dir():
         raise FileNotFoundError(f"There is no folder {output.parent} for the output.")
+    if output.is_dir() or (output.exists() and Path(source).exists() and output.samefile(source)):
+        raise ValueError(f"The output {output} must be a new file, not {'a folder' if output.is_dir() else 'the source'}.")
     embedder = LightCurveEmbedder(model, feature_extractor, batch_size)
     report = EmbeddingReport()
     writer: pq.ParquetWriter | None = None
@@ -225,24 +226,22 @@ def embed_table(
         os.chmod(partial, 0o644)
         os.replace(partial, output)
     finally:
-        if writer is not None:
-            writer.close()
-        if os.path.exists(partial):
-            os.unlink(partial)
+        try:
+            if writer is not None:
+                writer.close()
+        finally:  # on a full disk closing fails too
+            if os.path.exists(partial):
+                os.unlink(partial)
     return report
 
 
-def _embed_chunk(
-    embedder: LightCurveEmbedder, chunk: LightCurveChunk, level: str, report: EmbeddingReport
-) -> pa.Table:
+def _embed_chunk(embedder: LightCurveEmbedder, chunk: LightCurveChunk, level: str, report: EmbeddingReport) -> pa.Table:
     """Embed a chunk and count it into the report."""
     try:
-        result = embedder.embed(
-            chunk.curves, return_windows=level == "window", return_observations=level == "observation"
-        )
+        result = embedder.embed(chunk.curves, return_windows=level == "window", return_observations=level == "observation")
     except ValueError as error:
-        ids = f"{chunk.object_ids[0]} ... {chunk.object_ids[-1]}"
-        raise TableError(f"Among the objects {ids} (light curve 0 is {chunk.object_ids[0]}): {error}") from error
+        message = re.sub(r"light curve (\d+)", lambda found: f"object {chunk.object_ids[int(found[1])].as_py()!r}", str(error))
+        raise TableError(message) from error
     report.num_objects += len(chunk)
     report.num_windows += int(result.num_windows.sum())
     report.num_points += int(result.num_points.sum())
@@ -278,9 +277,7 @@ def _lists(lengths: np.ndarray, values: pa.Array) -> pa.Array:
     return pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), values)
 
 
-def _mean_over_windows(
-    pooled: np.ndarray, window_object: np.ndarray, length: np.ndarray, num_objects: int
-) -> np.ndarray:
+def _mean_over_windows(pooled: np.ndarray, window_object: np.ndarray, length: np.ndarray, num_objects: int) -> np.ndarray:
     """Mean of (W, D) over the windows of each object, weighted by their observations; NaN for an object without."""
     means = np.full((num_objects, pooled.shape[1]), np.nan, dtype=np.float32)
     if len(length):

@@ -50,9 +50,7 @@ class RaggedLightCurves:
         lengths = np.array([len(curve) for curve in columns["mjd"]], dtype=np.int64)
         for name, curves in columns.items():
             if len(curves) != len(lengths):
-                raise ValueError(
-                    f"`mjd` holds {len(lengths)} light curves and `{name}` {len(curves)}: give one for each."
-                )
+                raise ValueError(f"`mjd` holds {len(lengths)} light curves and `{name}` {len(curves)}: give one for each.")
             other = np.array([len(curve) for curve in curves], dtype=np.int64)
             if len(wrong := np.flatnonzero(other != lengths)):
                 i = wrong[0]
@@ -141,9 +139,7 @@ def _as_curves(values: Any, name: str) -> list[np.ndarray]:
 def _as_float64(values: Any, name: str, i: int) -> np.ndarray:
     """One curve's column as a 1-d float64 array; masked entries and None become NaN."""
     try:
-        array = (
-            np.ma.filled(np.ma.asarray(values).astype(np.float64), np.nan) if np.ma.isMaskedArray(values) else values
-        )
+        array = np.ma.filled(np.ma.asarray(values).astype(np.float64), np.nan) if np.ma.isMaskedArray(values) else values
         array = np.asarray(array, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"`{name}` of light curve {i} must be numbers: {error}.") from error

@@ -7,6 +7,7 @@ a measurement. After it stand `RaggedLightCurves`, ready for the feature extract
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -70,6 +71,8 @@ class ColumnNames:
                 f"Expected columns for object_id, mjd and mag and found none for {', '.join(missing)}; there are: "
                 f"{', '.join(available)}. Name them ({options} on the command line)."
             )
+        if twice := [name for name in found.values() if available.count(name) > 1]:
+            raise TableError(f"There is more than one column {twice[0]!r}; drop one. There are: {', '.join(available)}.")
         return cls(**found)
 
     @property
@@ -99,7 +102,7 @@ class LightCurveChunk:
 def iter_light_curves(
     path: str | Path, *, objects_per_chunk: int = 2048, columns: Mapping[str, str | None] | None = None
 ) -> Iterator[LightCurveChunk]:
-    """Read a parquet or CSV table of light curves, or a folder of parquet shards, chunk by chunk.
+    """Read a parquet or CSV table of light curves, or a folder of parquet shards (one table, in the order of their names).
 
     Args:
         path: the table. List columns (one row an object) and scalar columns (one row a measurement) are told apart by their
@@ -117,8 +120,14 @@ def iter_light_curves(
     files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
     if not files:
         raise TableError(f"The folder {path} holds no .parquet file.")
-    for file in files:
-        yield from _iter_file(file, objects_per_chunk, columns or {})
+    if objects_per_chunk < 1:
+        raise ValueError(f"`objects_per_chunk` must be at least 1, got {objects_per_chunk}.")
+    if files[0].name.endswith(".parquet"):
+        yield from _iter_parquet(files, objects_per_chunk, columns or {})
+    elif files[0].name.endswith((".csv", ".csv.gz")):
+        yield from _iter_csv(files[0], columns or {})
+    else:
+        raise TableError(f"Expected a .parquet, .csv or .csv.gz file, got {files[0].name}.")
 
 
 def count_light_curves(path: str | Path) -> int | None:
@@ -127,39 +136,60 @@ def count_light_curves(path: str | Path) -> int | None:
     files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
     if not all(file.suffix == ".parquet" for file in files):
         return None
-    handles = [_open_parquet(file) for file in files]
-    if not any(_is_list(field.type) for handle in handles for field in handle.schema_arrow):
-        return None
-    return sum(handle.metadata.num_rows for handle in handles)
+    num_rows = 0
+    for file in files:
+        handle = _open_parquet(file)
+        if not any(_is_list(field.type) for field in handle.schema_arrow):
+            return None
+        num_rows += handle.metadata.num_rows
+    return num_rows if files else None
 
 
-def _iter_file(file: Path, objects_per_chunk: int, given: Mapping[str, str | None]) -> Iterator[LightCurveChunk]:
-    try:
-        if file.name.endswith(".parquet"):
+def _iter_parquet(files: Sequence[Path], objects_per_chunk: int, given: Mapping[str, str | None]) -> Iterator[LightCurveChunk]:
+    """Read shards of one table, whose names and layout are those of the first."""
+    schema = _open_parquet(files[0]).schema_arrow
+    names = ColumnNames.guess(schema.names, **given)
+
+    def batches(file: Path, rows: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        with _naming(file):
             handle = _open_parquet(file)
-            names = ColumnNames.guess(handle.schema_arrow.names, **given)
-            if _is_list(handle.schema_arrow.field(names.mag).type):
-                for batch in handle.iter_batches(objects_per_chunk, columns=names.used):
-                    yield _chunk_of_lists(batch, names)
-                return
+            if (others := ColumnNames.guess(handle.schema_arrow.names, **given)) != names:
+                raise TableError(f"{files[0].name} and {file.name} differ in their columns: {names.used} and {others.used}.")
+            yield from handle.iter_batches(rows, columns=columns)
 
-            def batches(columns: list[str]) -> Iterator[pa.RecordBatch]:
-                return handle.iter_batches(_ROWS_OF_MEASUREMENTS, columns=columns)
+    if _is_list(schema.field(names.mag).type):
+        for file in files:
+            for batch in batches(file, objects_per_chunk, names.used):
+                with _naming(file):
+                    chunk = _chunk_of_lists(batch, names)
+                yield chunk
+    else:
+        with _naming(files[0].parent if len(files) > 1 else files[0]):
+            yield from _chunks_of_measurements(
+                lambda columns: (batch for file in files for batch in batches(file, _ROWS_OF_MEASUREMENTS, columns)), names
+            )
 
-        elif file.name.endswith((".csv", ".csv.gz")):
-            with pa.csv.open_csv(file) as reader:
-                names = ColumnNames.guess(reader.schema.names, **given)
-            numbers = {name: pa.float64() for name in (names.mjd, names.mag, names.magerr) if name}
-            strings = {name: pa.string() for name in (names.object_id, names.band, names.label) if name}
 
-            def batches(columns: list[str]) -> Iterator[pa.RecordBatch]:
-                options = pa.csv.ConvertOptions(include_columns=columns, column_types=numbers | strings)
-                return iter(pa.csv.open_csv(file, convert_options=options))
+def _iter_csv(file: Path, given: Mapping[str, str | None]) -> Iterator[LightCurveChunk]:
+    with _naming(file):
+        with pa.csv.open_csv(file) as reader:
+            names = ColumnNames.guess(reader.schema.names, **given)
+        numbers = {name: pa.float64() for name in (names.mjd, names.mag, names.magerr) if name}
+        strings = {name: pa.string() for name in (names.object_id, names.band, names.label) if name}
 
-        else:
-            raise TableError(f"Expected a .parquet, .csv or .csv.gz file, got {file.name}.")
+        def batches(columns: list[str]) -> Iterator[pa.RecordBatch]:
+            options = pa.csv.ConvertOptions(include_columns=columns, column_types=numbers | strings)
+            return iter(pa.csv.open_csv(file, convert_options=options))
+
         yield from _chunks_of_measurements(batches, names)
-    except pa.ArrowException as error:
+
+
+@contextmanager
+def _naming(file: Path) -> Iterator[None]:
+    """Turn what Arrow raises into a `TableError` that names the file."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
         raise TableError(f"{file.name} cannot be read as a table of light curves: {error}") from error
 
 
@@ -190,7 +220,7 @@ def _chunk_of_lists(batch: pa.RecordBatch, names: ColumnNames) -> LightCurveChun
         )
     errors = None
     if names.magerr and _is_list(batch[names.magerr].type):
-        errors = _flat_errors(batch[names.magerr], lengths[names.mag])
+        errors = _flat_errors(batch[names.magerr], names.magerr, lengths[names.mag])
     curves = RaggedLightCurves(
         _flat_float64(batch[names.mjd], names.mjd),
         _flat_float64(batch[names.mag], names.mag),
@@ -214,21 +244,17 @@ def _flat_float64(lists: pa.Array, name: str) -> np.ndarray:
         raise TableError(f"Column {name!r} must hold lists of numbers, it holds {lists.type}: {error}") from error
 
 
-def _flat_errors(lists: pa.Array, lengths: np.ndarray) -> np.ndarray:
+def _flat_errors(lists: pa.Array, name: str, lengths: np.ndarray) -> np.ndarray:
     """Errors aligned with the magnitudes; NaN for objects whose list is null or of another length."""
     own = _list_lengths(lists)
-    values, aligned = _flat_float64(lists, "magerr"), np.full(lengths.sum(), np.nan)
+    values, aligned = _flat_float64(lists, name), np.full(lengths.sum(), np.nan)
     aligned[np.repeat(own == lengths, lengths)] = values[np.repeat(own == lengths, own)]
     return aligned
 
 
 def _annotations(table: pa.RecordBatch | pa.Table, names: ColumnNames) -> dict[str, pa.Array]:
     wanted = {"band": names.band, "label": names.label}
-    return {
-        role: pc.cast(table[name], pa.string())
-        for role, name in wanted.items()
-        if name and not _is_list(table[name].type)
-    }
+    return {role: pc.cast(table[name], pa.string()) for role, name in wanted.items() if name and not _is_list(table[name].type)}
 
 
 def _chunks_of_measurements(batches, names: ColumnNames) -> Iterator[LightCurveChunk]:  # type: ignore[no-untyped-def]
@@ -237,9 +263,7 @@ def _chunks_of_measurements(batches, names: ColumnNames) -> Iterator[LightCurveC
     `batches(columns)` opens the table anew and iterates over its record batches.
     """
     if not _rows_stand_together(batches([names.object_id]), names.object_id):
-        logger.warning(
-            "The rows of an object do not stand together: grouping in memory. Sort the table by id to stream it."
-        )
+        logger.warning("The rows of an object do not stand together: grouping in memory. Sort the table by id to stream it.")
         whole = list(batches(names.used))
         yield _group_measurements(pa.Table.from_batches(whole), names)
         return
@@ -257,7 +281,8 @@ def _chunks_of_measurements(batches, names: ColumnNames) -> Iterator[LightCurveC
 
 def _run_starts(ids: pa.ChunkedArray | pa.Array) -> np.ndarray:
     """Rows at which the id differs from the row before."""
-    codes = pd.factorize(ids.to_pandas(), use_na_sentinel=False)[0]
+    text = pc.cast(ids, pa.string()).to_pandas()  # pandas would turn integers to floats where one is null
+    codes = pd.factorize(text, use_na_sentinel=False)[0]
     return np.flatnonzero(np.concatenate(([True], codes[1:] != codes[:-1])))
 
 
@@ -280,8 +305,8 @@ def _rows_stand_together(batches: Iterator[pa.RecordBatch], name: str) -> bool:
 
 def _group_measurements(table: pa.Table, names: ColumnNames) -> LightCurveChunk:
     """Measurements to light curves, one for each id (and band), in the order of their first appearance."""
-    frame = table.select([names.object_id, *([names.band] if names.band else [])]).to_pandas().astype("str")
-    codes = frame.groupby(list(frame.columns), sort=False, dropna=False).ngroup().to_numpy()
+    keys = [pc.cast(table[name], pa.string()).to_pandas() for name in (names.object_id, names.band) if name]
+    codes = pd.DataFrame(dict(enumerate(keys))).groupby(list(range(len(keys))), sort=False, dropna=False).ngroup().to_numpy()
     order = np.argsort(codes, kind="stable")
     lengths = np.bincount(codes)
     offsets = np.concatenate(([0], np.cumsum(lengths)))

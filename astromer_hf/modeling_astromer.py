@@ -8,6 +8,8 @@ which makes the tensors; after it `embedding.py`, which turns window outputs int
 Shapes: B windows, L observations a window, D = `hidden_size`, H heads. Polarity of every mask is stated where it enters.
 """
 
+import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -80,37 +82,183 @@ class AstromerTimeEncoding(nn.Module):
             return torch.stack((angles[..., 0::2].sin(), angles[..., 1::2].cos()), dim=-1).flatten(-2)
 
 
+@dataclass
+class FoldedTimes:
+    """A window's times folded on K candidate periods.
+
+    Args:
+        frequencies (`torch.FloatTensor` of shape `(B, K)`): cycles a day.
+        powers (`torch.FloatTensor` of shape `(B, K)`): fraction of the visible magnitudes' variance that a sinusoid of that
+            frequency explains, in [0, 1).
+        significances (`torch.FloatTensor` of shape `(B, K)`): -ln(probability that noise gives this power at one frequency).
+        phases (`torch.FloatTensor` of shape `(B, K, L)`): cycles in [-0.5, 0.5], at visible and hidden observations alike.
+    """
+
+    frequencies: torch.Tensor
+    powers: torch.Tensor
+    significances: torch.Tensor
+    phases: torch.Tensor
+
+
+class AstromerPeriodogram(nn.Module):
+    """Find the K strongest periods of each window in its visible magnitudes and fold its times on them. Not in the paper.
+
+    The Schuster periodogram |Σ_j m_j exp(2πi f t_j)|² on a uniform grid of F frequencies f = n·δ. With n = M·a + b the
+    exponential is a product, exp(2πi M·a·δ·t)·exp(2πi b·δ·t), so that the sum over observations is one batched matrix product
+    and only F/M + M sines and cosines are taken for an observation. It has no parameters and passes no gradient.
+
+    The step δ is 1/(2·span), half of the resolution, unless fewer than F such steps reach `max_frequency`.
+    """
+
+    steps_per_band = 128  # M
+    oversampling = 2.0
+    refinements = 9
+
+    def __init__(self, config: AstromerConfig):
+        super().__init__()
+        self.num_periods = config.num_folding_periods
+        self.num_bands = config.num_frequencies // self.steps_per_band
+        self.max_frequency = float(config.max_frequency)
+
+    @torch.no_grad()
+    def forward(self, magnitudes: torch.Tensor, times: torch.Tensor, visible: torch.Tensor) -> FoldedTimes:
+        """Fold windows (B, L): `magnitudes` of zero mean over `visible` and zero elsewhere, `times` in days."""
+        with maybe_autocast(device_type=times.device.type, enabled=False):
+            magnitudes, times = magnitudes.float(), times.float()
+            seen_times = torch.where(visible, times, torch.zeros_like(times))
+            span = (seen_times.amax(1) - seen_times.amin(1)).clamp(min=1.0)
+            highest = self.max_frequency / (self.num_bands * self.steps_per_band)
+            step = (1 / (self.oversampling * span)).clamp(max=highest)[:, None]
+
+            coarse = self._peaks_of_bands(magnitudes, times * step)
+            offsets = torch.linspace(-1, 1, self.refinements, device=times.device)
+            candidates = (coarse[..., None] + offsets).clamp(min=0.5) * step[..., None]  # (B, K, refinements)
+            angles = 2 * math.pi * fractional(candidates[..., None] * times[:, None, None])
+            sums = torch.stack((angles.cos(), angles.sin())).mul(magnitudes[:, None, None]).sum(-1)
+            power, best = sums.square().sum(0).max(-1)
+            frequencies = candidates.gather(-1, best[..., None]).squeeze(-1)
+
+            count = visible.sum(1, keepdim=True)
+            variance = magnitudes.square().sum(1, keepdim=True).clamp(min=1e-12)
+            powers = (2 * power / (count * variance).clamp(min=1e-12)).clamp(max=0.999)
+            significances = -torch.log1p(-powers) * (count - 3).clamp(min=0) / 2
+            phases = fractional(frequencies[..., None] * times[:, None])
+        return FoldedTimes(frequencies, powers, significances, phases)
+
+    def _peaks_of_bands(self, magnitudes: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
+        """The grid numbers n (B, K) of the highest peaks of the K strongest bands; `steps` (B, L) is δ·t."""
+        grid = torch.arange(max(self.num_bands, self.steps_per_band), device=steps.device, dtype=steps.dtype)
+        band_starts, within = grid[: self.num_bands] * self.steps_per_band, grid[: self.steps_per_band] + 1
+        coarse = 2 * math.pi * fractional(band_starts[:, None] * steps[:, None])
+        fine = 2 * math.pi * fractional(within[:, None] * steps[:, None])
+        coarse = torch.cat((coarse.cos(), coarse.sin()), dim=1) * magnitudes[:, None]  # (B, 2·bands, L)
+        fine = torch.cat((fine.cos(), fine.sin()), dim=1)  # (B, 2·M, L)
+        cos_cos, cos_sin, sin_cos, sin_sin = (
+            part for half in torch.matmul(coarse, fine.transpose(1, 2)).chunk(2, dim=1) for part in half.chunk(2, dim=2)
+        )
+        power = (cos_cos - sin_sin).square() + (sin_cos + cos_sin).square()  # (B, bands, M)
+        peak, place = power.max(dim=2)
+        bands = peak.topk(self.num_periods, dim=1).indices
+        return (bands * self.steps_per_band + place.gather(1, bands) + 1).to(steps.dtype)
+
+
+class AstromerFolding(nn.Module):
+    """What the candidate periods tell of every observation, as an addition to its embedding. Not in the paper.
+
+    Of each period: sines and cosines of the phase and its harmonics, weighted by a learned gate that opens with the period's
+    significance, and the gate, power, significance and log frequency themselves.
+    """
+
+    def __init__(self, config: AstromerConfig):
+        super().__init__()
+        self.harmonics = config.folding_harmonics
+        self.gate_slope = nn.Parameter(torch.empty(()))
+        self.gate_offset = nn.Parameter(torch.empty(()))
+        self.projection = nn.Linear(config.num_folding_periods * (2 * self.harmonics + 4), config.hidden_size)
+
+    def gates(self, folded: FoldedTimes) -> torch.Tensor:
+        """How far each period is trusted, (B, K) in (0, 1)."""
+        return torch.sigmoid(self.gate_slope.float() * folded.significances.clamp(max=60) + self.gate_offset.float())
+
+    def forward(self, folded: FoldedTimes, gates: torch.Tensor) -> torch.Tensor:
+        """Features of every observation, (B, L, D)."""
+        harmonics = torch.arange(1, self.harmonics + 1, device=gates.device)
+        angles = 2 * math.pi * harmonics[:, None] * folded.phases[:, :, None]  # (B, K, harmonics, L)
+        waves = torch.cat((angles.sin(), angles.cos()), dim=2) * gates[:, :, None, None]
+        of_window = torch.stack(
+            (gates, folded.powers, torch.tanh(folded.significances / 20), folded.frequencies.log10().clamp(-4, 2)), dim=2
+        )
+        of_window = of_window[..., None].expand(-1, -1, -1, waves.shape[-1])
+        features = torch.cat((waves, of_window), dim=2).flatten(1, 2).transpose(1, 2)
+        return self.projection(features.to(self.projection.weight.dtype))
+
+
 class AstromerEmbeddings(nn.Module):
-    """The input of the first block (paper, Sect. 3.2): linear embedding of the magnitude plus encoding of the time."""
+    """The input of the first block (paper, Sect. 3.2): linear embedding of the magnitude plus encoding of the time.
+
+    Options that the paper does not have add the folded phases and the scale of the window's variation.
+    """
 
     def __init__(self, config: AstromerConfig):
         super().__init__()
         self.magnitude_embedding = nn.Linear(1, config.hidden_size)
         self.time_encoding = AstromerTimeEncoding(config)
+        self.folding = AstromerFolding(config) if config.num_folding_periods else None
+        self.scale_embedding = nn.Linear(3, config.hidden_size) if config.normalize_amplitude else None
 
-    def forward(self, magnitudes: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self,
+        magnitudes: torch.Tensor,
+        times: torch.Tensor,
+        scale_features: torch.Tensor | None = None,
+        folded: FoldedTimes | None = None,
+        gates: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Embed `magnitudes` and `times`, both (B, L), into (B, L, D)."""
-        embedded = self.magnitude_embedding(magnitudes[..., None].to(self.magnitude_embedding.weight.dtype))
-        return embedded + self.time_encoding(times).to(embedded.dtype)
+        dtype = self.magnitude_embedding.weight.dtype
+        embedded = self.magnitude_embedding(magnitudes[..., None].to(dtype))
+        embedded = embedded + self.time_encoding(times).to(embedded.dtype)
+        if self.scale_embedding is not None:
+            embedded = embedded + self.scale_embedding(scale_features.to(dtype))
+        if self.folding is not None:
+            embedded = embedded + self.folding(folded, gates)
+        return embedded
 
 
-class AstromerTimeBias(nn.Module):
-    """Learned preference for observations near in time: -g_h·log(1 + |Δt|/τ_h) on the logits of head h. Not in the paper.
+class AstromerSeparationBias(nn.Module):
+    """Learned preference of each head for near observations: -g_h·log(1 + d/s_h) on the logits. Not in the paper.
 
-    exp(bias) = (1 + |Δt|/τ)^-g, a heavy-tailed kernel: with it attention starts out as a kernel regression in time, which
-    honest hiding needs to leave the plateau of predicting the mean.
+    exp(bias) = (1 + d/s)^-g is a heavy-tailed kernel, so that attention starts out as a kernel regression, which honest hiding
+    needs to leave the plateau of predicting the mean. A time head measures d in days; each of the last K heads measures it in
+    cycles of one candidate period, and as far as that period is trusted.
     """
+
+    initial_phase_scale = 0.05  # cycles
+    initial_phase_strength = 4.0
 
     def __init__(self, config: AstromerConfig):
         super().__init__()
-        self.initial_scales = [float(scale) for scale in config.time_bias_scales or ()]
-        self.log_scale = nn.Parameter(torch.empty(config.num_attention_heads))
-        self.strength = nn.Parameter(torch.empty(config.num_attention_heads))
+        self.num_periods = config.num_folding_periods
+        self.time_scales = [float(scale) for scale in config.time_bias_scales or ()]
+        num_heads = config.num_attention_heads
+        self.log_scale = nn.Parameter(torch.empty(num_heads))
+        self.strength = nn.Parameter(torch.empty(num_heads))
 
-    def forward(self, time_distances: torch.Tensor) -> torch.Tensor:
-        """Bias of every head, (B, H, L, L), for `time_distances` |Δt| of shape (B, 1, L, L), days."""
+    def initial_values(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Initial (log scale, strength), each (H,); a time head without a scale starts without a preference."""
+        num_time_heads = len(self.log_scale) - self.num_periods
+        scales = self.time_scales or [1.0] * num_time_heads
+        scales = scales + [self.initial_phase_scale] * self.num_periods
+        strengths = [1.0 if self.time_scales else 0.0] * num_time_heads + [self.initial_phase_strength] * self.num_periods
+        return torch.tensor(scales).log(), torch.tensor(strengths)
+
+    def forward(self, separations: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        """Bias (B, H, L, L) for `separations` (B, 1 or 1 + K, L, L), times before phases, and their `weights` (B, 1 + K)."""
+        num_time_heads = len(self.log_scale) - self.num_periods
         scale = self.log_scale.float().exp()[:, None, None]
-        return -self.strength.float()[:, None, None] * torch.log1p(time_distances / scale)
+        per_head = torch.cat((separations[:, :1].expand(-1, num_time_heads, -1, -1), separations[:, 1:]), dim=1)
+        weights = torch.cat((weights[:, :1].expand(-1, num_time_heads), weights[:, 1:]), dim=1)
+        return -(self.strength.float() * weights)[..., None, None] * torch.log1p(per_head / scale)
 
 
 def eager_attention_forward(
@@ -145,13 +293,13 @@ class AstromerAttention(nn.Module):
         self.k_proj = nn.Linear(config.hidden_size, config.hidden_size)
         self.v_proj = nn.Linear(config.hidden_size, config.hidden_size)
         self.o_proj = nn.Linear(config.hidden_size, config.hidden_size)
-        self.time_bias = AstromerTimeBias(config) if config.time_bias_scales else None
+        self.separation_bias = AstromerSeparationBias(config) if config.uses_separations else None
 
     def forward(
         self,
         hidden_states: torch.Tensor,
         attention_mask: torch.Tensor | None = None,
-        time_distances: torch.Tensor | None = None,
+        separations: tuple[torch.Tensor, torch.Tensor] | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         batch_and_length = hidden_states.shape[:-1]
@@ -159,8 +307,8 @@ class AstromerAttention(nn.Module):
         query = self.q_proj(hidden_states).view(heads).transpose(1, 2)
         key = self.k_proj(hidden_states).view(heads).transpose(1, 2)
         value = self.v_proj(hidden_states).view(heads).transpose(1, 2)
-        if self.time_bias is not None:
-            attention_mask = add_to_mask(attention_mask, self.time_bias(time_distances).to(query.dtype))
+        if self.separation_bias is not None:
+            attention_mask = add_to_mask(attention_mask, self.separation_bias(*separations).to(query.dtype))
 
         attend = ALL_ATTENTION_FUNCTIONS.get_interface(self.config._attn_implementation, eager_attention_forward)
         mixed, weights = attend(self, query, key, value, attention_mask, dropout=0.0, scaling=self.scaling, **kwargs)
@@ -196,10 +344,10 @@ class AstromerLayer(GradientCheckpointingLayer):
         self,
         hidden_states: torch.Tensor,
         attention_mask: torch.Tensor | None = None,
-        time_distances: torch.Tensor | None = None,
+        separations: tuple[torch.Tensor, torch.Tensor] | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
-        mixed, _ = self.attention(hidden_states, attention_mask, time_distances, **kwargs)
+        mixed, _ = self.attention(hidden_states, attention_mask, separations, **kwargs)
         mixed = self.dropout(mixed)
         hidden_states = self.attention_layer_norm(hidden_states + mixed if self.use_residual else mixed)
         transformed = self.dropout(self.mlp(hidden_states))
@@ -227,9 +375,13 @@ class AstromerPreTrainedModel(PreTrainedModel):
             init.xavier_uniform_(module.weight)  # Keras' default, hence the paper's
         elif isinstance(module, AstromerTimeEncoding):  # not in the checkpoint, so loading leaves it unset
             init.copy_(module.angular_frequencies, module.compute_angular_frequencies())
-        elif isinstance(module, AstromerTimeBias):
-            init.copy_(module.log_scale, torch.tensor(module.initial_scales).log())
-            init.ones_(module.strength)
+        elif isinstance(module, AstromerSeparationBias):
+            log_scale, strength = module.initial_values()
+            init.copy_(module.log_scale, log_scale)
+            init.copy_(module.strength, strength)
+        elif isinstance(module, AstromerFolding):
+            init.constant_(module.gate_slope, 0.25)  # half open at a significance of 12: a probability of 6e-6
+            init.constant_(module.gate_offset, -3.0)
 
 
 class AstromerModel(AstromerPreTrainedModel):
@@ -239,6 +391,7 @@ class AstromerModel(AstromerPreTrainedModel):
 
     def __init__(self, config: AstromerConfig):
         super().__init__(config)
+        self.periodogram = AstromerPeriodogram(config) if config.num_folding_periods else None
         self.embeddings = AstromerEmbeddings(config)
         self.layers = nn.ModuleList([AstromerLayer(config) for _ in range(config.num_hidden_layers)])
         self.gradient_checkpointing = False
@@ -275,18 +428,25 @@ class AstromerModel(AstromerPreTrainedModel):
         observed, masked = resolve_masks(magnitudes, times, attention_mask, masked_positions)
         visible = observed & ~masked if self.config.masking_scheme == "hidden" else observed
         # Selected, not multiplied: what stands in padding or at a hidden observation may be anything, NaN included.
-        hidden_states = self.embeddings(
-            torch.where(visible, magnitudes, torch.zeros_like(magnitudes)),
-            torch.where(observed, times, torch.zeros_like(times)),
-        )
-        time_distances = None
-        if self.config.time_bias_scales:
-            centred_times = torch.where(observed, times, torch.zeros_like(times)).float()
-            time_distances = (centred_times[:, None, :, None] - centred_times[:, None, None, :]).abs()
+        magnitudes = torch.where(visible, magnitudes, torch.zeros_like(magnitudes))
+        times = torch.where(observed, times, torch.zeros_like(times))
+
+        scale_features = None
+        if self.config.normalize_amplitude:
+            center, scale = visible_center_and_scale(magnitudes, visible)
+            magnitudes = torch.where(visible, (magnitudes - center) / scale, torch.zeros_like(magnitudes))
+            counts = visible.sum(1, keepdim=True).clamp(min=1).float()
+            scale_features = torch.stack((scale.log10() + 1, center / scale, counts.log10() - 2), dim=-1)
+        folded = gates = None
+        if self.periodogram is not None:
+            folded = self.periodogram(magnitudes, times, visible)
+            gates = self.embeddings.folding.gates(folded)
+        hidden_states = self.embeddings(magnitudes, times, scale_features, folded, gates)
+        separations = pairwise_separations(times, folded, gates) if self.config.uses_separations else None
 
         mask = self._attention_mask(hidden_states, observed, masked, visible)
         for layer in self.layers:
-            hidden_states = layer(hidden_states, attention_mask=mask, time_distances=time_distances, **kwargs)
+            hidden_states = layer(hidden_states, attention_mask=mask, separations=separations, **kwargs)
         return BaseModelOutputWithPooling(
             last_hidden_state=hidden_states, pooler_output=mean_over_observed(hidden_states, observed)
         )
@@ -344,13 +504,17 @@ class AstromerForMaskedReconstruction(AstromerPreTrainedModel):
         """
         outputs = self.model(magnitudes, times, attention_mask, masked_positions, **kwargs)
         reconstruction = self.decoder(self.decoder_layer_norm(outputs.last_hidden_state)).squeeze(-1)
+        observed, masked = resolve_masks(magnitudes, times, attention_mask, masked_positions)
+        if self.config.normalize_amplitude:
+            visible = observed & ~masked if self.config.masking_scheme == "hidden" else observed
+            center, scale = visible_center_and_scale(magnitudes, visible)
+            reconstruction = reconstruction * scale.to(reconstruction.dtype) + center.to(reconstruction.dtype)
 
         loss = None
         if labels is not None:
-            observed, masked = resolve_masks(magnitudes, times, attention_mask, masked_positions)
             if loss_mask is None:
                 loss_mask = masked if masked_positions is not None else observed
-            loss = masked_rmse(reconstruction, labels, loss_mask.bool() & observed)
+            loss = RECONSTRUCTION_LOSSES[self.config.reconstruction_loss](reconstruction, labels, loss_mask.bool() & observed)
         return AstromerForMaskedReconstructionOutput(
             loss=loss,
             reconstruction=reconstruction,
@@ -372,7 +536,7 @@ class AstromerForSequenceClassification(AstromerPreTrainedModel):
         widths = [config.hidden_size, *config.classifier_hidden_sizes]
         blocks = [
             nn.Sequential(nn.Linear(wide, narrow), nn.ReLU(), nn.Dropout(config.classifier_dropout))
-            for wide, narrow in zip(widths[:-1], widths[1:], strict=True)
+            for wide, narrow in itertools.pairwise(widths)
         ]
         self.classifier = nn.Sequential(*blocks, nn.Linear(widths[-1], config.num_labels))
         self.post_init()
@@ -426,6 +590,34 @@ def resolve_masks(
     return observed, masked
 
 
+def visible_center_and_scale(magnitudes: torch.Tensor, visible: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean of each window's visible magnitudes and their scatter plus 0.02 mag, both (B, 1) float32."""
+    magnitudes = torch.where(visible, magnitudes, torch.zeros_like(magnitudes)).float()
+    counts = visible.sum(1, keepdim=True).clamp(min=1)
+    center = magnitudes.sum(1, keepdim=True) / counts
+    variance = ((magnitudes - center).square() * visible).sum(1, keepdim=True) / counts
+    return center, variance.sqrt() + 0.02
+
+
+def fractional(cycles: torch.Tensor) -> torch.Tensor:
+    """Cycles beyond the nearest whole one, in [-0.5, 0.5]."""
+    return cycles - cycles.round()
+
+
+def pairwise_separations(
+    times: torch.Tensor, folded: FoldedTimes | None, gates: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Distances of all pairs of observations in time and in each period's phase, (B, 1 + K, L, L), and weights (B, 1 + K)."""
+    times = times.float()
+    separations = (times[:, None, :, None] - times[:, None, None, :]).abs()
+    weights = torch.ones_like(times[:, :1])
+    if folded is not None and gates is not None:
+        cycles = fractional(folded.phases[..., :, None] - folded.phases[..., None, :]).abs()
+        separations = torch.cat((separations, cycles), dim=1)
+        weights = torch.cat((weights, gates), dim=1)
+    return separations, weights
+
+
 def add_to_mask(attention_mask: torch.Tensor | None, bias: torch.Tensor) -> torch.Tensor:
     """Add a bias to an attention mask, which is None, boolean (True attends) or additive."""
     if attention_mask is None:
@@ -459,6 +651,20 @@ def masked_rmse(reconstruction: torch.Tensor, labels: torch.Tensor, loss_mask: t
     errors, scored = masked_mean_squared_errors(reconstruction, labels, loss_mask)
     return (errors.sum() / scored.sum().clamp(min=1)).clamp(min=1e-12).sqrt()
 
+
+def relative_squared_error(reconstruction: torch.Tensor, labels: torch.Tensor, loss_mask: torch.Tensor) -> torch.Tensor:
+    """Mean over windows of each window's mean squared error over its mean squared magnitude. Not in the paper.
+
+    Windows weigh the same whatever their amplitude: a Mira of 5 mag does not drown a hundred Cepheids. 0.003 mag² (0.055 mag)
+    is added to the denominator, about the photometric noise, below which there is nothing to reconstruct. Being a mean over
+    windows, it adds up over devices and accumulation steps of equal size.
+    """
+    errors, scored = masked_mean_squared_errors(reconstruction, labels, loss_mask)
+    powers, _ = masked_mean_squared_errors(torch.zeros_like(labels), labels, loss_mask)
+    return (errors / (powers + 0.003)).sum() / scored.sum().clamp(min=1)
+
+
+RECONSTRUCTION_LOSSES = {"rmse": masked_rmse, "relative": relative_squared_error}
 
 __all__ = [
     "AstromerForMaskedReconstruction",

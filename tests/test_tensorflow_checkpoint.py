@@ -197,8 +197,7 @@ def test_the_released_macho_checkpoint_is_read_as_tensorflow_reads_it():
     with open_checkpoint_source(REFERENCE / "macho_a0.zip") as folder:
         arrays = read_tensorflow_checkpoint(find_checkpoint_prefix(folder))
     found = {
-        name: ([*array.shape], array.dtype.name, hashlib.sha256(array.tobytes()).hexdigest())
-        for name, array in arrays.items()
+        name: ([*array.shape], array.dtype.name, hashlib.sha256(array.tobytes()).hexdigest()) for name, array in arrays.items()
     }
     assert found == {name: (facts["shape"], facts["dtype"], facts["sha256"]) for name, facts in expected.items()}
 
