@@ -102,6 +102,28 @@ class RaggedLightCurves:
             curves = RaggedLightCurves(curves.times, curves.magnitudes, errors, curves.offsets)
         return curves, dropped
 
+    @classmethod
+    def concatenate(cls, parts: Sequence["RaggedLightCurves"]) -> "RaggedLightCurves":
+        """All curves of `parts`, one after the other; errors are NaN for those that come without."""
+        errors = None
+        if any(part.magnitude_errors is not None for part in parts):
+            known = (part.magnitude_errors for part in parts)
+            errors = np.concatenate(
+                [np.full(part.offsets[-1], np.nan) if own is None else own for part, own in zip(parts, known, strict=True)]
+            )
+        lengths = np.concatenate([part.lengths for part in parts])
+        times, magnitudes = (np.concatenate([getattr(part, name) for part in parts]) for name in ("times", "magnitudes"))
+        return cls(times, magnitudes, errors, np.concatenate(([0], np.cumsum(lengths))))
+
+    def slices(self, start: np.ndarray, length: np.ndarray) -> "RaggedLightCurves":
+        """As curves of their own: `length` observations from `start` (an index into the flat arrays) on, both `(M,)`."""
+        offsets = np.concatenate(([0], np.cumsum(length)))
+        return self._take(np.repeat(start - offsets[:-1], length) + np.arange(offsets[-1]), offsets)
+
+    def select(self, indices: np.ndarray) -> "RaggedLightCurves":
+        """The curves of these numbers, in their order."""
+        return self.slices(self.offsets[indices], self.lengths[indices])
+
     def _take(self, index: np.ndarray, offsets: np.ndarray) -> "RaggedLightCurves":
         errors = None if self.magnitude_errors is None else self.magnitude_errors[index]
         return RaggedLightCurves(self.times[index], self.magnitudes[index], errors, offsets)

@@ -1,0 +1,150 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""What the training scripts share beyond the stock `Trainer`: light curves of several surveys, an exact loss, safe resuming.
+
+Before it stand prepared datasets (`light_curve_dataset.py`) and the collator; after it `scripts/run_*.py`.
+"""
+
+import json
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import nn
+from torch.utils.data import Subset
+from transformers import TrainerCallback
+from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME, TRAINER_STATE_NAME
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+from transformers.utils import SAFE_WEIGHTS_NAME
+
+from .data_collator import InMemoryLightCurves
+from .feature_extraction_astromer import RaggedLightCurves, cut_windows
+from .light_curve_dataset import iter_light_curves
+
+logger = logging.getLogger(__name__)
+
+
+def load_split(dataset: str | Path, split: str, *, min_points: int = 1, max_objects: int | None = None) -> RaggedLightCurves:
+    """Read a split of a prepared dataset, `<dataset>/<split>-*.parquet`, into memory.
+
+    Args:
+        dataset: folder that `scripts/prepare_dataset.py` wrote.
+        split: `"train"`, `"validation"` or `"test"`.
+        min_points: light curves with fewer observations are left out.
+        max_objects: the first so many are enough; all by default.
+
+    Raises:
+        FileNotFoundError: there is no such split.
+    """
+    shards = sorted(Path(dataset).glob(f"{split}-*.parquet"))
+    if not shards:
+        raise FileNotFoundError(f"There is no {split}-*.parquet in {dataset}: scripts/prepare_dataset.py makes such a folder.")
+    parts: list[RaggedLightCurves] = []
+    for shard in shards:
+        for chunk in iter_light_curves(shard):
+            curves, _ = chunk.curves.clean()
+            parts.append(curves.select(np.flatnonzero(curves.lengths >= min_points)))
+            if max_objects is not None and sum(map(len, parts)) >= max_objects:
+                joined = RaggedLightCurves.concatenate(parts)
+                return joined.select(np.arange(max_objects))
+    return RaggedLightCurves.concatenate(parts)
+
+
+def mix(curves: Sequence[RaggedLightCurves], power: float, seed: int) -> Subset:
+    """Join surveys into one training set in which a survey of N light curves weighs as N^`power`.
+
+    With a power of 1 an epoch holds every light curve once, with 0 as many of each survey. The epoch has as many light curves
+    as there are; of a survey that weighs more than its share all come several times, of one that weighs less a random part.
+    """
+    counts = np.array([len(part) for part in curves])
+    weights = counts**power / np.sum(counts**power)
+    generator = np.random.default_rng(seed)
+    chosen = []
+    for start, count, wanted in zip(np.cumsum(counts) - counts, counts, np.rint(weights * counts.sum()), strict=True):
+        whole, rest = divmod(int(wanted), int(count))
+        chosen += [np.tile(np.arange(count), whole) + start, generator.permutation(count)[:rest] + start]
+    return Subset(InMemoryLightCurves(RaggedLightCurves.concatenate(curves)), np.concatenate(chosen).tolist())
+
+
+def cut_sequentially(curves: RaggedLightCurves, window_size: int) -> RaggedLightCurves:
+    """Every window of every light curve as a light curve of its own, for evaluation: the collator takes it whole."""
+    object_index, start, length = cut_windows(curves.lengths, window_size, "sequential")
+    return curves.slices(curves.offsets[object_index] + start, length)
+
+
+class ExactRmse(TrainerCallback):
+    """Make the paper's loss mean the same on any number of processes and accumulation steps.
+
+    The root of a mean is not additive over micro-batches. So every micro-batch back-propagates its mean squared error, which
+    is, and before the optimiser's step the gradient is divided by 2·RMSE of all of them: ∇√m = ∇m / (2√m). The training loss
+    in the logs is then the mean squared error. A `max_grad_norm` would clip the gradient of that: the paper has none.
+    """
+
+    def __init__(self) -> None:
+        self._errors: list[torch.Tensor] = []
+        self._hook: Any = None
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, model: nn.Module, **kwargs: Any) -> None:
+        """Square the loss that the model returns."""
+
+        def square_loss(module: nn.Module, inputs: Any, output: Any) -> Any:
+            if module.training and output.loss is not None:
+                output.loss = output.loss.square()
+                self._errors.append(output.loss.detach())
+            return output
+
+        self._hook = model.register_forward_hook(square_loss)
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: nn.Module, **kwargs: Any) -> None:
+        """Turn the gradient of the mean squared error into that of its root."""
+        error = torch.stack(self._errors).mean()
+        self._errors.clear()
+        if torch.distributed.is_initialized():
+            torch.distributed.all_reduce(error)
+            error /= torch.distributed.get_world_size()
+        for parameter in model.parameters():
+            if parameter.grad is not None:
+                parameter.grad.mul_(0.5 / error.clamp(min=1e-12).sqrt())
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Leave the model as it was."""
+        self._hook.remove()
+
+
+def last_complete_checkpoint(folder: str | Path) -> str | None:
+    """The newest checkpoint of a run that can be resumed from; one that a kill left half-written is passed over.
+
+    Trainer writes `trainer_state.json` last. Weights whose file is shorter than its header says do not count either.
+    """
+
+    def step(path: Path) -> int:
+        return int(path.name.rpartition("-")[2])
+
+    found = [path for path in Path(folder).glob(f"{PREFIX_CHECKPOINT_DIR}-*") if path.name.rpartition("-")[2].isdigit()]
+    for checkpoint in sorted(found, key=step, reverse=True):
+        try:
+            json.loads((checkpoint / TRAINER_STATE_NAME).read_text())
+            with safe_open(checkpoint / SAFE_WEIGHTS_NAME, framework="pt"):
+                pass
+            for name in (OPTIMIZER_NAME, SCHEDULER_NAME):
+                torch.load(checkpoint / name, map_location="cpu", weights_only=True)
+        except (OSError, ValueError, RuntimeError, EOFError, SafetensorError) as error:
+            logger.warning("Passing over %s, which is not complete: %s", checkpoint, error)
+            continue
+        return str(checkpoint)
+    return None
+
+
+def read_learning_curves(log_history: Sequence[Mapping[str, float]]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Every quantity that Trainer logged, as its steps and values, `(n,)` each."""
+    names = sorted({name for entry in log_history for name in entry} - {"step", "epoch"})
+    curves = {}
+    for name in names:
+        points = [(entry["step"], entry[name]) for entry in log_history if name in entry and math.isfinite(entry[name])]
+        if points:
+            curves[name] = tuple(np.array(points, dtype=float).T)
+    return curves  # type: ignore[return-value]

@@ -1,0 +1,139 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""Pre-train ASTROMER: hide half of the magnitudes of light curves and learn to reconstruct them.
+
+Examples:
+    python scripts/run_pretraining.py configs/astromer_surveys_small.yaml
+    python scripts/run_pretraining.py configs/astromer_surveys_small.yaml --output_dir runs/trial --max_steps 500
+    torchrun --nproc_per_node 2 scripts/run_pretraining.py configs/astromer_macho_paper.yaml
+    accelerate launch --multi_gpu scripts/run_pretraining.py configs/astromer_macho_paper.yaml --bf16 --torch_compile
+
+The YAML file holds the fields of `DataArguments` and of transformers' `TrainingArguments`; options on the command line go
+before it. A run that was killed goes on from its last complete checkpoint when it is started again.
+"""
+
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from transformers import EarlyStoppingCallback, HfArgumentParser, Trainer, TrainingArguments, set_seed
+
+from astromer_hf import AstromerConfig, AstromerFeatureExtractor, AstromerForMaskedReconstruction
+from astromer_hf.data_collator import DataCollatorForMaskedLightCurves, InMemoryLightCurves
+from astromer_hf.metrics import ReconstructionMetrics, keep_reconstruction
+from astromer_hf.feature_extraction_astromer import RaggedLightCurves
+from astromer_hf.training import ExactRmse, cut_sequentially, last_complete_checkpoint, load_split, mix, read_learning_curves
+
+
+@dataclass
+class DataArguments:
+    """What is trained on what."""
+
+    datasets: list[str] = field(metadata={"help": "folders that scripts/prepare_dataset.py wrote"})
+    model: str = field(
+        default="{}", metadata={"help": "fields of AstromerConfig (a mapping) to start anew, or a model folder to go on from"}
+    )
+    mixing_power: float = field(default=0.5, metadata={"help": "a survey of N light curves weighs as N to this power"})
+    min_points: int = field(default=20, metadata={"help": "light curves with fewer observations are left out"})
+    max_objects: int | None = field(default=None, metadata={"help": "light curves of each survey and split at the most"})
+    max_eval_objects: int = field(default=150, metadata={"help": "validation light curves of each survey at the most"})
+    probed_fraction: float = field(default=0.5, metadata={"help": "of the observations, to reconstruct"})
+    random_fraction: float = field(default=0.2, metadata={"help": "of the probed, shown with another's magnitude"})
+    same_fraction: float = field(default=0.2, metadata={"help": "of the probed, shown as they are"})
+    early_stopping_patience: int | None = field(default=None, metadata={"help": "evaluations without improvement"})
+
+
+@dataclass
+class PretrainingArguments(TrainingArguments):
+    """Trainer's arguments with the defaults that this task needs."""
+
+    remove_unused_columns: bool = False  # the collator, not the dataset, makes the model's inputs
+    label_names: list[str] = field(default_factory=lambda: ["labels", "loss_mask"])
+    batch_eval_metrics: bool = True
+    dataloader_drop_last: bool = True  # micro-batches of one size, so that the mean of their losses is the loss of all
+    ddp_find_unused_parameters: bool = False
+
+
+def parse_args(argv: list[str] | None = None) -> tuple[DataArguments, PretrainingArguments]:
+    """The YAML file's fields, then the command line's."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    parser = HfArgumentParser((DataArguments, PretrainingArguments), description=__doc__)
+    if argv and argv[0].endswith((".yaml", ".yml")):
+        fields: dict[str, Any] = yaml.safe_load(Path(argv.pop(0)).read_text())
+        fields["model"] = fields["model"] if isinstance(fields.get("model"), str) else json.dumps(fields.get("model", {}))
+        argv = [
+            part
+            for name, value in fields.items()
+            for part in (f"--{name}", *map(str, value if isinstance(value, list) else [value]))
+        ] + argv
+    return parser.parse_args_into_dataclasses(argv)  # type: ignore[return-value]
+
+
+def build_model(model: str) -> AstromerForMaskedReconstruction:
+    """A new model of the given fields, or the one in a folder."""
+    if model.startswith("{"):
+        return AstromerForMaskedReconstruction(AstromerConfig(**json.loads(model)))
+    return AstromerForMaskedReconstruction.from_pretrained(model)
+
+
+def main(data: DataArguments, training: PretrainingArguments) -> dict[str, float]:
+    set_seed(training.seed)
+    model = build_model(data.model)
+    feature_extractor = AstromerFeatureExtractor(window_size=model.config.window_size)
+    collator = DataCollatorForMaskedLightCurves(
+        feature_extractor,
+        probed_fraction=data.probed_fraction,
+        random_fraction=data.random_fraction,
+        same_fraction=data.same_fraction,
+        seed=training.seed,
+    )
+    surveys = [
+        load_split(folder, "train", min_points=data.min_points, max_objects=data.max_objects) for folder in data.datasets
+    ]
+    validation = {
+        Path(folder).name: cut_sequentially(
+            load_split(folder, "validation", min_points=data.min_points, max_objects=data.max_eval_objects),
+            model.config.window_size,
+        )
+        for folder in data.datasets
+    }
+    pooled = RaggedLightCurves.concatenate(list(validation.values()))
+    callbacks: list[Any] = [ExactRmse()] if model.config.reconstruction_loss == "rmse" else []
+    if data.early_stopping_patience is not None:
+        callbacks.append(EarlyStoppingCallback(early_stopping_patience=data.early_stopping_patience))
+    trainer = Trainer(
+        model,
+        training,
+        data_collator=collator,
+        train_dataset=mix(surveys, data.mixing_power, training.seed),
+        eval_dataset=InMemoryLightCurves(pooled),
+        processing_class=feature_extractor,
+        compute_metrics=ReconstructionMetrics(),
+        preprocess_logits_for_metrics=keep_reconstruction,
+        callbacks=callbacks,
+    )
+    resume = training.resume_from_checkpoint or last_complete_checkpoint(training.output_dir)
+    trainer.train(resume_from_checkpoint=resume)
+    trainer.save_model()
+    trainer.save_state()
+    metrics = {
+        name: value
+        for survey, curves in validation.items()
+        for name, value in trainer.evaluate(InMemoryLightCurves(curves), metric_key_prefix=f"eval_{survey}").items()
+    }
+    trainer.save_metrics("eval", metrics)
+    if trainer.is_world_process_zero():
+        from astromer_hf.plots import plot_learning_curves
+
+        history = read_learning_curves(trainer.state.log_history)
+        figure = plot_learning_curves({name: history[name] for name in ("loss", "eval_loss") if name in history})
+        figure.savefig(Path(training.output_dir) / "learning_curves.png", dpi=150)
+        print("\n".join(f"{name} {np.round(value, 4)}" for name, value in metrics.items() if name.endswith("_r2")))
+    return metrics
+
+
+if __name__ == "__main__":
+    main(*parse_args())

@@ -1,0 +1,68 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""What the tests share: they run offline and on the CPU, on a tiny model, simulated light curves and, where present, real ones."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "1"  # transformers would start a thread that asks the Hub
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import astromer_hf
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+TINY = {"hidden_size": 16, "num_attention_heads": 4, "intermediate_size": 8, "num_hidden_layers": 2, "window_size": 20}
+# Every option that the paper's model does not have.
+TINY_EXTENDED = {
+    **TINY,
+    "time_bias_scales": [0.3, 30.0],
+    "num_folding_periods": 2,
+    "num_frequencies": 512,
+    "normalize_amplitude": True,
+    "use_residual": True,
+    "reconstruction_loss": "relative",
+}
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real light curves; the test is skipped where it is not here."""
+    return _folder_or_skip(SHARED / "data", "real light curves")
+
+
+@pytest.fixture(scope="session")
+def shared_reference() -> Path:
+    """The folder of the released checkpoint and its golden arrays; the test is skipped where it is not here."""
+    return _folder_or_skip(SHARED / "reference", "the released checkpoint")
+
+
+def _folder_or_skip(folder: Path, content: str) -> Path:
+    if not folder.is_dir():
+        pytest.skip(f"../shared/{folder.name} with {content} is not here")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def macho_a0(shared_reference: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The released MACHO checkpoint, converted."""
+    from astromer_hf.conversion import convert_tf_checkpoint
+
+    folder = tmp_path_factory.mktemp("models") / "macho_a0"
+    convert_tf_checkpoint(shared_reference / "macho_a0.zip", folder)
+    return folder
+
+
+@pytest.fixture(params=["paper", "extended"])
+def tiny_config(request: pytest.FixtureRequest) -> astromer_hf.AstromerConfig:
+    """A tiny encoder as in the paper, and one with every option."""
+    return astromer_hf.AstromerConfig(**(TINY if request.param == "paper" else TINY_EXTENDED))
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)
