@@ -88,7 +88,7 @@ class ExactRmse(TrainerCallback):
         self._errors: list[torch.Tensor] = []
         self._hook: Any = None
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, model: nn.Module, **kwargs: Any) -> None:
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Square the loss that the model returns."""
 
         def square_loss(module: nn.Module, inputs: Any, output: Any) -> Any:
@@ -97,16 +97,16 @@ class ExactRmse(TrainerCallback):
                 self._errors.append(output.loss.detach())
             return output
 
-        self._hook = model.register_forward_hook(square_loss)
+        self._hook = kwargs["model"].register_forward_hook(square_loss)
 
-    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: nn.Module, **kwargs: Any) -> None:
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Turn the gradient of the mean squared error into that of its root."""
         error = torch.stack(self._errors).mean()
         self._errors.clear()
         if torch.distributed.is_initialized():
             torch.distributed.all_reduce(error)
             error /= torch.distributed.get_world_size()
-        for parameter in model.parameters():
+        for parameter in kwargs["model"].parameters():
             if parameter.grad is not None:
                 parameter.grad.mul_(0.5 / error.clamp(min=1e-12).sqrt())
 
@@ -147,4 +147,4 @@ def read_learning_curves(log_history: Sequence[Mapping[str, float]]) -> dict[str
         points = [(entry["step"], entry[name]) for entry in log_history if name in entry and math.isfinite(entry[name])]
         if points:
             curves[name] = tuple(np.array(points, dtype=float).T)
-    return curves  # type: ignore[return-value]
+    return curves

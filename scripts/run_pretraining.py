@@ -23,8 +23,9 @@ from transformers import EarlyStoppingCallback, HfArgumentParser, Trainer, Train
 
 from astromer_hf import AstromerConfig, AstromerFeatureExtractor, AstromerForMaskedReconstruction
 from astromer_hf.data_collator import DataCollatorForMaskedLightCurves, InMemoryLightCurves
-from astromer_hf.metrics import ReconstructionMetrics, keep_reconstruction
 from astromer_hf.feature_extraction_astromer import RaggedLightCurves
+from astromer_hf.metrics import ReconstructionMetrics, keep_reconstruction
+from astromer_hf.plots import plot_learning_curves
 from astromer_hf.training import ExactRmse, cut_sequentially, last_complete_checkpoint, load_split, mix, read_learning_curves
 
 
@@ -126,8 +127,6 @@ def main(data: DataArguments, training: PretrainingArguments) -> dict[str, float
     }
     trainer.save_metrics("eval", metrics)
     if trainer.is_world_process_zero():
-        from astromer_hf.plots import plot_learning_curves
-
         history = read_learning_curves(trainer.state.log_history)
         figure = plot_learning_curves({name: history[name] for name in ("loss", "eval_loss") if name in history})
         figure.savefig(Path(training.output_dir) / "learning_curves.png", dpi=150)

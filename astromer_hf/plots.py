@@ -1,0 +1,254 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""Pictures: every function takes arrays and returns a matplotlib `Figure`, ready to be saved or shown.
+
+Before this file stand the model's outputs and tables of results; nothing here runs a model. Colours are those of Okabe & Ito,
+which colour-blind readers tell apart, and markers differ too, for print in black and white.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+from sklearn.decomposition import PCA
+from sklearn.metrics import ConfusionMatrixDisplay
+
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+TIME_LABEL = "time [d]"
+MAGNITUDE_LABEL = "magnitude"
+
+
+def plot_light_curve(
+    mjd: ArrayLike,
+    mag: ArrayLike,
+    magerr: ArrayLike | None = None,
+    *,
+    hidden: ArrayLike | None = None,
+    reconstruction: ArrayLike | None = None,
+    title: str = "",
+) -> Figure:
+    """A light curve, bright above; with its hidden points, their reconstruction and the residuals where these are given.
+
+    Args:
+        mjd, mag, magerr: `(n,)`, days and magnitudes.
+        hidden: `(n,)` bool, True for observations that the model did not see.
+        reconstruction: `(n,)`, magnitudes that the model gives.
+    """
+    times, magnitudes = _columns(mjd=mjd, mag=mag)
+    hidden = np.zeros(len(times), bool) if hidden is None else _columns(mjd=times, hidden=hidden)[1].astype(bool)
+    figure = Figure(figsize=(8, 5 if reconstruction is not None else 3.5), layout="constrained")
+    axes = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1)) if reconstruction is not None else [figure.subplots()]
+    main = axes[0]
+    main.set_title(title)
+    _errorbar(main, times[~hidden], magnitudes[~hidden], magerr, ~hidden, "seen" if hidden.any() else None, 0)
+    if hidden.any():
+        _errorbar(main, times[hidden], magnitudes[hidden], magerr, hidden, "hidden", 4, facecolor="white")
+    if reconstruction is not None:
+        model = _columns(mjd=times, reconstruction=reconstruction)[1]
+        shown = hidden if hidden.any() else np.ones(len(times), bool)
+        main.scatter(times[shown], model[shown], s=22, marker="x", color=COLORS[1], label="reconstructed", zorder=3)
+        axes[1].scatter(times[shown], (magnitudes - model)[shown], s=10, color=COLORS[1])
+        axes[1].axhline(0, color="0.6", linewidth=0.8)
+        axes[1].set_ylabel("residual [mag]")
+        axes[1].invert_yaxis()
+    _finish_light_curve(main)
+    axes[-1].set_xlabel(TIME_LABEL)
+    return figure
+
+
+def plot_folded_light_curve(
+    mjd: ArrayLike, mag: ArrayLike, period_days: float, magerr: ArrayLike | None = None, *, title: str = ""
+) -> Figure:
+    """Two cycles of a light curve folded on a period; phase 0 is the brightest observation."""
+    if not period_days > 0:
+        raise ValueError(f"`period_days` must be positive, got {period_days}.")
+    times, magnitudes = _columns(mjd=mjd, mag=mag)
+    phase = (times - times[np.argmin(magnitudes)]) / period_days % 1
+    figure = Figure(figsize=(6, 3.5), layout="constrained")
+    axes = figure.subplots()
+    everything = np.ones(len(times), bool)
+    for shift in (0, 1):
+        _errorbar(axes, phase + shift, magnitudes, magerr, everything, None, 0)
+    axes.set_xlabel(f"phase (period {period_days:.6g} d)")
+    axes.set_title(title)
+    _finish_light_curve(axes)
+    return figure
+
+
+def plot_time_encoding(times: ArrayLike, encoding: ArrayLike, *, title: str = "") -> Figure:
+    """The encoding of each observation's time (paper, Fig. 2): `times` (n,) in days, `encoding` (n, D)."""
+    values = np.asarray(encoding)
+    days = np.asarray(times, dtype=float)
+    if values.ndim != 2 or len(values) != len(days):
+        raise ValueError(f"`encoding` must have the shape (n, D) with n = {len(days)}, got {values.shape}.")
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(values.T, aspect="auto", origin="lower", cmap="cividis", vmin=-1, vmax=1, interpolation="nearest")
+    ticks = np.linspace(0, len(days) - 1, min(len(days), 6)).astype(int)
+    axes.set_xticks(ticks, [f"{days[tick]:.0f}" for tick in ticks])
+    axes.set(xlabel="time of the observation [d]", ylabel="dimension", title=title)
+    figure.colorbar(image, ax=axes, label="encoding")
+    return figure
+
+
+def plot_magnitude_projection(
+    weight: ArrayLike, bias: ArrayLike, *, magnitudes: Sequence[float] = (-1, -0.5, 0.5, 1)
+) -> Figure:
+    """The learned linear embedding of some centred magnitudes (paper, Fig. A.1): `weight` (D,) or (D, 1), `bias` (D,)."""
+    slope, offset = _columns(weight=np.asarray(weight, dtype=float).reshape(-1), bias=bias)
+    figure = Figure(figsize=(7, 3.5), layout="constrained")
+    axes = figure.subplots()
+    for magnitude, color in zip(magnitudes, cycle(COLORS)):
+        axes.plot(slope * magnitude + offset, color=color, linewidth=0.8, label=f"{magnitude:+g} mag")
+    axes.set(xlabel="dimension", ylabel="embedding")
+    axes.legend(ncols=len(magnitudes), fontsize="small")
+    return figure
+
+
+def plot_attention(times: ArrayLike, magnitudes: ArrayLike, attention: ArrayLike, observation: int) -> Figure:
+    """How strongly one observation attends to the others, head by head: `attention` (H, n, n) of one block and window."""
+    days, mags = _columns(times=times, magnitudes=magnitudes)
+    weights = np.asarray(attention)
+    if weights.ndim != 3 or weights.shape[1:] != (len(days), len(days)):
+        raise ValueError(f"`attention` must have the shape (heads, {len(days)}, {len(days)}), got {weights.shape}.")
+    figure = Figure(figsize=(8, 1.9 * len(weights)), layout="constrained")
+    panels = figure.subplots(len(weights), 1, sharex=True, squeeze=False)[:, 0]
+    for head, axes in enumerate(panels):
+        points = axes.scatter(days, mags, c=weights[head, observation], s=18, cmap="cividis")
+        axes.plot(days[observation], mags[observation], marker="x", color=COLORS[1], markersize=9, markeredgewidth=2)
+        axes.set_title(f"head {head}", fontsize="small")
+        axes.set_ylabel(MAGNITUDE_LABEL)
+        axes.invert_yaxis()
+        figure.colorbar(points, ax=axes, label="attention")
+    panels[-1].set_xlabel(TIME_LABEL)
+    return figure
+
+
+def plot_learning_curves(curves: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> Figure:
+    """Losses or scores against training steps: a name -> (steps, values)."""
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    for (name, (steps, values)), color in zip(curves.items(), cycle(COLORS)):
+        axes.plot(steps, values, color=color, marker="o" if len(np.asarray(steps)) < 60 else None, markersize=3, label=name)
+    axes.set(xlabel="step", ylabel="value", yscale="log")
+    axes.legend()
+    return figure
+
+
+def plot_few_shot(scores: Mapping[str, Mapping[int, Sequence[float]]], *, score_name: str = "macro-F1") -> Figure:
+    """A score against labelled samples a class, with a band of one standard deviation: method -> samples -> scores of seeds."""
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    for (method, by_samples), color, marker in zip(scores.items(), cycle(COLORS), cycle(MARKERS)):
+        samples = np.array(sorted(by_samples))
+        mean = np.array([np.mean(by_samples[count]) for count in samples])
+        spread = np.array([np.std(by_samples[count]) for count in samples])
+        axes.plot(samples, mean, color=color, marker=marker, label=method)
+        axes.fill_between(samples, mean - spread, mean + spread, color=color, alpha=0.2, linewidth=0)
+    axes.set(xlabel="labelled samples a class", ylabel=score_name, xscale="log")
+    axes.legend()
+    return figure
+
+
+def plot_confusion_matrix(true_labels: Sequence[str], predicted_labels: Sequence[str]) -> Figure:
+    """Percentage of each true class that goes to each predicted class."""
+    figure = Figure(figsize=(6, 5.5), layout="constrained")
+    axes = figure.subplots()
+    ConfusionMatrixDisplay.from_predictions(
+        true_labels, predicted_labels, normalize="true", values_format=".0%", cmap="cividis", ax=axes, xticks_rotation=45
+    )
+    return figure
+
+
+def plot_embedding_map(embeddings: ArrayLike, labels: Sequence[str | None] | None = None, *, title: str = "") -> Figure:
+    """Embeddings (N, D) on their two first principal components, after each dimension is scaled; coloured by label.
+
+    Rows that are not finite (objects without an embedding) are left out; 2-d points are drawn as they are, a UMAP's say.
+    """
+    points = np.asarray(embeddings, dtype=float)
+    if points.ndim != 2 or points.shape[1] < 2:
+        raise ValueError(f"`embeddings` must have the shape (N, D) with D of 2 or more, got {points.shape}.")
+    if labels is not None and len(labels) != len(points):
+        raise ValueError(f"There are {len(points)} embeddings and {len(labels)} labels: give one for each.")
+    given = [""] * len(points) if labels is None else labels
+    names = np.array(["unlabelled" if label is None else str(label) for label in given])
+    finite = np.isfinite(points).all(axis=1)
+    points, names = points[finite], names[finite]
+    axis_names = ("dimension 1", "dimension 2")
+    if points.shape[1] > 2:
+        scaled = (points - points.mean(0)) / np.maximum(points.std(0), 1e-12)
+        pca = PCA(2, svd_solver="full").fit(scaled)
+        points = pca.transform(scaled)
+        axis_names = tuple(  # type: ignore[assignment]
+            f"component {i + 1} ({ratio:.0%} of the variance)" for i, ratio in enumerate(pca.explained_variance_ratio_)
+        )
+    figure = Figure(figsize=(7, 5), layout="constrained")
+    axes = figure.subplots()
+    by_size = sorted(set(names), key=lambda name: -np.sum(names == name))
+    for name, color, marker in zip(by_size, cycle(COLORS), cycle(MARKERS)):
+        chosen = points[names == name]
+        axes.scatter(
+            chosen[:, 0],
+            chosen[:, 1],
+            s=16,
+            alpha=0.75,
+            linewidth=0,
+            color=color,
+            marker=marker,
+            label=f"{name} ({len(chosen)})",
+        )
+    axes.set(xlabel=axis_names[0], ylabel=axis_names[1], title=title)
+    if labels is not None:
+        axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def plot_survey_summary(surveys: Mapping[str, Mapping[str, ArrayLike]]) -> Figure:
+    """Points a curve, magnitudes and Δt of surveys (paper, Figs. 6 and B.1): name -> `num_points`, `mag`, `gaps` (days)."""
+    panels = (("num_points", "observations a light curve", True), ("mag", MAGNITUDE_LABEL, False), ("gaps", "Δt [d]", True))
+    figure = Figure(figsize=(11, 3.5), layout="constrained")
+    for axes, (column, label, logarithmic) in zip(figure.subplots(1, 3), panels, strict=True):
+        for (name, columns), color in zip(surveys.items(), cycle(COLORS)):
+            values = np.asarray(columns[column], dtype=float)
+            values = values[np.isfinite(values) & ((values > 0) | (not logarithmic))]
+            bins = np.geomspace(values.min(), values.max(), 60) if logarithmic else np.linspace(values.min(), values.max(), 60)
+            axes.hist(values, bins=bins, density=True, histtype="step", color=color, label=name)
+        axes.set(xlabel=label, ylabel="density", xscale="log" if logarithmic else "linear")
+    figure.axes[0].legend(fontsize="small")
+    return figure
+
+
+def _columns(**columns: ArrayLike) -> list[np.ndarray]:
+    """Columns as 1-d arrays of one length."""
+    arrays = {name: np.asarray(values) for name, values in columns.items()}
+    if len({array.shape for array in arrays.values()}) > 1 or any(array.ndim != 1 for array in arrays.values()):
+        shapes = ", ".join(f"`{name}` {array.shape}" for name, array in arrays.items())
+        raise ValueError(f"Expected 1-d columns of one length, got {shapes}.")
+    return list(arrays.values())
+
+
+def _errorbar(
+    axes: Axes,
+    x: np.ndarray,
+    y: np.ndarray,
+    errors: ArrayLike | None,
+    chosen: np.ndarray,
+    label: str | None,
+    style: int,
+    facecolor: str | None = None,
+) -> None:
+    color = COLORS[style]
+    if errors is not None:
+        bars = np.nan_to_num(_columns(mjd=chosen, magerr=errors)[1][chosen].astype(float))
+        axes.errorbar(x, y, bars, fmt="none", ecolor=color, alpha=0.4, linewidth=0.8)
+    axes.scatter(x, y, s=14, marker=MARKERS[style % 2], color=facecolor or color, edgecolor=color, linewidth=0.8, label=label)
+
+
+def _finish_light_curve(axes: Axes) -> None:
+    axes.set_ylabel(MAGNITUDE_LABEL)
+    axes.invert_yaxis()
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize="small")
