@@ -10,6 +10,7 @@ from transformers import (
 )
 
 from .configuration_astromer import AstromerConfig
+from .data_collator import DataCollatorForMaskedLightCurves
 from .feature_extraction_astromer import AstromerFeatureExtractor, LightCurveWindows, RaggedLightCurves
 from .modeling_astromer import (
     AstromerForMaskedReconstruction,
@@ -18,6 +19,17 @@ from .modeling_astromer import (
 )
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "AstromerConfig",
+    "AstromerFeatureExtractor",
+    "AstromerForMaskedReconstruction",
+    "AstromerForSequenceClassification",
+    "AstromerModel",
+    "DataCollatorForMaskedLightCurves",
+    "LightCurveWindows",
+    "RaggedLightCurves",
+]
 
 AutoConfig.register("astromer", AstromerConfig, exist_ok=True)
 AutoModel.register(AstromerConfig, AstromerModel, exist_ok=True)
