@@ -1,15 +1,20 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Tables of light curves, read a chunk at a time in the order of the file and in bounded memory.
+"""Tables of light curves, read a chunk at a time in bounded memory, cleaned and split by star.
 
-Before this file stands a table on disk, parquet or CSV, in one of two layouts: one row an object with list columns, or one row
-a measurement. After it stand `RaggedLightCurves`, ready for the feature extractor.
+Before this file stands a table on disk, parquet or CSV, in one of three layouts: one row an object with list columns, one row a
+measurement, or one row an object with the path of its file. After it stand `RaggedLightCurves` for the feature extractor,
+`datasets` for training, and `dataset_preparation.py`, which writes clean and split light curves to disk.
 """
 
+import hashlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +24,10 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from .feature_extraction_astromer import RaggedLightCurves
+from .surveys import Survey
+
+if TYPE_CHECKING:
+    import datasets
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +39,7 @@ _COLUMN_GUESSES: Mapping[str, tuple[str, ...]] = {
     "magerr": ("magerr", "mag_err", "err", "error", "errors", "magnitude_error", "e_mag", "sigmapsf", "mag_error"),
     "band": ("band", "filter", "passband"),
     "label": ("label", "class", "type", "label_name"),
+    "identity": (),
 }
 _ROWS_OF_MEASUREMENTS = 1 << 20
 
@@ -48,6 +58,7 @@ class ColumnNames:
     magerr: str | None = None
     band: str | None = None
     label: str | None = None
+    identity: str | None = None
 
     @classmethod
     def guess(cls, available: Sequence[str], **given: str | None) -> "ColumnNames":
@@ -88,7 +99,7 @@ class LightCurveChunk:
     Args:
         object_ids (`pa.Array` of strings, N entries): in the order of the table.
         curves ([`RaggedLightCurves`]): as they stand in the table, not cleaned.
-        annotations (`dict[str, pa.Array]`): `band` and `label`, where the table has them.
+        annotations (`dict[str, pa.Array]`): `band`, `label` and `identity`, where the table has them.
     """
 
     object_ids: pa.Array
@@ -106,9 +117,10 @@ def iter_light_curves(
 
     Args:
         path: the table. List columns (one row an object) and scalar columns (one row a measurement) are told apart by their
-            type. In a table of measurements the band, where there is one, separates light curves of the same object.
-        objects_per_chunk: light curves a chunk at the most (list columns), which bounds the memory.
-        columns: names for some of the columns of [`ColumnNames`]; the others are guessed.
+            type. In a table of measurements the band, where there is one, separates light curves of the same object. A CSV
+            table with a column of paths and none of times lists one file an object, see `_iter_files`.
+        objects_per_chunk: light curves a chunk at the most (list columns, files), which bounds the memory.
+        columns: names for some of the columns of [`ColumnNames`], and for `path`; the others are guessed.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -125,7 +137,7 @@ def iter_light_curves(
     if files[0].name.endswith(".parquet"):
         yield from _iter_parquet(files, objects_per_chunk, columns or {})
     elif files[0].name.endswith((".csv", ".csv.gz")):
-        yield from _iter_csv(files[0], columns or {})
+        yield from _iter_csv(files[0], objects_per_chunk, columns or {})
     else:
         raise TableError(f"Expected a .parquet, .csv or .csv.gz file, got {files[0].name}.")
 
@@ -170,18 +182,67 @@ def _iter_parquet(files: Sequence[Path], objects_per_chunk: int, given: Mapping[
             )
 
 
-def _iter_csv(file: Path, given: Mapping[str, str | None]) -> Iterator[LightCurveChunk]:
+def _iter_csv(file: Path, objects_per_chunk: int, given: Mapping[str, str | None]) -> Iterator[LightCurveChunk]:
     with _naming(file):
         with pa.csv.open_csv(file) as reader:
-            names = ColumnNames.guess(reader.schema.names, **given)
+            available = reader.schema.names
+        path_column = given.get("path") or next((name for name in available if name.lower() == "path"), None)
+        if path_column and path_column in available and not any(name.lower() in _COLUMN_GUESSES["mjd"] for name in available):
+            names = ColumnNames.guess(list(dict.fromkeys([*available, "mjd", "mag"])), **given)  # the two stand in the files
+            yield from _iter_files(file, path_column, names, objects_per_chunk)
+            return
+        names = ColumnNames.guess(available, **given)
         numbers = {name: pa.float64() for name in (names.mjd, names.mag, names.magerr) if name}
-        strings = {name: pa.string() for name in (names.object_id, names.band, names.label) if name}
+        strings = {name: pa.string() for name in (names.object_id, names.band, names.label, names.identity) if name}
 
         def batches(columns: list[str]) -> Iterator[pa.RecordBatch]:
             options = pa.csv.ConvertOptions(include_columns=columns, column_types=numbers | strings)
             return iter(pa.csv.open_csv(file, convert_options=options))
 
         yield from _chunks_of_measurements(batches, names)
+
+
+def _iter_files(table: Path, path_column: str, names: ColumnNames, objects_per_chunk: int) -> Iterator[LightCurveChunk]:
+    """One row an object, whose measurements stand in a file of their own, as in the releases of ASTROMER's authors.
+
+    A file has lines of time, magnitude and perhaps error, separated by commas or white space, under a header or none. Its
+    path is relative to the table, or it stands in the folder `LCs` beside the table.
+    """
+    for rows in pd.read_csv(table, chunksize=objects_per_chunk, dtype="string"):
+        curves = [_read_photometry(_find_photometry(table.parent, str(path))) for path in rows[path_column]]
+        columns = [[curve[:, column] for curve in curves] for column in range(3)]
+        chunk = pa.Table.from_pandas(rows, preserve_index=False).combine_chunks()
+        annotations = {role: array.combine_chunks() for role, array in _annotations(chunk, names).items()}
+        object_ids = pc.cast(chunk[names.object_id], pa.string()).combine_chunks()
+        yield LightCurveChunk(object_ids, RaggedLightCurves.from_arrays(*columns), annotations)
+
+
+def _find_photometry(folder: Path, path: str) -> Path:
+    candidates = [folder / path, folder / "LCs" / Path(path).name]
+    if found := next((candidate for candidate in candidates if candidate.is_file()), None):
+        return found
+    raise TableError(f"There is no light curve {path!r}; looked for {' and '.join(str(path) for path in candidates)}.")
+
+
+def _read_photometry(file: Path) -> np.ndarray:
+    """Times, magnitudes and errors, `(points, 3)`; NaN for errors that are not there."""
+    with file.open(encoding="utf-8") as lines:
+        first = lines.readline()
+    try:
+        numbers = pd.read_csv(
+            file,
+            sep="," if "," in first else r"\s+",
+            header=None,
+            skiprows=0 if re.match(r"\s*[-+.\d]", first) else 1,
+            dtype=np.float64,
+        ).to_numpy()
+    except pd.errors.EmptyDataError:
+        return np.empty((0, 3))
+    except ValueError as error:
+        raise TableError(f"{file} is not a light curve of times, magnitudes and errors: {error}") from error
+    if numbers.shape[1] < 2:
+        raise TableError(f"{file} needs columns of times and magnitudes, it has {numbers.shape[1]}.")
+    return np.column_stack([numbers, np.full(len(numbers), np.nan)])[:, :3]
 
 
 @contextmanager
@@ -253,7 +314,7 @@ def _flat_errors(lists: pa.Array, name: str, lengths: np.ndarray) -> np.ndarray:
 
 
 def _annotations(table: pa.RecordBatch | pa.Table, names: ColumnNames) -> dict[str, pa.Array]:
-    wanted = {"band": names.band, "label": names.label}
+    wanted = {"band": names.band, "label": names.label, "identity": names.identity}
     return {role: pc.cast(table[name], pa.string()) for role, name in wanted.items() if name and not _is_list(table[name].type)}
 
 
@@ -323,3 +384,252 @@ def _group_measurements(table: pa.Table, names: ColumnNames) -> LightCurveChunk:
     heads = table.take(firsts).combine_chunks()
     annotations = {role: array.combine_chunks() for role, array in _annotations(heads, names).items()}
     return LightCurveChunk(pc.cast(heads[names.object_id], pa.string()).combine_chunks(), curves, annotations)
+
+
+# --- Cleaning ---
+
+PREPARED_SCHEMA = pa.schema(
+    {
+        "object_id": pa.string(),
+        "identity": pa.string(),
+        "survey": pa.string(),
+        "band": pa.string(),
+        "label": pa.string(),
+        "mjd": pa.list_(pa.float64()),
+        "mag": pa.list_(pa.float64()),
+        "magerr": pa.list_(pa.float64()),
+    }
+)
+
+
+@dataclass(frozen=True)
+class VariabilityFilter:
+    """The paper's filter: a light curve goes where all three moments of its magnitudes exceed their thresholds.
+
+    The paper discards |kurtosis| > 10, |skewness| > 1 and standard deviation > 0.1: curves that a few outliers rule.
+
+    Args:
+        max_kurtosis (`float`, defaults to 10): of the absolute excess kurtosis.
+        max_skewness (`float`, defaults to 1): of the absolute skewness.
+        max_std (`float`, defaults to 0.1): of the standard deviation, in magnitudes.
+    """
+
+    max_kurtosis: float = 10.0
+    max_skewness: float = 1.0
+    max_std: float = 0.1
+
+    def discards(self, curves: RaggedLightCurves) -> np.ndarray:
+        """Which of N clean light curves go, `(N,)` bool."""
+        owner, count = curves.object_index, len(curves)
+
+        def mean(values: np.ndarray) -> np.ndarray:
+            return np.bincount(owner, values, minlength=count) / curves.lengths
+
+        with np.errstate(invalid="ignore", divide="ignore"):  # empty and constant curves have no moments, and stay
+            deviations = curves.magnitudes - mean(curves.magnitudes)[owner]
+            variance, third, fourth = (mean(deviations**power) for power in (2, 3, 4))
+            return (
+                (np.abs(fourth / variance**2 - 3.0) > self.max_kurtosis)
+                & (np.abs(third / variance**1.5) > self.max_skewness)
+                & (np.sqrt(variance) > self.max_std)
+            )
+
+
+@dataclass(frozen=True)
+class CleaningReport:
+    """What came, what stayed and why the rest went; `read = kept + dropped`, for objects and for points."""
+
+    objects_read: int = 0
+    objects_kept: int = 0
+    points_read: int = 0
+    points_kept: int = 0
+    objects_dropped: Counter[str] = field(default_factory=Counter)
+    points_dropped: Counter[str] = field(default_factory=Counter)
+
+    def __add__(self, other: "CleaningReport") -> "CleaningReport":
+        return CleaningReport(**{item.name: getattr(self, item.name) + getattr(other, item.name) for item in fields(self)})
+
+
+@dataclass(frozen=True)
+class Cleaning:
+    """Which observations and light curves a prepared dataset keeps, beyond what `RaggedLightCurves.clean` drops.
+
+    Args:
+        max_error (`float`, defaults to 1): largest error of an observation in magnitudes, as ASTROMER's authors set it;
+            unknown errors pass.
+        min_points (`int`, defaults to 5): observations that a light curve needs.
+        variability ([`VariabilityFilter`], *optional*): the paper's filter; none by default.
+    """
+
+    max_error: float = 1.0
+    min_points: int = 5
+    variability: VariabilityFilter | None = None
+
+    def __call__(self, raw: RaggedLightCurves) -> tuple[RaggedLightCurves, np.ndarray, CleaningReport]:
+        """The clean curves (curve i stays curve i, with known or NaN errors), which of them stay, `(N,)` bool, and counts."""
+        curves, unusable = raw.clean()
+        errors = np.full(len(curves.times), np.nan) if curves.magnitude_errors is None else curves.magnitude_errors
+        precise = ~(errors > self.max_error)
+        offsets = np.concatenate(([0], np.cumsum(precise)))[curves.offsets]
+        curves = RaggedLightCurves(curves.times[precise], curves.magnitudes[precise], errors[precise], offsets)
+
+        stays = curves.lengths >= self.min_points
+        objects_dropped = {f"fewer than {self.min_points} points": int(np.sum(~stays))}
+        if self.variability:
+            discarded = stays & self.variability.discards(curves)
+            objects_dropped["moments over the thresholds"] = int(discarded.sum())
+            stays &= ~discarded
+        points_kept = int(curves.lengths[stays].sum())
+        points_dropped = {
+            "no finite time and magnitude": int(unusable.sum()),
+            f"error over {self.max_error:g} mag": int(np.sum(~precise)),
+            "object dropped": len(curves.times) - points_kept,
+        }
+        report = CleaningReport(
+            len(raw), int(stays.sum()), len(raw.times), points_kept, Counter(objects_dropped), Counter(points_dropped)
+        )
+        return curves, stays, report
+
+
+def iter_clean_tables(
+    path: str | Path, survey: Survey, cleaning: Cleaning | None = None, *, objects_per_chunk: int = 2048
+) -> Iterator[tuple[pa.Table, CleaningReport]]:
+    """Read a survey's table, in any of its raw layouts, as clean tables of `PREPARED_SCHEMA`, a chunk at a time.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        TableError: no light curves can be read from it, or an object has no id.
+    """
+    cleaning = cleaning or Cleaning()
+    for chunk in iter_light_curves(path, objects_per_chunk=objects_per_chunk, columns=survey.columns):
+        curves, stays, report = cleaning(chunk.curves)
+        object_ids = chunk.object_ids.to_pylist()
+        if not all(object_ids):
+            raise TableError(f"{Path(path).name} has objects without an id; every light curve needs one to be split by star.")
+        unknown = pa.nulls(len(chunk), pa.string())
+        identities, labels = (chunk.annotations.get(role, unknown).to_pylist() for role in ("identity", "label"))
+        offsets = pa.array(curves.offsets, pa.int32())
+        table = pa.table(
+            {
+                "object_id": object_ids,
+                "identity": [identity or object_id for identity, object_id in zip(identities, object_ids, strict=True)],
+                "survey": pa.repeat(survey.name, len(chunk)),
+                "band": chunk.annotations.get("band", unknown),
+                "label": [survey.class_of(label) for label in labels],
+                "mjd": pa.ListArray.from_arrays(offsets, pa.array(curves.times)),
+                "mag": pa.ListArray.from_arrays(offsets, pa.array(curves.magnitudes)),
+                "magerr": pa.ListArray.from_arrays(offsets, pa.array(curves.magnitude_errors)),
+            },
+            PREPARED_SCHEMA,
+        )
+        yield table.filter(pa.array(stays)), report
+
+
+def load_light_curves(
+    path: str | Path, survey: Survey, cleaning: Cleaning | None = None, *, streaming: bool = False, **kwargs: Any
+) -> "datasets.Dataset | datasets.IterableDataset":
+    """A survey's raw table as a clean dataset of `PREPARED_SCHEMA`, memory-mapped or streamed.
+
+    Args:
+        path, survey, cleaning: see `iter_clean_tables`.
+        streaming (`bool`, defaults to `False`): read the table anew at every pass instead of once into the cache.
+        kwargs: for `datasets.Dataset.from_generator` or `IterableDataset.from_generator`.
+    """
+    import datasets
+
+    path = Path(path)
+    kind = datasets.IterableDataset if streaming else datasets.Dataset
+    if not streaming:  # the cache must know one content of the file from another
+        files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+        stats = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+        key = repr((stats, survey, cleaning))
+        kwargs.setdefault("fingerprint", hashlib.blake2b(key.encode(), digest_size=8).hexdigest())
+    return kind.from_generator(
+        _iter_rows,
+        features=datasets.Features.from_arrow_schema(PREPARED_SCHEMA),
+        gen_kwargs={"path": path, "survey": survey, "cleaning": cleaning},
+        **kwargs,
+    )
+
+
+def _iter_rows(path: Path, survey: Survey, cleaning: Cleaning | None) -> Iterator[dict[str, Any]]:
+    for table, _ in iter_clean_tables(path, survey, cleaning):
+        scalars = table.drop_columns(["mjd", "mag", "magerr"]).to_pylist()
+        measured = (table[name].combine_chunks() for name in ("mjd", "mag", "magerr"))
+        for row, *values in zip(scalars, *measured, strict=True):
+            arrays = (value.values.to_numpy(zero_copy_only=False) for value in values)
+            yield row | dict(zip(("mjd", "mag", "magerr"), arrays, strict=True))
+
+
+# --- Splits by star ---
+
+SPLITS = ("train", "validation", "test")
+FRACTIONS = (0.6, 0.2, 0.2)
+
+
+def split_of(identity: str, seed: int = 0) -> str:
+    """The split of one star, which depends on `seed` and its identity alone."""
+    return str(assign_splits([identity], seed=seed)[0])
+
+
+def assign_splits(
+    identities: Sequence[str] | pd.Series,
+    *,
+    fractions: Sequence[float] = FRACTIONS,
+    seed: int = 0,
+    labels: Sequence[str | None] | pd.Series | None = None,
+    max_test_per_class: int | None = None,
+    assigned: Mapping[str, str] | None = None,
+) -> np.ndarray:
+    """Split N light curves by the star that they are of: one star is in one split, however often it occurs.
+
+    Every star draws a number from a hash of `seed` and its identity. Without `labels` the number alone decides: the split of a
+    star depends neither on the order nor on the other stars, so that the same star falls into the same split in every survey.
+    With `labels` the stars of a class are put in the order of their numbers and cut at `fractions`; splits are then as even
+    as can be within each class, and depend on which stars there are. Give the splits of the surveys before as `assigned`.
+
+    Args:
+        identities: of the star of each light curve.
+        fractions: of train, validation and test; they sum to 1.
+        seed: of the hash.
+        labels: the class of each light curve, to stratify; the unlabelled are a class of their own. A star with several labels
+            counts as the first in alphabetical order.
+        max_test_per_class: stars of a class in the test split at the most; the rest goes to the other two. Needs `labels`.
+        assigned: identity -> split of the stars whose split stands already; they come on top of fractions and maximum.
+
+    Returns:
+        `np.ndarray` of `"train"`, `"validation"`, `"test"`, shape (N,).
+
+    Raises:
+        ValueError: the fractions are no fractions of one, or there are no labels to take a maximum per class of.
+    """
+    cuts = np.cumsum(fractions)
+    if len(fractions) != len(SPLITS) or min(fractions) < 0 or abs(cuts[-1] - 1) > 1e-9:
+        raise ValueError(f"`fractions` must be three numbers of at least 0 that sum to 1, got {tuple(fractions)}.")
+    if max_test_per_class is not None and labels is None:
+        raise ValueError("`max_test_per_class` needs `labels`.")
+    codes, stars = pd.factorize(np.asarray(identities, dtype=object))
+    draws = _draws(stars, seed)
+    splits = pd.Series(stars).map(assigned or {}).to_numpy(dtype=object)
+    free = pd.isna(splits)
+    if labels is None:
+        splits[free] = np.array(SPLITS)[np.searchsorted(cuts[:-1], draws[free], side="right")]
+    else:
+        label_codes, classes = pd.factorize(np.asarray(labels, dtype=object), sort=True)
+        label_of_star = np.full(len(stars), len(classes))  # the unlabelled come last
+        np.minimum.at(label_of_star, codes, np.where(label_codes < 0, len(classes), label_codes))
+        for label in np.unique(label_of_star[free]):
+            members = np.flatnonzero(free & (label_of_star == label))
+            num_test = len(members) - round(cuts[1] * len(members))
+            if max_test_per_class is not None:
+                num_test = min(num_test, max_test_per_class)
+            num_train = round((len(members) - num_test) * (fractions[0] / cuts[1] if cuts[1] else 0.0))
+            counts = (num_train, len(members) - num_test - num_train, num_test)
+            splits[members[np.argsort(draws[members])]] = np.repeat(SPLITS, counts)
+    return splits[codes].astype(str)
+
+
+def _draws(identities: Iterable[str], seed: int) -> np.ndarray:
+    """A number in [0, 1) for each identity. (crc32 would not do: it is linear, so that the draws of two seeds correlate.)"""
+    digests = b"".join(hashlib.blake2b(f"{seed}:{identity}".encode(), digest_size=8).digest() for identity in identities)
+    return (np.frombuffer(digests, ">u8") >> 11) * 2.0**-53
