@@ -1,9 +1,8 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""The command `astromer-hf`: wiring from arguments to the package's functions; there is no logic here."""
+"""The command `astromer-hf`: wiring from arguments to the package's functions, and one clear line for what goes wrong."""
 
 import argparse
 import logging
-import resource
 import sys
 import time
 from collections.abc import Sequence
@@ -26,11 +25,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     embed.add_argument("source", type=Path, help="parquet or CSV table, or a folder of parquet shards")
     embed.add_argument("-o", "--output", type=Path, required=True, help="parquet file to write")
-    embed.add_argument("--model", required=True, help="model folder, or model id on the Hub")
+    embed.add_argument("--model", help="model folder, or model id on the Hub; the model of the package when absent")
     embed.add_argument("--revision", help="branch, tag or commit of a model on the Hub")
     embed.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps; auto takes a GPU if there is one")
     embed.add_argument("--dtype", default="float32", choices=("float32", "bfloat16", "float16"))
-    embed.add_argument("--batch-size", type=int, default=64, metavar="WINDOWS", help="windows a forward pass")
+    embed.add_argument("--batch-size", type=int, default=32, metavar="WINDOWS", help="windows a forward pass; more on a GPU")
     embed.add_argument(
         "--level",
         default="object",
@@ -78,9 +77,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run_embed(args: argparse.Namespace) -> None:
     """`astromer-hf embed`."""
-    from .embedding import embed_table
+    from .embedding import DEFAULT_MODEL, default_model_folder, embed_table
 
-    model, feature_extractor = load_encoder(args.model, args.revision, args.device, args.dtype)
+    source = args.model or str(default_model_folder())
+    model, feature_extractor = load_encoder(source, args.revision, args.device, args.dtype)
     if args.masking_scheme:
         model.config.masking_scheme = args.masking_scheme
     started = time.perf_counter()
@@ -94,7 +94,7 @@ def run_embed(args: argparse.Namespace) -> None:
         level=args.level,
         show_progress=not args.quiet,
         description={
-            "model": str(args.model),
+            "model": args.model or DEFAULT_MODEL,
             "dtype": args.dtype,
             "masking_scheme": model.config.masking_scheme,
         },
@@ -102,8 +102,7 @@ def run_embed(args: argparse.Namespace) -> None:
     seconds = time.perf_counter() - started
     print(
         f"{report.num_objects} light curves ({report.num_points} observations, {report.num_windows} windows) in "
-        f"{seconds:.1f} s, {report.num_objects / seconds:.0f} curves/s, peak memory "
-        f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB -> {args.output}"
+        f"{seconds:.1f} s, {report.num_objects / seconds:.0f} curves/s{peak_memory()} -> {args.output}"
     )
     if report.dropped_points:
         print(f"{report.dropped_points} observations without a finite time and magnitude were left out.")
@@ -130,6 +129,8 @@ def run_simulate(args: argparse.Namespace) -> None:
 
     from .simulation import simulate_light_curves, to_table
 
+    if args.output.suffix != ".parquet":
+        raise ValueError(f"The output must be a .parquet file, got {args.output.name}.")
     pq.write_table(to_table(simulate_light_curves(args.num_objects, seed=args.seed, survey=args.survey)), args.output)
     print(f"{args.num_objects} simulated light curves -> {args.output}")
 
@@ -146,7 +147,7 @@ def load_encoder(model: str, revision: str | None, device: str, dtype: str) -> t
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoFeatureExtractor, AutoModel
 
-    import astromer_hf  # noqa: F401 (registers the classes)
+    from . import AstromerFeatureExtractor
 
     quiet_transformers()
     if device == "auto":
@@ -158,14 +159,23 @@ def load_encoder(model: str, revision: str | None, device: str, dtype: str) -> t
         if config.model_type != "astromer":
             raise ValueError(f"its config.json describes a model of type {config.model_type!r}.")
         encoder, loading = AutoModel.from_pretrained(
-            source, config=config, dtype=getattr(torch, dtype), output_loading_info=True, **where
+            source,
+            config=config,
+            dtype=getattr(torch, dtype),
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # refused below, with their names
+            **where,
         )
-        if missing := sorted(loading["missing_keys"]):  # transformers fills them with random numbers
-            raise ValueError(f"its weights lack {', '.join(missing[:3])}{' ...' if len(missing) > 3 else ''}.")
+        for kind in ("missing", "mismatched", "unexpected"):  # transformers fills up with random numbers, or leaves out
+            if keys := sorted(map(str, loading[f"{kind}_keys"])):
+                shown = ", ".join(keys[:3]) + (" ..." if len(keys) > 3 else "")
+                raise ValueError(f"its weights do not fit its config.json; {kind}: {shown}.")
         feature_extractor = None  # `embed_table` makes one of the model's window size
         if not Path(source).is_dir() or (Path(source) / "preprocessor_config.json").is_file():
             feature_extractor = AutoFeatureExtractor.from_pretrained(source, **where)
-    except (OSError, ValueError, RuntimeError, SafetensorError, StrictDataclassError) as error:
+            if not isinstance(feature_extractor, AstromerFeatureExtractor):
+                raise ValueError(f"its preprocessor_config.json describes a {type(feature_extractor).__name__}.")
+    except (OSError, TypeError, ValueError, RuntimeError, SafetensorError, StrictDataclassError) as error:
         raise ValueError(f"{model} cannot be loaded as an ASTROMER model: {' '.join(str(error).split())}") from error
     try:
         return encoder.to(device), feature_extractor
@@ -197,6 +207,16 @@ def find_model(model: str, revision: str | None = None) -> str:
     except Exception as error:  # no name for the Hub, offline, no leave to read it, or what its HTTP client raises
         reason = f"asking the Hub failed ({' '.join(str(error).split())})"
     raise FileNotFoundError(f"There is no model folder {model}, and no such model in the Hub cache, and {reason}.")
+
+
+def peak_memory() -> str:
+    """The largest resident memory of this process so far, where the system tells."""
+    if sys.platform == "win32":
+        return ""
+    import resource
+
+    units_per_gib = 2**30 if sys.platform == "darwin" else 2**20  # bytes on macOS, KiB elsewhere
+    return f", peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / units_per_gib:.2f} GiB"
 
 
 def quiet_transformers() -> None:

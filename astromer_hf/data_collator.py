@@ -12,27 +12,43 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import datasets
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 
-from .feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves, WindowKind, cut_windows
+from .feature_extraction_astromer import (
+    AstromerFeatureExtractor,
+    LightCurveWindows,
+    RaggedLightCurves,
+    WindowKind,
+    cut_windows,
+)
 
 
 @dataclass(frozen=True)
 class Masks:
-    """Masks of a batch of windows, each (B, L) bool; masked_positions ⊆ loss_mask ⊆ valid.
+    """Masks of B windows of L columns: masked_positions ⊆ loss_mask ⊆ observations, and randomised in their difference.
 
     Args:
-        loss_mask: probed, hence scored.
-        masked_positions: hidden from the encoder.
-        randomised: probed, and shown with the magnitude of another observation.
-        donor: `(B, L)` int64, the observation that lends its magnitude (meaningful where `randomised`).
+        loss_mask: `(B, L)` bool, probed and hence scored.
+        masked_positions: `(B, L)` bool, hidden from the encoder.
+        randomised: `(R,)` int64, probed observations that are shown with another one's magnitude, as indices into the flattened
+            windows.
+        donors: `(R,)` int64, the observations of the same windows that lend it, likewise.
     """
 
     loss_mask: np.ndarray
     masked_positions: np.ndarray
     randomised: np.ndarray
-    donor: np.ndarray
+    donors: np.ndarray
+
+    def shown(self, magnitudes: np.ndarray) -> np.ndarray:
+        """A copy of `magnitudes` (B, L) in which the randomised observations have their donors' magnitudes."""
+        shown = magnitudes.copy()
+        np.put(shown, self.randomised, np.take(magnitudes, self.donors))
+        return shown
 
 
 def draw_masks(
@@ -45,78 +61,53 @@ def draw_masks(
 ) -> Masks:
     """Draw the masks of B windows of `width` columns, of which the first `lengths` (B,) hold observations.
 
-    One sort shuffles every window: keys are random high bits over the column number in the low bits, so that the sorted low
-    bits are a random permutation; padding carries the largest keys and comes last.
+    Every observation gets a random key; those with the smallest keys of their window are probed. The column number in its low
+    bits makes a key unique; padding, and one column more, have the largest.
     """
-    batch = len(lengths)
-    column_bits = max(int(width - 1).bit_length(), 1)
-    dtype = np.uint32 if column_bits <= 12 else np.uint64
-    keys = generator.integers(0, np.iinfo(dtype).max, size=(batch, width), dtype=dtype, endpoint=True)
-    columns = np.arange(width, dtype=dtype)
-    low = dtype((1 << column_bits) - 1)
-    keys = (keys & ~low) | columns
-    padding_bit = dtype(1 << (np.iinfo(dtype).bits - 1))
-    keys = np.where(columns < lengths[:, None], keys & ~padding_bit, keys | padding_bit)
-    keys.sort(axis=1)
-    shuffled = (keys & low).astype(np.int64)
+    column_bits = width.bit_length()
+    dtype: type[np.unsignedinteger] = np.uint32 if column_bits <= 12 else np.uint64
+    largest = np.iinfo(dtype).max
+    columns = np.arange(width + 1, dtype=dtype)
+    keys = generator.integers(0, largest, size=(len(lengths), width + 1), dtype=dtype)
+    keys = np.where(columns < lengths[:, None].astype(dtype), keys >> column_bits << column_bits | columns, dtype(largest))
+    sorted_keys = np.sort(keys, axis=1)
 
-    probed = np.floor(lengths * probed_fraction).astype(np.int64)
-    same = np.ceil(probed * same_fraction).astype(np.int64)
-    randomised = np.ceil((probed - same) * random_fraction).astype(np.int64)
-    # 0: not probed, 1: shown as it is, 2: shown with another's magnitude, 3: hidden; by rank in the shuffled order
-    rank = np.arange(width)
-    roles = np.zeros((batch, width), dtype=np.int8)
-    roles += rank < probed[:, None]
-    roles += (rank >= same[:, None]) & (rank < probed[:, None])
-    roles += (rank >= (same + randomised)[:, None]) & (rank < probed[:, None])
-    role = np.empty_like(roles)
-    np.put_along_axis(role, shuffled, roles, axis=1)
-    donor = (generator.random((batch, width), dtype=np.float32) * lengths[:, None]).astype(np.int64)
-    return Masks(role > 0, role == 3, role == 2, donor)
+    def is_among_first(counts: np.ndarray) -> np.ndarray:
+        return keys[:, :width] < np.take_along_axis(sorted_keys, counts[:, None], axis=1)
+
+    # Rounded first: 0.2 * 35 is 7.000000000000001.
+    num_probed = np.floor(np.round(lengths * probed_fraction, 6)).astype(np.int64)
+    num_same = np.ceil(np.round(num_probed * same_fraction, 6)).astype(np.int64)
+    num_random = np.ceil(np.round((num_probed - num_same) * random_fraction, 6)).astype(np.int64)
+    probed, shown = is_among_first(num_probed), is_among_first(num_same + num_random)
+
+    randomised = np.flatnonzero(shown & ~is_among_first(num_same))
+    window, column = np.divmod(randomised, width)
+    others = lengths[window] - 1
+    step = 1 + (generator.random(len(window)) * others).astype(np.int64)  # on to another observation, if there is one
+    donors = window * width + (column + step) % lengths[window]
+    return Masks(probed, probed & ~shown, randomised, donors)
 
 
 @dataclass
-class DataCollatorForMaskedLightCurves:
-    """Cut windows out of a batch of light curves and mask them.
+class _WindowCollator:
+    """Cut one window out of each light curve of a batch, or all of them, and centre and pad it.
 
     The generator of a batch is seeded by `seed` and by the light curves in it, in their order. Nothing is remembered between
-    batches, so the masks are the same whatever the number of dataloader workers or processes and after a resumed run; they are
-    the same at every evaluation, and new in every epoch of a shuffled training set.
-
-    Args:
-        feature_extractor (`AstromerFeatureExtractor`): cuts, centres and pads.
-        windows (`str`, defaults to `"random"`): `"random"` for training: one window a light curve at a random place.
-            `"sequential"` for evaluation: every window of every light curve.
-        window_size (`int`, *optional*): observations in a full window instead of the extractor's own.
-        probed_fraction, random_fraction, same_fraction (`float`): see `draw_masks`.
-        padding (`str`, defaults to `"longest"`): `"max_length"` gives every batch the same width (for `torch.compile`).
-        seed (`int`, defaults to 0): of windows and masks.
-
-    Returns (when called with clean light curves, as a `LightCurveBatch` or as a list of rows with `mjd`, `mag` and perhaps
-    `magerr`):
-        `dict[str, torch.Tensor]`, each of shape (B, L): `magnitudes` as shown to the encoder, `times` (float32),
-        `attention_mask` (int64), `masked_positions`, `loss_mask` (bool), `labels` (float32, the true centred magnitudes) and
-        `magnitude_errors` where the light curves have them.
-
-    Raises:
-        ValueError: a fraction outside [0, 1]; rows without `mjd` and `mag`; light curves without a usable observation.
+    batches, so a batch comes out the same whatever the number of dataloader workers or processes and after a resumed run, the
+    same at every evaluation, and new in every epoch of a shuffled training set.
     """
 
     feature_extractor: AstromerFeatureExtractor
     windows: WindowKind = "random"
     window_size: int | None = None
-    probed_fraction: float = 0.5
-    random_fraction: float = 0.2
-    same_fraction: float = 0.2
     padding: Literal["longest", "max_length"] = "longest"
     seed: int = 0
 
-    def __post_init__(self) -> None:
-        for name in ("probed_fraction", "random_fraction", "same_fraction"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"`{name}` must lie in [0, 1], got {getattr(self, name)}.")
-
-    def __call__(self, features: "LightCurveBatch | Sequence[dict[str, Any]]") -> dict[str, torch.Tensor]:
+    def cut(
+        self, features: "LightCurveBatch | Sequence[dict[str, Any]]"
+    ) -> tuple[LightCurveWindows, "LightCurveBatch", np.random.Generator]:
+        """The windows of a batch, whose `object_index` counts light curves of the batch, the batch, and its generator."""
         batch = features if isinstance(features, LightCurveBatch) else LightCurveBatch.from_rows(features)
         if not batch.lengths.all():
             raise ValueError(
@@ -127,20 +118,9 @@ class DataCollatorForMaskedLightCurves:
         size = self.feature_extractor.window_size if self.window_size is None else self.window_size
         nth, start, length = cut_windows(batch.lengths, size, self.windows, generator)
         padded_length = size if self.padding == "max_length" else None
-        data = self.feature_extractor.gather(batch.curves, batch.indices[nth], start, length, padded_length)
-
-        labels = data["magnitudes"]
-        fractions = (self.probed_fraction, self.random_fraction, self.same_fraction)
-        masks = draw_masks(length, labels.shape[1], generator, *fractions)
-        shown = np.where(masks.randomised, np.take_along_axis(labels, masks.donor, axis=1), labels)
-        arrays = {
-            **data,
-            "magnitudes": shown,
-            "labels": labels,
-            "masked_positions": masks.masked_positions,
-            "loss_mask": masks.loss_mask,
-        }
-        return {name: torch.from_numpy(array) for name, array in arrays.items()}
+        windows = self.feature_extractor.gather(batch.curves, batch.indices[nth], start, length, padded_length)
+        windows.object_index = nth
+        return windows, batch, generator
 
     def batch_generator(self, batch: "LightCurveBatch") -> np.random.Generator:
         """A generator that depends on `seed` and on the batch's light curves and their order alone."""
@@ -151,24 +131,116 @@ class DataCollatorForMaskedLightCurves:
         return np.random.default_rng([self.seed, int.from_bytes(fingerprint.digest(), "little")])
 
 
+@dataclass
+class DataCollatorForMaskedLightCurves(_WindowCollator):
+    """Cut windows out of a batch of light curves and mask them; reproducible as `_WindowCollator` says.
+
+    Args:
+        feature_extractor (`AstromerFeatureExtractor`): cuts, centres and pads.
+        windows (`str`, defaults to `"random"`): `"random"` for training: one window a light curve at a random place.
+            `"sequential"` for evaluation: every window of every light curve. (Trainer's evaluation loses windows of its last
+            batch where a light curve makes several: give it light curves that `training.cut_sequentially` cut.)
+        window_size (`int`, *optional*): observations in a full window instead of the extractor's own.
+        padding (`str`, defaults to `"longest"`): `"max_length"` gives every batch the same width (for `torch.compile`).
+        seed (`int`, defaults to 0): of windows and masks.
+        probed_fraction, random_fraction, same_fraction (`float`): see `draw_masks`.
+
+    Raises:
+        ValueError: a fraction outside [0, 1].
+    """
+
+    probed_fraction: float = 0.5
+    random_fraction: float = 0.2
+    same_fraction: float = 0.2
+
+    def __post_init__(self) -> None:
+        for name in ("probed_fraction", "random_fraction", "same_fraction"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"`{name}` must lie in [0, 1], got {getattr(self, name)}.")
+
+    def __call__(self, features: "LightCurveBatch | Sequence[dict[str, Any]]") -> dict[str, torch.Tensor]:
+        """Cut and mask windows of light curves: a `LightCurveBatch`, or rows with `mjd`, `mag` and perhaps `magerr`.
+
+        Returns:
+            Tensors of shape (B, L): `magnitudes` as shown to the encoder, `times` (float32), `attention_mask` (int64),
+            `masked_positions`, `loss_mask` (bool), `labels` (float32, the true magnitudes) and `magnitude_errors` where the
+            light curves have them. Magnitudes and labels are relative to the mean that the encoder can see.
+
+        Raises:
+            ValueError: rows without `mjd` and `mag`; light curves without a usable observation.
+        """
+        windows, _, generator = self.cut(features)
+        magnitudes = windows["magnitudes"]
+        fractions = (self.probed_fraction, self.random_fraction, self.same_fraction)
+        masks = draw_masks(windows.window_length, magnitudes.shape[1], generator, *fractions)
+        shown = masks.shown(magnitudes)
+        observed = windows["attention_mask"] == 1
+        visible = observed & ~masks.masked_positions
+        # The mean of all observations, which the extractor subtracts, would tell the mean of the hidden ones.
+        counts = visible.sum(1, keepdims=True, dtype=np.float32)
+        visible_mean = (shown * visible).sum(1, keepdims=True) / np.maximum(counts, 1)
+        arrays = {
+            **windows,
+            "magnitudes": (shown - visible_mean) * observed,
+            "labels": (magnitudes - visible_mean) * observed,
+            "masked_positions": masks.masked_positions,
+            "loss_mask": masks.loss_mask,
+        }
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+@dataclass
+class DataCollatorForLightCurveClassification(_WindowCollator):
+    """Cut windows out of a batch of labelled light curves; every window has its light curve's label.
+
+    Args:
+        feature_extractor, windows, window_size, padding, seed: as for `DataCollatorForMaskedLightCurves`.
+    """
+
+    def __call__(self, features: "LightCurveBatch | Sequence[dict[str, Any]]") -> dict[str, torch.Tensor]:
+        """Cut windows of a `LightCurveBatch` with labels, or of rows with `mjd`, `mag` and `label` (a class id or a target).
+
+        Returns:
+            `magnitudes`, `times` (B, L) float32, `attention_mask` (B, L) int64 and `labels` (B,), int64 or float32.
+
+        Raises:
+            ValueError: rows without one of the columns; light curves without a usable observation.
+        """
+        windows, batch, _ = self.cut(features)
+        if batch.labels is None:
+            raise ValueError("These light curves have no labels: rows need the column `label`, a class id or a target.")
+        labels = torch.from_numpy(batch.labels[windows.object_index])
+        tensors = {name: torch.from_numpy(windows[name]) for name in ("magnitudes", "times", "attention_mask")}
+        return {**tensors, "labels": labels.float() if labels.is_floating_point() else labels.long()}
+
+
 @dataclass(frozen=True)
 class LightCurveBatch:
-    """Some of many clean light curves, by their index, without copying them."""
+    """Some of many clean light curves, by their index, without copying them, and their labels, `(B,)`, where they have them."""
 
     curves: RaggedLightCurves
     indices: np.ndarray
+    labels: np.ndarray | None = None
 
     @classmethod
     def from_rows(cls, rows: Sequence[dict[str, Any]]) -> "LightCurveBatch":
-        """Gather and clean rows of a dataset with the columns `mjd`, `mag` and perhaps `magerr`."""
+        """Gather and clean rows of a dataset with the columns `mjd`, `mag` and perhaps `magerr` and `label`."""
         if missing := [name for name in ("mjd", "mag") if name not in rows[0]]:
             raise ValueError(
                 f"Rows need the columns `mjd` and `mag`, {missing} is missing; there are {sorted(rows[0])}. With Trainer, set "
                 "`remove_unused_columns=False`."
             )
-        magerr = [row["magerr"] for row in rows] if rows[0].get("magerr") is not None else None
+        if any(str(getattr(row["mjd"], "dtype", "")).endswith("float32") for row in rows):
+            raise ValueError(
+                "`mjd` came as float32, in which one step at MJD 58000 is 5.6 minutes. datasets formats so by default: use "
+                '`dataset.with_format(None)` or `dataset.with_format("numpy", dtype=np.float64)`.'
+            )
+        magerr = None
+        if any(row.get("magerr") is not None for row in rows):
+            magerr = [np.full(len(row["mjd"]), np.nan) if row.get("magerr") is None else row["magerr"] for row in rows]
         curves = RaggedLightCurves.from_arrays([row["mjd"] for row in rows], [row["mag"] for row in rows], magerr)
-        return cls(curves.clean()[0], np.arange(len(rows)))
+        numbers = all(isinstance(row.get("label"), (int, float, np.number)) for row in rows)
+        return cls(curves.clean()[0], np.arange(len(rows)), np.array([row["label"] for row in rows]) if numbers else None)
 
     @property
     def lengths(self) -> np.ndarray:
@@ -183,12 +255,45 @@ class InMemoryLightCurves(torch.utils.data.Dataset[LightCurveBatch]):
     """Clean light curves as a map-style dataset whose batches are views: the fast way into the collator.
 
     A dataloader asks for a whole batch at once (`__getitems__`) and gets a `LightCurveBatch`.
+
+    Args:
+        curves ([`RaggedLightCurves`]): N light curves.
+        labels (`np.ndarray` of shape `(N,)`, *optional*): class ids or targets.
+
+    Raises:
+        ValueError: light curves without a usable observation, or not one label for each.
     """
 
-    def __init__(self, curves: RaggedLightCurves):
+    def __init__(self, curves: RaggedLightCurves, labels: np.ndarray | None = None):
         self.curves, _ = curves.clean()
+        self.labels = labels
+        if labels is not None and len(labels) != len(curves):
+            raise ValueError(f"There are {len(curves)} light curves and {len(labels)} labels: give one for each.")
         if empty := int(np.sum(self.curves.lengths == 0)):
             raise ValueError(f"{empty} of {len(curves)} light curves have no usable observation: leave them out.")
+
+    @classmethod
+    def from_table(cls, table: pa.Table | datasets.Dataset) -> "InMemoryLightCurves":
+        """Take the list columns `mjd`, `mag` and perhaps `magerr` of a table, in its order.
+
+        Nothing is looped over, and of a table in one chunk, sorted and without missing values, nothing but errors is copied.
+
+        Raises:
+            ValueError: a column is missing, or a light curve's lists differ in length.
+        """
+        if isinstance(table, datasets.Dataset):
+            table = table.with_format("arrow")[:]
+        names = [name for name in ("mjd", "mag", "magerr") if name in table.column_names]
+        if names[:2] != ["mjd", "mag"]:
+            raise ValueError(f"The table needs the list columns `mjd` and `mag`; there are {table.column_names}.")
+        lengths = {name: pc.fill_null(pc.list_value_length(table[name]), 0).to_numpy() for name in names}
+        for name in names:
+            if len(wrong := np.flatnonzero(lengths[name] != lengths["mjd"])):
+                i = wrong[0]
+                raise ValueError(f"Row {i} has {lengths['mjd'][i]} values in `mjd` and {lengths[name][i]} in `{name}`.")
+        flat = {name: pc.list_flatten(table[name]).cast(pa.float64()).to_numpy() for name in names}
+        offsets = np.concatenate(([0], np.cumsum(lengths["mjd"], dtype=np.int64)))
+        return cls(RaggedLightCurves(flat["mjd"], flat["mag"], flat.get("magerr"), offsets))
 
     def __len__(self) -> int:
         return len(self.curves)
@@ -197,4 +302,5 @@ class InMemoryLightCurves(torch.utils.data.Dataset[LightCurveBatch]):
         return self.__getitems__([index])
 
     def __getitems__(self, indices: Sequence[int]) -> LightCurveBatch:
-        return LightCurveBatch(self.curves, np.asarray(indices, dtype=np.int64))
+        numbers = np.asarray(indices, dtype=np.int64)
+        return LightCurveBatch(self.curves, numbers, None if self.labels is None else self.labels[numbers])

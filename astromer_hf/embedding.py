@@ -23,6 +23,25 @@ from .feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCu
 from .light_curve_dataset import LightCurveChunk, TableError, count_light_curves, iter_light_curves
 from .modeling_astromer import AstromerModel
 
+DEFAULT_MODEL = "astromer-surveys-small"
+DEFAULT_BATCH_SIZE = 32
+_MODEL_FOLDERS = tuple(root / "model_cards" for root in (Path(__file__).parent, Path(__file__).parents[1]))
+
+
+def default_model_folder() -> Path:
+    """The model that comes with the package: inside it when installed from a wheel, beside it in a source checkout.
+
+    Raises:
+        FileNotFoundError: it is in neither place.
+    """
+    for folder in _MODEL_FOLDERS:
+        if (folder / DEFAULT_MODEL / "model.safetensors").is_file():
+            return folder / DEFAULT_MODEL
+    raise FileNotFoundError(
+        f"The default model {DEFAULT_MODEL} does not come with this installation (expected in "
+        f"{' or '.join(map(str, _MODEL_FOLDERS))}); name another model, --model on the command line."
+    )
+
 
 @dataclass(frozen=True)
 class LightCurveEmbeddings:
@@ -56,14 +75,14 @@ class LightCurveEmbedder:
     """A model ready to embed: where it runs and in which batches.
 
     Args:
-        model ([`AstromerModel`]): or a model with a head, whose encoder is taken.
+        model ([`AstromerModel`]): or a model with a head, whose encoder is taken; it is switched to evaluation mode.
         feature_extractor ([`AstromerFeatureExtractor`], *optional*): one with the model's `window_size` when absent.
-        batch_size (`int`, defaults to 64): windows a forward pass.
+        batch_size (`int`, defaults to 32): windows a forward pass; a CPU gains nothing from more, a GPU does.
     """
 
     model: Any
     feature_extractor: AstromerFeatureExtractor | None = None
-    batch_size: int = 64
+    batch_size: int = DEFAULT_BATCH_SIZE
     encoder: AstromerModel = field(init=False)
 
     def __post_init__(self) -> None:
@@ -100,6 +119,11 @@ class LightCurveEmbedder:
                 first = curves.offsets[window_object[batch]] + start[batch]
                 per_observation[(first[:, None] + np.arange(hidden.shape[1]))[valid]] = hidden[valid]
 
+        if len(bad := window_object[~np.isfinite(pooled).all(1)]):
+            raise ValueError(
+                f"The model's embedding of light curve {bad[0]} is not finite: its weights are damaged or too large for "
+                f"{self.encoder.dtype}. Load it anew in float32, or download it again."
+            )
         return LightCurveEmbeddings(
             object_embeddings=_mean_over_windows(pooled, window_object, length, len(curves)),
             num_points=curves.lengths,
@@ -124,7 +148,7 @@ def embed_light_curves(
     mag: Any,
     *,
     feature_extractor: AstromerFeatureExtractor | None = None,
-    batch_size: int = 64,
+    batch_size: int = DEFAULT_BATCH_SIZE,
     return_windows: bool = False,
     return_observations: bool = False,
 ) -> LightCurveEmbeddings:
@@ -143,7 +167,8 @@ def embed_light_curves(
         [`LightCurveEmbeddings`]; a light curve without a usable observation has NaN there and `num_points` 0.
 
     Raises:
-        ValueError: unequal lengths, values that are not numbers, or times that cannot be days.
+        ValueError: unequal lengths, values that are not numbers, times that cannot be days, or a model whose output is not
+            finite.
     """
     embedder = LightCurveEmbedder(model, feature_extractor, batch_size)
     curves = RaggedLightCurves.from_arrays(mjd, mag)
@@ -167,7 +192,7 @@ def embed_table(
     model: Any,
     *,
     feature_extractor: AstromerFeatureExtractor | None = None,
-    batch_size: int = 64,
+    batch_size: int = DEFAULT_BATCH_SIZE,
     objects_per_chunk: int = 2048,
     columns: Mapping[str, str | None] | None = None,
     level: str = "object",
@@ -246,7 +271,7 @@ def _embed_chunk(embedder: LightCurveEmbedder, chunk: LightCurveChunk, level: st
     report.num_windows += int(result.num_windows.sum())
     report.num_points += int(result.num_points.sum())
     report.dropped_points += int(result.dropped_points.sum())
-    report.not_embedded += chunk.object_ids.filter(pa.array(result.num_points == 0)).to_pylist()
+    report.not_embedded += chunk.object_ids.filter(pa.array(result.num_points == 0)).fill_null("(no id)").to_pylist()
 
     width = result.object_embeddings.shape[1]
     columns = {

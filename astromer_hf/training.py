@@ -7,12 +7,13 @@ Before it stand prepared datasets (`light_curve_dataset.py`) and the collator; a
 import json
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import yaml
 from safetensors import SafetensorError, safe_open
 from torch import nn
 from torch.utils.data import Subset
@@ -23,9 +24,20 @@ from transformers.utils import SAFE_WEIGHTS_NAME
 
 from .data_collator import InMemoryLightCurves
 from .feature_extraction_astromer import RaggedLightCurves, cut_windows
-from .light_curve_dataset import iter_light_curves
+from .light_curve_dataset import LightCurveChunk, iter_light_curves
 
 logger = logging.getLogger(__name__)
+
+
+def read_yaml_arguments(argv: Sequence[str]) -> list[str]:
+    """Put the fields of a YAML file, if `argv` starts with one, as options before the others, which so override them."""
+    if not argv or not argv[0].endswith((".yaml", ".yml")):
+        return list(argv)
+    options: list[str] = []
+    for name, value in yaml.safe_load(Path(argv[0]).read_text()).items():
+        values = value if isinstance(value, list) else [value]
+        options += [f"--{name}", *(json.dumps(part) if isinstance(part, dict) else str(part) for part in values)]
+    return options + list(argv[1:])
 
 
 def load_split(dataset: str | Path, split: str, *, min_points: int = 1, max_objects: int | None = None) -> RaggedLightCurves:
@@ -40,18 +52,39 @@ def load_split(dataset: str | Path, split: str, *, min_points: int = 1, max_obje
     Raises:
         FileNotFoundError: there is no such split.
     """
+    parts: list[RaggedLightCurves] = []
+    for chunk in _iter_split(dataset, split):
+        curves, _ = chunk.curves.clean()
+        parts.append(curves.select(np.flatnonzero(curves.lengths >= min_points)))
+        if max_objects is not None and sum(map(len, parts)) >= max_objects:
+            return RaggedLightCurves.concatenate(parts).select(np.arange(max_objects))
+    return RaggedLightCurves.concatenate(parts)
+
+
+def load_labelled_split(dataset: str | Path, split: str, *, min_points: int = 1) -> tuple[RaggedLightCurves, np.ndarray]:
+    """The light curves of a split that have a label, and the labels, `(N,)` strings; see `load_split`."""
+    parts, labels = [], []
+    for chunk in _iter_split(dataset, split):
+        curves, _ = chunk.curves.clean()
+        names = np.array(chunk.annotations["label"].to_pylist(), dtype=object)
+        chosen = np.flatnonzero((curves.lengths >= min_points) & (names != None))  # noqa: E711 (elementwise)
+        parts.append(curves.select(chosen))
+        labels.append(names[chosen].astype(str))
+    return RaggedLightCurves.concatenate(parts), np.concatenate(labels)
+
+
+def _iter_split(dataset: str | Path, split: str) -> Iterator[LightCurveChunk]:
     shards = sorted(Path(dataset).glob(f"{split}-*.parquet"))
     if not shards:
         raise FileNotFoundError(f"There is no {split}-*.parquet in {dataset}: scripts/prepare_dataset.py makes such a folder.")
-    parts: list[RaggedLightCurves] = []
     for shard in shards:
-        for chunk in iter_light_curves(shard):
-            curves, _ = chunk.curves.clean()
-            parts.append(curves.select(np.flatnonzero(curves.lengths >= min_points)))
-            if max_objects is not None and sum(map(len, parts)) >= max_objects:
-                joined = RaggedLightCurves.concatenate(parts)
-                return joined.select(np.arange(max_objects))
-    return RaggedLightCurves.concatenate(parts)
+        yield from iter_light_curves(shard)
+
+
+def take_per_class(labels: np.ndarray, classes: Sequence[str], per_class: int | None, seed: int) -> np.ndarray:
+    """Numbers of up to `per_class` random members of each class, all by default, in their order."""
+    order = np.random.default_rng(seed).permutation(len(labels))
+    return np.sort(np.concatenate([order[labels[order] == name][:per_class] for name in classes]))
 
 
 def mix(curves: Sequence[RaggedLightCurves], power: float, seed: int) -> Subset:
@@ -70,10 +103,14 @@ def mix(curves: Sequence[RaggedLightCurves], power: float, seed: int) -> Subset:
     return Subset(InMemoryLightCurves(RaggedLightCurves.concatenate(curves)), np.concatenate(chosen).tolist())
 
 
-def cut_sequentially(curves: RaggedLightCurves, window_size: int) -> RaggedLightCurves:
-    """Every window of every light curve as a light curve of its own, for evaluation: the collator takes it whole."""
+def cut_sequentially(curves: RaggedLightCurves, window_size: int) -> tuple[RaggedLightCurves, np.ndarray]:
+    """Every window of every light curve as a light curve of its own, for evaluation: a collator takes it whole.
+
+    Returns:
+        The windows, and the light curve that each is of, `(W,)`.
+    """
     object_index, start, length = cut_windows(curves.lengths, window_size, "sequential")
-    return curves.slices(curves.offsets[object_index] + start, length)
+    return curves.slices(curves.offsets[object_index] + start, length), object_index
 
 
 class ExactRmse(TrainerCallback):

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from transformers import EarlyStoppingCallback, HfArgumentParser, Trainer, TrainingArguments, set_seed
 
 from astromer_hf import AstromerConfig, AstromerFeatureExtractor, AstromerForMaskedReconstruction
@@ -26,7 +25,15 @@ from astromer_hf.data_collator import DataCollatorForMaskedLightCurves, InMemory
 from astromer_hf.feature_extraction_astromer import RaggedLightCurves
 from astromer_hf.metrics import ReconstructionMetrics, keep_reconstruction
 from astromer_hf.plots import plot_learning_curves
-from astromer_hf.training import ExactRmse, cut_sequentially, last_complete_checkpoint, load_split, mix, read_learning_curves
+from astromer_hf.training import (
+    ExactRmse,
+    cut_sequentially,
+    last_complete_checkpoint,
+    load_split,
+    mix,
+    read_learning_curves,
+    read_yaml_arguments,
+)
 
 
 @dataclass
@@ -60,17 +67,8 @@ class PretrainingArguments(TrainingArguments):
 
 def parse_args(argv: list[str] | None = None) -> tuple[DataArguments, PretrainingArguments]:
     """The YAML file's fields, then the command line's."""
-    argv = list(sys.argv[1:] if argv is None else argv)
     parser = HfArgumentParser((DataArguments, PretrainingArguments), description=__doc__)
-    if argv and argv[0].endswith((".yaml", ".yml")):
-        fields: dict[str, Any] = yaml.safe_load(Path(argv.pop(0)).read_text())
-        fields["model"] = fields["model"] if isinstance(fields.get("model"), str) else json.dumps(fields.get("model", {}))
-        argv = [
-            part
-            for name, value in fields.items()
-            for part in (f"--{name}", *map(str, value if isinstance(value, list) else [value]))
-        ] + argv
-    return parser.parse_args_into_dataclasses(argv)  # type: ignore[return-value]
+    return parser.parse_args_into_dataclasses(read_yaml_arguments(sys.argv[1:] if argv is None else argv))  # type: ignore[return-value]
 
 
 def build_model(model: str) -> AstromerForMaskedReconstruction:
@@ -98,7 +96,7 @@ def main(data: DataArguments, training: PretrainingArguments) -> dict[str, float
         Path(folder).name: cut_sequentially(
             load_split(folder, "validation", min_points=data.min_points, max_objects=data.max_eval_objects),
             model.config.window_size,
-        )
+        )[0]
         for folder in data.datasets
     }
     pooled = RaggedLightCurves.concatenate(list(validation.values()))

@@ -220,7 +220,8 @@ def test_surveys_are_mixed_by_the_power_of_their_size(power: float, shares: list
 
 def test_windows_for_evaluation_hold_every_observation():
     curves = curves_of_lengths(7, 20, 45)
-    windows = cut_sequentially(curves, 20)
+    windows, owner = cut_sequentially(curves, 20)
+    np.testing.assert_array_equal(owner, [0, 1, 2, 2, 2])
     np.testing.assert_array_equal(windows.lengths, [7, 20, 20, 20, 20])
     np.testing.assert_array_equal(windows.times[-20:], np.arange(25, 45))
     assert {(t, m) for t, m in zip(windows.times, windows.magnitudes, strict=True)} == {
