@@ -256,7 +256,8 @@ def _naming(file: Path) -> Iterator[None]:
 
 def _open_parquet(file: Path) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(file, pre_buffer=False)
+        # Buffered, so that a large row group is read page by page and not as a whole.
+        return pq.ParquetFile(file, pre_buffer=False, buffer_size=1 << 20)
     except (pa.ArrowException, OSError) as error:
         raise TableError(f"{file} is not a complete parquet file: {error}") from error
 
@@ -366,6 +367,8 @@ def _rows_stand_together(batches: Iterator[pa.RecordBatch], name: str) -> bool:
 
 def _group_measurements(table: pa.Table, names: ColumnNames) -> LightCurveChunk:
     """Measurements to light curves, one for each id (and band), in the order of their first appearance."""
+    if nameless := table[names.object_id].null_count:
+        raise TableError(f"{nameless} rows of measurements have no {names.object_id!r}: whose they are cannot be told; drop them.")
     keys = [pc.cast(table[name], pa.string()).to_pandas() for name in (names.object_id, names.band) if name]
     codes = pd.DataFrame(dict(enumerate(keys))).groupby(list(range(len(keys))), sort=False, dropna=False).ngroup().to_numpy()
     order = np.argsort(codes, kind="stable")

@@ -335,12 +335,12 @@ SIZES = {"small": 128, "large": 640}
 
 
 def write_long_curves(path: Path, num_objects: int, num_points: int) -> Path:
-    """Light curves of `num_points` uncompressed random numbers, in row groups of 32 objects."""
+    """Light curves of `num_points` uncompressed random numbers, in one row group."""
     offsets = pa.array(np.arange(num_objects + 1) * num_points, pa.int32())
     rng = np.random.default_rng(0)
     mjd, mag = (pa.ListArray.from_arrays(offsets, pa.array(scale * rng.random(offsets[-1].as_py()))) for scale in (1e3, 1.0))
     table = pa.table({"id": [str(i) for i in range(num_objects)], "mjd": mjd, "mag": mag})
-    pq.write_table(table, path, row_group_size=32, compression="none", use_dictionary=False)
+    pq.write_table(table, path, compression="none", use_dictionary=False)
     return path
 
 
