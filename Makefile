@@ -26,8 +26,8 @@ fix: $(VENV)/installed-dev ## mend what the linter and formatter can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-clean: ## remove the environment, runs and caches
-	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache dist
+clean: ## remove the environment, the demo's output and caches
+	rm -rf $(VENV) runs/demo .pytest_cache .mypy_cache .ruff_cache dist
 	find . -name __pycache__ -type d -exec rm -rf {} +
 
 $(VENV)/bin/pip:

@@ -28,6 +28,7 @@ def plot_light_curve(
     *,
     hidden: ArrayLike | None = None,
     reconstruction: ArrayLike | None = None,
+    period_days: float | None = None,
     title: str = "",
 ) -> Figure:
     """A light curve, bright above; with its hidden points, their reconstruction and the residuals where these are given.
@@ -36,8 +37,10 @@ def plot_light_curve(
         mjd, mag, magerr: `(n,)`, days and magnitudes.
         hidden: `(n,)` bool, True for observations that the model did not see.
         reconstruction: `(n,)`, magnitudes that the model gives.
+        period_days: draw against the phase of this period instead of time.
     """
     times, magnitudes = _columns(mjd=mjd, mag=mag)
+    times, time_label = (times, TIME_LABEL) if period_days is None else _fold(times, magnitudes, period_days)
     hidden = np.zeros(len(times), bool) if hidden is None else _columns(mjd=times, hidden=hidden)[1].astype(bool)
     figure = Figure(figsize=(8, 5 if reconstruction is not None else 3.5), layout="constrained")
     axes = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1)) if reconstruction is not None else [figure.subplots()]
@@ -55,7 +58,7 @@ def plot_light_curve(
         axes[1].set_ylabel("residual [mag]")
         axes[1].invert_yaxis()
     _finish_light_curve(main)
-    axes[-1].set_xlabel(TIME_LABEL)
+    axes[-1].set_xlabel(time_label)
     return figure
 
 
@@ -63,16 +66,14 @@ def plot_folded_light_curve(
     mjd: ArrayLike, mag: ArrayLike, period_days: float, magerr: ArrayLike | None = None, *, title: str = ""
 ) -> Figure:
     """Two cycles of a light curve folded on a period; phase 0 is the brightest observation."""
-    if not period_days > 0:
-        raise ValueError(f"`period_days` must be positive, got {period_days}.")
     times, magnitudes = _columns(mjd=mjd, mag=mag)
-    phase = (times - times[np.argmin(magnitudes)]) / period_days % 1
+    phase, phase_label = _fold(times, magnitudes, period_days)
     figure = Figure(figsize=(6, 3.5), layout="constrained")
     axes = figure.subplots()
     everything = np.ones(len(times), bool)
     for shift in (0, 1):
         _errorbar(axes, phase + shift, magnitudes, magerr, everything, None, 0)
-    axes.set_xlabel(f"phase (period {period_days:.6g} d)")
+    axes.set_xlabel(phase_label)
     axes.set_title(title)
     _finish_light_curve(axes)
     return figure
@@ -187,7 +188,7 @@ def plot_embedding_map(embeddings: ArrayLike, labels: Sequence[str | None] | Non
         )
     figure = Figure(figsize=(7, 5), layout="constrained")
     axes = figure.subplots()
-    by_size = sorted(set(names), key=lambda name: -np.sum(names == name))
+    by_size = sorted(set(names), key=lambda name: (-np.sum(names == name), name))
     for name, color, marker in zip(by_size, cycle(COLORS), cycle(MARKERS)):
         chosen = points[names == name]
         axes.scatter(
@@ -214,7 +215,9 @@ def plot_survey_summary(surveys: Mapping[str, Mapping[str, ArrayLike]]) -> Figur
         for (name, columns), color in zip(surveys.items(), cycle(COLORS)):
             values = np.asarray(columns[column], dtype=float)
             values = values[np.isfinite(values) & ((values > 0) | (not logarithmic))]
-            bins = np.geomspace(values.min(), values.max(), 60) if logarithmic else np.linspace(values.min(), values.max(), 60)
+            scaled = np.log10(values) if logarithmic else values
+            edges = np.linspace(scaled.min() - 1e-6, scaled.max() + 1e-6, 60)  # wider, for equal values and rounding
+            bins = 10**edges if logarithmic else edges
             axes.hist(values, bins=bins, density=True, histtype="step", color=color, label=name)
         axes.set(xlabel=label, ylabel="density", xscale="log" if logarithmic else "linear")
     figure.axes[0].legend(fontsize="small")
@@ -228,6 +231,13 @@ def _columns(**columns: ArrayLike) -> list[np.ndarray]:
         shapes = ", ".join(f"`{name}` {array.shape}" for name, array in arrays.items())
         raise ValueError(f"Expected 1-d columns of one length, got {shapes}.")
     return list(arrays.values())
+
+
+def _fold(times: np.ndarray, magnitudes: np.ndarray, period_days: float) -> tuple[np.ndarray, str]:
+    """Phases in [0, 1) from the brightest observation on, and the label of their axis."""
+    if not period_days > 0:
+        raise ValueError(f"`period_days` must be positive, got {period_days}.")
+    return (times - times[np.argmin(magnitudes)]) / period_days % 1, f"phase (period {period_days:.6g} d)"
 
 
 def _errorbar(
@@ -251,4 +261,4 @@ def _finish_light_curve(axes: Axes) -> None:
     axes.set_ylabel(MAGNITUDE_LABEL)
     axes.invert_yaxis()
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize="small")
+        axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))

@@ -1,11 +1,12 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""What the tests share: they run offline and on the CPU, on a tiny model, simulated light curves and, where present, real ones."""
+"""What the tests share: they run offline on the CPU, with a tiny model, simulated light curves and real ones where present."""
 
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "1"  # transformers would start a thread that asks the Hub
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
+os.environ["OMP_NUM_THREADS"] = "1"  # sums in one order, here and in subprocesses, and tiny models gain nothing from more
 
 from pathlib import Path
 
