@@ -3,6 +3,8 @@
 
 Before this file stands `AstromerForMaskedReconstruction` or a baseline, after it the scripts that train and evaluate. Three
 sums a window are all that is kept of a batch, so that no evaluation set is too large.
+
+The file is a script for `evaluate.load` as well, which is why it imports nothing of the package.
 """
 
 from collections.abc import Iterable
@@ -133,7 +135,7 @@ def compute_reconstruction_metrics(prediction: EvalPrediction) -> dict[str, floa
 
 
 class MaskedReconstruction(evaluate.Metric):
-    """The same scores as a metric of the `evaluate` library: `MaskedReconstruction().compute(...)`; needs no network."""
+    """The same scores as a metric of the `evaluate` library; `evaluate.load(astromer_hf.metrics.__file__)` works offline."""
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
