@@ -6,7 +6,7 @@ Before it stand windows of light curves with some observations hidden, after it 
 with at least one True. It reads no magnitude where `visible` is False and predicts all L. They stand by name in `BASELINES`.
 
 None of them weights by the catalogue's errors. The noise is fitted, which scored higher on real windows: by 0.45 in R² for
-Lomb-Scargle on 30 windows of CRTS, where errors are too large, and as high where they are good.
+Lomb-Scargle on 30 windows of CRTS, where errors are too large; elsewhere weighting gained 0.04 at the most.
 """
 
 import warnings
