@@ -86,9 +86,12 @@ class AstromerConfig(PreTrainedConfig):
 
     def validate_architecture(self) -> None:
         """Refuse sizes that contradict each other (called at construction and when saving)."""
-        for name in ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "window_size"):
+        sizes = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "window_size")
+        for name in (*sizes, "folding_harmonics"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}.")
+        if any(size < 1 for size in self.classifier_hidden_sizes):
+            raise ValueError(f"`classifier_hidden_sizes` must each be at least 1, got {self.classifier_hidden_sizes}.")
         if self.hidden_size % 2:
             raise ValueError(f"`hidden_size` must be even (sine and cosine pairs), got {self.hidden_size}.")
         if self.hidden_size % self.num_attention_heads:
@@ -97,8 +100,11 @@ class AstromerConfig(PreTrainedConfig):
             )
         if self.time_encoding_base <= 1:
             raise ValueError(f"`time_encoding_base` must be greater than 1, got {self.time_encoding_base}.")
-        if not 0 <= self.hidden_dropout_prob < 1 or not 0 <= self.classifier_dropout < 1:
-            raise ValueError("Dropout probabilities must lie in [0, 1).")
+        for name in ("hidden_dropout_prob", "classifier_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"`{name}` must lie in [0, 1), got {getattr(self, name)}.")
+        if self.max_frequency <= 0:
+            raise ValueError(f"`max_frequency` must be positive, in cycles a day, got {self.max_frequency}.")
         num_time_heads = self.num_attention_heads - self.num_folding_periods
         if not 0 <= self.num_folding_periods <= self.num_attention_heads:
             raise ValueError(

@@ -11,13 +11,13 @@ error on real MACHO windows 0.108 with 10000, 0.199 with 1000).
 
 import json
 import os
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from huggingface_hub.errors import StrictDataclassError
 
 from .configuration_astromer import AstromerConfig
 from .feature_extraction_astromer import AstromerFeatureExtractor
@@ -30,7 +30,7 @@ from .tensorflow_checkpoint import (
 )
 
 EFFECTIVE_TIME_ENCODING_BASE = 10000.0
-_BOOKKEEPING = ("optimizer/", "save_counter", "keras_api/", "_CHECKPOINTABLE_OBJECT_GRAPH")
+_BOOKKEEPING = ("optimizer/", "save_counter", "keras_api/")  # what a training run adds
 
 # upstream's variable -> our parameter; {i} is the block. Keras kernels are (in, out), torch weights (out, in).
 _ENCODER_NAMES = {
@@ -72,16 +72,15 @@ def convert_tf_checkpoint(source: str | Path, output: str | Path) -> AstromerFor
         model = load_variables(config, read_tensorflow_checkpoint(prefix))
 
     output.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
-    try:
+    with tempfile.TemporaryDirectory(prefix=f".{output.name}-", dir=output.parent) as temporary:
+        staging = Path(temporary, output.name)
         model.save_pretrained(staging)
         AstromerFeatureExtractor(window_size=config.window_size).save_pretrained(staging)
-        staging.chmod(0o755)
+        # safetensors makes files that only their owner may read, whatever the umask
+        (staging / "model.safetensors").chmod((staging / "config.json").stat().st_mode)
         if output.exists():
             output.rmdir()
         os.replace(staging, output)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     return model
 
 
@@ -104,7 +103,7 @@ def read_config(folder: Path) -> AstromerConfig:
         raise CheckpointError(
             f"Expected {path.name} beside the weights, found none: give the folder or zip as it was published."
         ) from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, StrictDataclassError) as error:
         raise CheckpointError(
             f"{path.name} does not describe an ASTROMER 1 encoder ({error!r}): expected the keys head_dim, layers, heads, dff, "
             "dropout and max_obs."
@@ -122,7 +121,7 @@ def load_variables(config: AstromerConfig, variables: dict[str, np.ndarray]) -> 
         if module in targets and leaf in _LEAF_NAMES:
             tensor = torch.from_numpy(np.ascontiguousarray(array.T if leaf == "kernel" else array))
             state[f"{targets[module]}.{_LEAF_NAMES[leaf]}"] = tensor
-        elif not name.startswith(_BOOKKEEPING):
+        elif not name.startswith(_BOOKKEEPING) and "/.OPTIMIZER_SLOT/" not in name:
             unknown.append(name)
     model = AstromerForMaskedReconstruction(config)
     expected = model.state_dict()

@@ -45,9 +45,11 @@ class RaggedLightCurves:
             ValueError: curves or columns of unequal length, or values that are not numbers.
         """
         columns = {"mjd": _as_curves(mjd, "mjd"), "mag": _as_curves(mag, "mag")}
+        lengths = np.array([len(curve) for curve in columns["mjd"]], dtype=np.int64)
+        if isinstance(magerr, (list, tuple)) and len(magerr) == len(lengths):  # a curve without errors may come as None
+            magerr = [np.full(length, np.nan) if own is None else own for length, own in zip(lengths, magerr, strict=True)]
         if magerr is not None:
             columns["magerr"] = _as_curves(magerr, "magerr")
-        lengths = np.array([len(curve) for curve in columns["mjd"]], dtype=np.int64)
         for name, curves in columns.items():
             if len(curves) != len(lengths):
                 raise ValueError(f"`mjd` holds {len(lengths)} light curves and `{name}` {len(curves)}: give one for each.")
@@ -145,16 +147,13 @@ class RaggedLightCurves:
 
 def _as_curves(values: Any, name: str) -> list[np.ndarray]:
     """Any accepted form of a column, as a list of 1-d native float64 arrays."""
-    if isinstance(values, (str, bytes, dict)) or np.ndim(values if not isinstance(values, (list, tuple)) else 0) > 2:
-        raise ValueError(f"`{name}` must be one light curve (1-d) or a list of them, got {type(values).__name__}.")
-    if isinstance(values, (list, tuple)):
-        several = len(values) > 0 and any(np.ndim(value) > 0 or value is None for value in values[:1])
-        several = several or (len(values) > 0 and hasattr(values[0], "__len__") and not isinstance(values[0], str))
-    else:
-        if not hasattr(values, "shape"):
-            values = np.asarray(values)
-        several = len(values.shape) == 2 or (values.dtype == object and len(values) and np.ndim(values[0]) == 1)
-    curves = values if several else [values]
+    kind = type(values).__name__
+    if not isinstance(values, (list, tuple)):
+        values = np.asanyarray(values)  # keeps the mask of a masked array
+        if values.ndim not in (1, 2):
+            raise ValueError(f"`{name}` must be one light curve (1-d) or a list of them, got {values.ndim}-d {kind}.")
+    first = next((value for value in values if value is not None), 0.0)
+    curves = [values] if np.ndim(first) == 0 else values
     return [_as_float64(curve, name, i) for i, curve in enumerate(curves)]
 
 
@@ -358,7 +357,7 @@ class AstromerFeatureExtractor(SequenceFeatureExtractor):
 
     def restore_magnitudes(self, magnitudes: Any, windows: LightCurveWindows) -> np.ndarray:
         """Undo the centring: add each window's mean to `magnitudes` (W, L), a reconstruction say; float64."""
-        magnitudes = magnitudes.detach().cpu().float() if hasattr(magnitudes, "detach") else magnitudes
+        magnitudes = magnitudes.detach().cpu().double() if hasattr(magnitudes, "detach") else magnitudes
         return np.asarray(magnitudes, dtype=np.float64) + windows.magnitude_means[:, None]
 
     def pad(
@@ -374,7 +373,8 @@ class AstromerFeatureExtractor(SequenceFeatureExtractor):
         """Batch windows of unequal length, `[{"magnitudes": (L_i,), "times": (L_i,), ...}, ...]`, padding with zeros.
 
         What Trainer's default collator calls when the extractor is its `processing_class`. Per-observation entries are padded
-        on the right, an `attention_mask` is added where there is none, and one-a-window entries (`labels`) are stacked.
+        on the right, an `attention_mask` is added where there is none, other entries (class `labels`) are stacked, and
+        float64 becomes float32.
         """
         rows: Sequence[dict[str, Any]] = processed_features
         lengths = [len(row["magnitudes"]) for row in rows]
@@ -385,13 +385,11 @@ class AstromerFeatureExtractor(SequenceFeatureExtractor):
         batch: dict[str, Any] = {}
         for name in rows[0]:
             values = [np.asarray(row[name]) for row in rows]
-            if values[0].ndim:
-                dtype = np.float32 if name in ("magnitudes", "times", "magnitude_errors") else values[0].dtype
-                batch[name] = np.zeros((len(rows), width), dtype=dtype)
-                for target, value in zip(batch[name], values, strict=True):
-                    target[: len(value)] = value
-            else:
-                batch[name] = np.stack(values)
+            if all(value.shape == (length,) for value, length in zip(values, lengths, strict=True)):
+                values = [np.pad(value, (0, width - len(value))) for value in values]
+            batch[name] = np.stack(values)
+            if batch[name].dtype == np.float64:
+                batch[name] = batch[name].astype(np.float32)
         if "attention_mask" not in batch:
             batch["attention_mask"] = (np.arange(width) < np.array(lengths)[:, None]).astype(np.int64)
         return BatchFeature(batch, tensor_type=return_tensors)

@@ -1,4 +1,5 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
+# ruff: noqa: RUF012 - transformers reads these class attributes as they stand
 """ASTROMER (Donoso-Oliva et al. 2023, A&A 670, A54): the encoder and its two heads.
 
 Reads top to bottom as the paper's Sect. 3: time encoding + magnitude embedding, self-attention blocks, then the
@@ -12,6 +13,7 @@ import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import nn
@@ -42,11 +44,11 @@ class AstromerForMaskedReconstructionOutput(ModelOutput):
         attentions (`tuple`, *optional*): attention weights of every block, each `(B, H, L, L)`; eager attention only.
     """
 
-    loss: torch.FloatTensor | None = None
-    reconstruction: torch.FloatTensor | None = None
-    last_hidden_state: torch.FloatTensor | None = None
-    hidden_states: tuple[torch.FloatTensor, ...] | None = None
-    attentions: tuple[torch.FloatTensor, ...] | None = None
+    loss: torch.Tensor | None = None
+    reconstruction: torch.Tensor | None = None
+    last_hidden_state: torch.Tensor | None = None
+    hidden_states: tuple[torch.Tensor, ...] | None = None
+    attentions: tuple[torch.Tensor, ...] | None = None
 
 
 class AstromerTimeEncoding(nn.Module):
@@ -56,6 +58,8 @@ class AstromerTimeEncoding(nn.Module):
     the frequencies fall from 1 rad/day to base^-2. Angles are computed in float32 whatever the model's dtype, since
     bfloat16 cannot tell two nights apart.
     """
+
+    angular_frequencies: torch.Tensor
 
     def __init__(self, config: AstromerConfig):
         super().__init__()
@@ -172,6 +176,7 @@ class AstromerFolding(nn.Module):
     def __init__(self, config: AstromerConfig):
         super().__init__()
         self.harmonics = config.folding_harmonics
+        self.periodogram = AstromerPeriodogram(config)
         self.gate_slope = nn.Parameter(torch.empty(()))
         self.gate_offset = nn.Parameter(torch.empty(()))
         self.projection = nn.Linear(config.num_folding_periods * (2 * self.harmonics + 4), config.hidden_size)
@@ -204,7 +209,7 @@ class AstromerEmbeddings(nn.Module):
         self.magnitude_embedding = nn.Linear(1, config.hidden_size)
         self.time_encoding = AstromerTimeEncoding(config)
         self.folding = AstromerFolding(config) if config.num_folding_periods else None
-        self.scale_embedding = nn.Linear(3, config.hidden_size) if config.normalize_amplitude else None
+        self.scale_embedding = nn.Linear(2, config.hidden_size) if config.normalize_amplitude else None
 
     def forward(
         self,
@@ -219,6 +224,7 @@ class AstromerEmbeddings(nn.Module):
         embedded = self.magnitude_embedding(magnitudes[..., None].to(dtype))
         embedded = embedded + self.time_encoding(times).to(embedded.dtype)
         if self.scale_embedding is not None:
+            assert scale_features is not None
             embedded = embedded + self.scale_embedding(scale_features.to(dtype))
         if self.folding is not None:
             embedded = embedded + self.folding(folded, gates)
@@ -299,7 +305,8 @@ class AstromerAttention(nn.Module):
         self,
         hidden_states: torch.Tensor,
         attention_mask: torch.Tensor | None = None,
-        separations: tuple[torch.Tensor, torch.Tensor] | None = None,
+        separations: torch.Tensor | None = None,
+        separation_weights: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         batch_and_length = hidden_states.shape[:-1]
@@ -308,7 +315,8 @@ class AstromerAttention(nn.Module):
         key = self.k_proj(hidden_states).view(heads).transpose(1, 2)
         value = self.v_proj(hidden_states).view(heads).transpose(1, 2)
         if self.separation_bias is not None:
-            attention_mask = add_to_mask(attention_mask, self.separation_bias(*separations).to(query.dtype))
+            bias = self.separation_bias(separations, separation_weights)
+            attention_mask = add_to_mask(attention_mask, bias.to(query.dtype))
 
         attend = ALL_ATTENTION_FUNCTIONS.get_interface(self.config._attn_implementation, eager_attention_forward)
         mixed, weights = attend(self, query, key, value, attention_mask, dropout=0.0, scaling=self.scaling, **kwargs)
@@ -344,10 +352,11 @@ class AstromerLayer(GradientCheckpointingLayer):
         self,
         hidden_states: torch.Tensor,
         attention_mask: torch.Tensor | None = None,
-        separations: tuple[torch.Tensor, torch.Tensor] | None = None,
+        separations: torch.Tensor | None = None,
+        separation_weights: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
-        mixed, _ = self.attention(hidden_states, attention_mask, separations, **kwargs)
+        mixed, _ = self.attention(hidden_states, attention_mask, separations, separation_weights, **kwargs)
         mixed = self.dropout(mixed)
         hidden_states = self.attention_layer_norm(hidden_states + mixed if self.use_residual else mixed)
         transformed = self.dropout(self.mlp(hidden_states))
@@ -360,13 +369,13 @@ class AstromerPreTrainedModel(PreTrainedModel):
     config: AstromerConfig
     base_model_prefix = "model"
     main_input_name = "magnitudes"
-    input_modalities = ("time",)
+    input_modalities = "time"
     _input_embed_layer = "magnitude_embedding"
-    _no_split_modules = ["AstromerEmbeddings", "AstromerLayer"]  # noqa: RUF012 (read by transformers as it stands)
+    _no_split_modules = ["AstromerEmbeddings", "AstromerLayer"]
     supports_gradient_checkpointing = True
     _supports_sdpa = True
     _can_compile_fullgraph = True
-    _can_record_outputs = {"hidden_states": AstromerLayer, "attentions": AstromerAttention}  # noqa: RUF012
+    _can_record_outputs = {"hidden_states": AstromerLayer, "attentions": AstromerAttention}
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -387,11 +396,11 @@ class AstromerPreTrainedModel(PreTrainedModel):
 class AstromerModel(AstromerPreTrainedModel):
     """The ASTROMER encoder: embeddings of every observation (`last_hidden_state`) and of the window (`pooler_output`)."""
 
-    _keys_to_ignore_on_load_unexpected = (r"^decoder", r"^classifier")  # heads that a bare encoder leaves behind
+    # What a bare encoder, or one with another head, leaves behind in a checkpoint.
+    _keys_to_ignore_on_load_unexpected = {r"^decoder", r"^classifier"}
 
     def __init__(self, config: AstromerConfig):
         super().__init__(config)
-        self.periodogram = AstromerPeriodogram(config) if config.num_folding_periods else None
         self.embeddings = AstromerEmbeddings(config)
         self.layers = nn.ModuleList([AstromerLayer(config) for _ in range(config.num_hidden_layers)])
         self.gradient_checkpointing = False
@@ -401,10 +410,10 @@ class AstromerModel(AstromerPreTrainedModel):
     @capture_outputs
     def forward(
         self,
-        magnitudes: torch.FloatTensor,
-        times: torch.FloatTensor,
+        magnitudes: torch.Tensor,
+        times: torch.Tensor,
         attention_mask: torch.Tensor | None = None,
-        masked_positions: torch.BoolTensor | None = None,
+        masked_positions: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> BaseModelOutputWithPooling:
         r"""Encode windows of light curves.
@@ -436,17 +445,19 @@ class AstromerModel(AstromerPreTrainedModel):
             center, scale = visible_center_and_scale(magnitudes, visible)
             magnitudes = torch.where(visible, (magnitudes - center) / scale, torch.zeros_like(magnitudes))
             counts = visible.sum(1, keepdim=True).clamp(min=1).float()
-            scale_features = torch.stack((scale.log10() + 1, center / scale, counts.log10() - 2), dim=-1)
+            scale_features = torch.stack((scale.log10() + 1, counts.log10() - 2), dim=-1)
         folded = gates = None
-        if self.periodogram is not None:
-            folded = self.periodogram(magnitudes, times, visible)
-            gates = self.embeddings.folding.gates(folded)
+        if (folding := self.embeddings.folding) is not None:
+            folded = folding.periodogram(magnitudes, times, visible)
+            gates = folding.gates(folded)
         hidden_states = self.embeddings(magnitudes, times, scale_features, folded, gates)
-        separations = pairwise_separations(times, folded, gates) if self.config.uses_separations else None
+        separations = separation_weights = None
+        if self.config.uses_separations:
+            separations, separation_weights = pairwise_separations(times, folded, gates)
 
         mask = self._attention_mask(hidden_states, observed, masked, visible)
-        for layer in self.layers:
-            hidden_states = layer(hidden_states, attention_mask=mask, separations=separations, **kwargs)
+        for layer in self.layers:  # by position, since reentrant checkpointing drops the gradients of keywords
+            hidden_states = layer(hidden_states, mask, separations, separation_weights, **kwargs)
         return BaseModelOutputWithPooling(
             last_hidden_state=hidden_states, pooler_output=mean_over_observed(hidden_states, observed)
         )
@@ -456,15 +467,16 @@ class AstromerModel(AstromerPreTrainedModel):
     ) -> torch.Tensor | None:
         """The mask that `config.masking_scheme` asks for, broadcastable to (B, H, L, L), or None where all attend to all."""
         scheme = self.config.masking_scheme
-        if scheme == "hidden":
+        mask = None
+        if scheme != "additive_padding":
             # Where nothing is visible, attend evenly to what is observed (all of magnitude 0): softmax needs a key.
             attended = torch.where(visible.any(1, keepdim=True), visible, observed)
-            return create_bidirectional_mask(self.config, hidden_states, attended)
-        if scheme == "additive_padding":
-            raised, excluded = masked | ~observed, None
-        else:
-            raised, excluded = masked, create_bidirectional_mask(self.config, hidden_states, observed)
-        return add_to_mask(excluded, (raised[:, None, :, None] | raised[:, None, None, :]).to(hidden_states.dtype))
+            # A tensor, since flex attention and its block masks are not supported.
+            mask = cast("torch.Tensor | None", create_bidirectional_mask(self.config, hidden_states, attended))
+        if scheme == "hidden":
+            return mask
+        raised = masked if scheme == "additive" else masked | ~observed
+        return add_to_mask(mask, (raised[:, None, :, None] | raised[:, None, None, :]).to(hidden_states.dtype))
 
 
 class AstromerForMaskedReconstruction(AstromerPreTrainedModel):
@@ -482,12 +494,12 @@ class AstromerForMaskedReconstruction(AstromerPreTrainedModel):
     @can_return_tuple
     def forward(
         self,
-        magnitudes: torch.FloatTensor,
-        times: torch.FloatTensor,
+        magnitudes: torch.Tensor,
+        times: torch.Tensor,
         attention_mask: torch.Tensor | None = None,
-        masked_positions: torch.BoolTensor | None = None,
-        loss_mask: torch.BoolTensor | None = None,
-        labels: torch.FloatTensor | None = None,
+        masked_positions: torch.Tensor | None = None,
+        loss_mask: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> AstromerForMaskedReconstructionOutput:
         r"""Reconstruct the magnitudes of windows.
@@ -502,7 +514,7 @@ class AstromerForMaskedReconstruction(AstromerPreTrainedModel):
         Returns:
             `AstromerForMaskedReconstructionOutput`
         """
-        outputs = self.model(magnitudes, times, attention_mask, masked_positions, **kwargs)
+        outputs = self.model(magnitudes, times, attention_mask, masked_positions, return_dict=True, **kwargs)
         reconstruction = self.decoder(self.decoder_layer_norm(outputs.last_hidden_state)).squeeze(-1)
         observed, masked = resolve_masks(magnitudes, times, attention_mask, masked_positions)
         if self.config.normalize_amplitude:
@@ -527,10 +539,10 @@ class AstromerForMaskedReconstruction(AstromerPreTrainedModel):
 class AstromerForSequenceClassification(AstromerPreTrainedModel):
     """ASTROMER with a multilayer perceptron on the window's mean embedding (paper, Sect. 4.4), or a regression head."""
 
-    _keys_to_ignore_on_load_unexpected = (r"^decoder",)  # fine-tuning starts from a pre-trained checkpoint
-
     def __init__(self, config: AstromerConfig):
         super().__init__(config)
+        if not config.num_labels:
+            raise ValueError(f"`num_labels` must be at least 1, got {config.num_labels}.")
         self.num_labels = config.num_labels
         self.model = AstromerModel(config)
         widths = [config.hidden_size, *config.classifier_hidden_sizes]
@@ -544,10 +556,10 @@ class AstromerForSequenceClassification(AstromerPreTrainedModel):
     @can_return_tuple
     def forward(
         self,
-        magnitudes: torch.FloatTensor,
-        times: torch.FloatTensor,
+        magnitudes: torch.Tensor,
+        times: torch.Tensor,
         attention_mask: torch.Tensor | None = None,
-        masked_positions: torch.BoolTensor | None = None,
+        masked_positions: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> SequenceClassifierOutput:
@@ -561,7 +573,7 @@ class AstromerForSequenceClassification(AstromerPreTrainedModel):
         Returns:
             `SequenceClassifierOutput`: `logits` of shape `(B, num_labels)`.
         """
-        outputs = self.model(magnitudes, times, attention_mask, masked_positions, **kwargs)
+        outputs = self.model(magnitudes, times, attention_mask, masked_positions, return_dict=True, **kwargs)
         logits = self.classifier(outputs.pooler_output)
 
         loss = None

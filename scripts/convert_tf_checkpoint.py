@@ -22,7 +22,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     try:
         model = convert_tf_checkpoint(args.source, args.output)
-    except (CheckpointError, OSError) as error:
+    except (CheckpointError, ImportError, OSError) as error:
         raise SystemExit(f"error: {error}") from None
     print(f"{args.source} -> {args.output}: {model.num_parameters():,} parameters, config.json and model.safetensors")
 
