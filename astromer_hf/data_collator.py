@@ -95,7 +95,7 @@ class _WindowCollator:
 
     The generator of a batch is seeded by `seed` and by the light curves in it, in their order. Nothing is remembered between
     batches, so a batch comes out the same whatever the number of dataloader workers or processes and after a resumed run, the
-    same at every evaluation, and new in every epoch of a shuffled training set.
+    same at every evaluation, and new in every epoch of a training set that is shuffled into batches of several.
     """
 
     feature_extractor: AstromerFeatureExtractor

@@ -367,7 +367,8 @@ def _rows_stand_together(batches: Iterator[pa.RecordBatch], name: str) -> bool:
 
 def _group_measurements(table: pa.Table, names: ColumnNames) -> LightCurveChunk:
     """Measurements to light curves, one for each id (and band), in the order of their first appearance."""
-    if nameless := table[names.object_id].null_count:
+    nameless = pc.sum(pc.fill_null(pc.equal(pc.cast(table[names.object_id], pa.string()), ""), True)).as_py()
+    if nameless:
         raise TableError(f"{nameless} rows of measurements have no {names.object_id!r}: drop them, or say whose they are.")
     keys = [pc.cast(table[name], pa.string()).to_pandas() for name in (names.object_id, names.band) if name]
     codes = pd.DataFrame(dict(enumerate(keys))).groupby(list(range(len(keys))), sort=False, dropna=False).ngroup().to_numpy()

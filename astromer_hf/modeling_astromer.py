@@ -126,9 +126,11 @@ class AstromerPeriodogram(nn.Module):
 
     @torch.no_grad()
     def forward(self, magnitudes: torch.Tensor, times: torch.Tensor, visible: torch.Tensor) -> FoldedTimes:
-        """Fold windows (B, L): `magnitudes` of zero mean over `visible` and zero elsewhere, `times` in days."""
+        """Fold windows (B, L): `magnitudes`, which count where `visible`, and `times` in days."""
         with maybe_autocast(device_type=times.device.type, enabled=False):
-            magnitudes, times = magnitudes.float(), times.float()
+            times = times.float()
+            center, _ = visible_center_and_scale(magnitudes, visible)
+            magnitudes = torch.where(visible, magnitudes.float() - center, torch.zeros_like(center))
             seen_times = torch.where(visible, times, torch.zeros_like(times))
             span = (seen_times.amax(1) - seen_times.amin(1)).clamp(min=1.0)
             highest = self.max_frequency / (self.num_bands * self.steps_per_band)

@@ -54,11 +54,11 @@ def main(args: argparse.Namespace) -> None:
     args.output.mkdir(parents=True, exist_ok=True)
     light_curves, gallery = choose_tables(args)
     models = load_models(args)
-    embedder, shown = next(iter(models)), list(models)[-1]
+    shown = list(models)[-1]
 
     embeddings = args.output / "embeddings.parquet"
-    report = embed_table(light_curves, embeddings, models[embedder], show_progress=False)
-    print(f"\n{report.num_objects} light curves embedded by {embedder} -> {embeddings}")
+    report = embed_table(light_curves, embeddings, models[shown], show_progress=False)
+    print(f"\n{report.num_objects} light curves embedded by {shown} -> {embeddings}")
     print(pq.read_table(embeddings).slice(0, 5).to_pandas().to_string(index=False, max_colwidth=40))
 
     draw_reconstruction(models, light_curves, args.output / "light_curve.png")
@@ -119,9 +119,13 @@ def hide_and_reconstruct(
         windows.window_length, windows["magnitudes"].shape[1], np.random.default_rng(0), random_fraction=0, same_fraction=0
     )
     hidden = masks.masked_positions
-    inputs = (np.where(hidden, 0, windows["magnitudes"]), windows["times"], windows["attention_mask"], hidden)
+    # The mean of all observations, which the extractor subtracts, would tell the mean of the hidden ones.
+    visible = (windows["attention_mask"] == 1) & ~hidden
+    mean = (windows["magnitudes"] * visible).sum(1, keepdims=True) / np.maximum(visible.sum(1, keepdims=True), 1)
+    shown = np.where(visible, windows["magnitudes"] - mean, 0).astype(np.float32)
+    inputs = (shown, windows["times"], windows["attention_mask"], hidden)
     batches = DataLoader(TensorDataset(*map(torch.from_numpy, inputs)), batch_size=32)
-    return windows, hidden, np.concatenate([model(*batch).reconstruction.numpy() for batch in batches])
+    return windows, hidden, mean + np.concatenate([model(*batch).reconstruction.numpy() for batch in batches])
 
 
 def draw_reconstruction(models: dict[str, AstromerForMaskedReconstruction], light_curves: Path, picture: Path) -> None:

@@ -6,11 +6,12 @@ checkpoints of ASTROMER 1 mask otherwise (their magnitudes stay in the input); t
 magnitudes set to zero, and with what is hidden out of their attention too. Methods that take a fraction of a second a window
 are scored on a random subset of the windows; the second table is that subset for all of them.
 
-Every finished method of a survey is on disk; when the script is started again it goes on with the others.
+Every finished method of a survey is on disk; when the script is started again it goes on with the others, and scores a model
+whose weights have changed. `--fresh` scores everything anew.
 
 Example:
     python scripts/evaluate_reconstruction.py data/prepared --models runs/macho_a0 model_cards/astromer-surveys-small \
-        -o results/reconstruction.csv
+        -o results/reconstruction.csv --fresh
 """
 
 import argparse
@@ -60,9 +61,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--surveys", nargs="+", default=SURVEYS, metavar="SURVEY[:BAND]", help="default: %(default)s")
     parser.add_argument("-o", "--output", type=Path, default=Path("results/reconstruction.csv"), help="a .md goes beside it")
     parser.add_argument("--objects", type=int, default=200, help="held-out objects of a survey at the most (%(default)s)")
-    parser.add_argument("--subset", type=int, default=150, help="windows of a survey for slow methods (%(default)s)")
+    parser.add_argument("--subset", type=int, default=100, help="windows of a survey for slow methods (%(default)s)")
     parser.add_argument("--window-size", type=int, default=200, help="observations in a window (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the objects, the subset and the masks (%(default)s)")
+    parser.add_argument("--fresh", action="store_true", help="forget the results of earlier runs")
     parser.add_argument("--jobs", type=int, default=2, help="processes for the baselines (%(default)s)")
     return parser.parse_args(argv)
 
@@ -200,6 +202,8 @@ def markdown_table(rows: list[Row], kind: str) -> str:
 
 
 def main(args: argparse.Namespace) -> None:
+    if args.fresh:
+        args.output.unlink(missing_ok=True)
     settings = {name: getattr(args, name) for name in ("objects", "subset", "window_size", "seed")}
     rows = read_rows(args.output, settings)
     methods = list_methods(args)

@@ -65,6 +65,7 @@ class ClassificationArguments(TrainingArguments):
 
     remove_unused_columns: bool = False  # the collator, not the dataset, makes the model's inputs
     label_names: list[str] = field(default_factory=lambda: ["labels"])
+    restore_callback_states_from_checkpoint: bool = True  # the patience of early stopping goes on where it was
 
 
 def parse_args(argv: list[str] | None = None) -> tuple[DataArguments, ClassificationArguments]:

@@ -4,8 +4,9 @@
 Examples:
     python scripts/run_pretraining.py configs/astromer_surveys_small.yaml
     python scripts/run_pretraining.py configs/astromer_surveys_small.yaml --output_dir runs/trial --max_steps 500
-    torchrun --nproc_per_node 2 scripts/run_pretraining.py configs/astromer_macho_paper.yaml
-    accelerate launch --multi_gpu scripts/run_pretraining.py configs/astromer_macho_paper.yaml --bf16 --torch_compile
+    torchrun --nproc_per_node 2 scripts/run_pretraining.py configs/astromer_macho_paper.yaml --per_device_train_batch_size 2500
+    accelerate launch --multi_gpu --num_processes 4 scripts/run_pretraining.py configs/astromer_macho_paper.yaml \
+        --per_device_train_batch_size 1250 --bf16 --torch_compile
 
 The YAML file holds the fields of `DataArguments` and of transformers' `TrainingArguments`; options on the command line go
 before it. A run that was killed goes on from its last complete checkpoint when it is started again.
@@ -63,6 +64,8 @@ class PretrainingArguments(TrainingArguments):
     batch_eval_metrics: bool = True
     dataloader_drop_last: bool = True  # micro-batches of one size, so that the mean of their losses is the loss of all
     ddp_find_unused_parameters: bool = False
+    max_grad_norm: float = 0.0  # the paper does not clip
+    restore_callback_states_from_checkpoint: bool = True  # the patience of early stopping goes on where it was
 
 
 def parse_args(argv: list[str] | None = None) -> tuple[DataArguments, PretrainingArguments]:

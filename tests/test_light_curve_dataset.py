@@ -271,8 +271,10 @@ def test_the_real_macho_light_curves_are_all_read(shared_data):
             np.testing.assert_array_equal(getattr(curve, name), values)
 
 
-def test_measurements_without_an_id_are_refused(tmp_path: Path):
-    path = tmp_path / "measurements.parquet"
-    pq.write_table(pa.table({"object_id": ["a", None, "b"], "mjd": [1.0, 2.0, 3.0], "mag": [15.0, 15.1, 15.2]}), path)
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+def test_measurements_without_an_id_are_refused(tmp_path: Path, suffix: str):
+    path = tmp_path / f"measurements.{suffix}"
+    table = pd.DataFrame({"object_id": ["a", None, "b"], "mjd": [1.0, 2.0, 3.0], "mag": [15.0, 15.1, 15.2]})
+    table.to_csv(path, index=False) if suffix == "csv" else table.to_parquet(path)
     with pytest.raises(TableError, match="1 rows of measurements have no 'object_id'"):
         list(iter_light_curves(path))

@@ -200,7 +200,43 @@ def test_a_split_is_read_in_order_without_short_light_curves(prepared: Path):
     limit = int(np.median(whole.lengths))
     long = load_split(prepared, "train", min_points=limit)
     np.testing.assert_array_equal(long.lengths, whole.lengths[whole.lengths >= limit])
-    assert len(load_split(prepared, "train", max_objects=5)) == 5
+
+
+def test_a_limit_takes_a_random_sample_in_order(prepared: Path):
+    whole = load_split(prepared, "train")
+    samples = [load_split(prepared, "train", max_objects=5, seed=seed) for seed in (0, 0, 1)]
+    firsts = [sample.times[sample.offsets[:-1]] for sample in samples]
+    of_whole = whole.times[whole.offsets[:-1]]
+    assert [len(sample) for sample in samples] == [5, 5, 5]
+    places = np.searchsorted(np.sort(of_whole), firsts[0])
+    np.testing.assert_array_equal(np.sort(of_whole)[places], firsts[0])
+    np.testing.assert_array_equal(firsts[0], firsts[1])
+    assert not np.array_equal(firsts[0], firsts[2])
+    assert not np.array_equal(firsts[0], of_whole[:5])
+
+
+def test_the_exact_loss_refuses_to_be_clipped(prepared: Path, tmp_path: Path):
+    with pytest.raises(ValueError, match=r"set `max_grad_norm` to 0, got 1\.0"):
+        run_here(write_config(tmp_path / "clipped.yaml", prepared, tmp_path / "clipped", max_grad_norm=1.0))
+
+
+def test_patience_survives_a_resumed_run(prepared: Path, tmp_path: Path):
+    """After two evaluations without improvement, the run stops at the third, though it was stopped in between."""
+    fields = {
+        "learning_rate": 0.0,  # nothing improves
+        "early_stopping_patience": 3,
+        "eval_strategy": "steps",
+        "eval_steps": 1,
+        "save_strategy": "steps",
+        "save_steps": 1,
+        "load_best_model_at_end": True,
+        "metric_for_best_model": "eval_loss",
+    }
+    output = tmp_path / "run"
+    run_here(write_config(tmp_path / "first.yaml", prepared, output, max_steps=3, **fields))
+    run_here(write_config(tmp_path / "second.yaml", prepared, output, max_steps=20, **fields))
+    state = yaml.safe_load((output / "trainer_state.json").read_text())
+    assert state["global_step"] == 4  # the first evaluation is the best; the second to fourth are no better
 
 
 def curves_of_lengths(*lengths: int) -> RaggedLightCurves:
