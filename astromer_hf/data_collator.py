@@ -89,6 +89,15 @@ def draw_masks(
     return Masks(probed, probed & ~shown, randomised, donors)
 
 
+def mean_of_visible(magnitudes: np.ndarray, visible: np.ndarray) -> np.ndarray:
+    """What to centre masked windows (B, L) on, `(B, 1)`; 0 where nothing is visible.
+
+    The mean of all observations, which the extractor subtracts, would tell the mean of the hidden ones.
+    """
+    counts = visible.sum(1, keepdims=True, dtype=np.float32)
+    return (magnitudes * visible).sum(1, keepdims=True) / np.maximum(counts, 1)
+
+
 @dataclass
 class _WindowCollator:
     """Cut one window out of each light curve of a batch, or all of them, and centre and pad it.
@@ -175,10 +184,7 @@ class DataCollatorForMaskedLightCurves(_WindowCollator):
         masks = draw_masks(windows.window_length, magnitudes.shape[1], generator, *fractions)
         shown = masks.shown(magnitudes)
         observed = windows["attention_mask"] == 1
-        visible = observed & ~masks.masked_positions
-        # The mean of all observations, which the extractor subtracts, would tell the mean of the hidden ones.
-        counts = visible.sum(1, keepdims=True, dtype=np.float32)
-        visible_mean = (shown * visible).sum(1, keepdims=True) / np.maximum(counts, 1)
+        visible_mean = mean_of_visible(shown, observed & ~masks.masked_positions)
         arrays = {
             **windows,
             "magnitudes": (shown - visible_mean) * observed,

@@ -89,9 +89,8 @@ class RaggedLightCurves:
         keep = np.isfinite(self.times) & (np.abs(self.magnitudes) <= MAX_ABS_MAGNITUDE)
         curves, dropped = self, np.zeros(len(self), dtype=np.int64)
         if not keep.all():
-            kept = np.concatenate(([0], np.cumsum(keep)))[self.offsets]
-            dropped = self.lengths - np.diff(kept)
-            curves = curves._take(keep, kept)
+            curves = self.keep(keep)
+            dropped = self.lengths - curves.lengths
         owner = curves.object_index
         unsorted = (np.diff(curves.times) < 0) & (np.diff(owner) == 0)
         if unsorted.any():
@@ -121,6 +120,10 @@ class RaggedLightCurves:
         """As curves of their own: `length` observations from `start` (an index into the flat arrays) on, both `(M,)`."""
         offsets = np.concatenate(([0], np.cumsum(length)))
         return self._take(np.repeat(start - offsets[:-1], length) + np.arange(offsets[-1]), offsets)
+
+    def keep(self, points: np.ndarray) -> "RaggedLightCurves":
+        """The same curves with the observations where `points` (P,) is True alone; a curve may be left without any."""
+        return self._take(points, np.concatenate(([0], np.cumsum(points)))[self.offsets])
 
     def select(self, indices: np.ndarray) -> "RaggedLightCurves":
         """The curves of these numbers, in their order."""

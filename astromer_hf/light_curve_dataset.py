@@ -474,8 +474,7 @@ class Cleaning:
         curves, unusable = raw.clean()
         errors = np.full(len(curves.times), np.nan) if curves.magnitude_errors is None else curves.magnitude_errors
         precise = ~(errors > self.max_error)
-        offsets = np.concatenate(([0], np.cumsum(precise)))[curves.offsets]
-        curves = RaggedLightCurves(curves.times[precise], curves.magnitudes[precise], errors[precise], offsets)
+        curves = RaggedLightCurves(curves.times, curves.magnitudes, errors, curves.offsets).keep(precise)
 
         stays = curves.lengths >= self.min_points
         objects_dropped = {f"fewer than {self.min_points} points": int(np.sum(~stays))}

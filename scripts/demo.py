@@ -28,15 +28,15 @@ from astromer_hf import (
     RaggedLightCurves,
 )
 from astromer_hf.conversion import convert_tf_checkpoint
-from astromer_hf.data_collator import draw_masks
-from astromer_hf.embedding import embed_table
+from astromer_hf.data_collator import draw_masks, mean_of_visible
+from astromer_hf.embedding import DEFAULT_MODEL, embed_table
 from astromer_hf.light_curve_dataset import iter_light_curves
 from astromer_hf.metrics import score_windows
 from astromer_hf.plots import plot_embedding_map, plot_light_curve
 from astromer_hf.simulation import simulate_light_curves, to_table
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGED_MODEL = ROOT / "model_cards" / "astromer-surveys-small"
+PACKAGED_MODEL = ROOT / "model_cards" / DEFAULT_MODEL
 NUM_CLASSES = 6  # of Catalina South on the map, the most frequent ones
 
 
@@ -119,10 +119,9 @@ def hide_and_reconstruct(
         windows.window_length, windows["magnitudes"].shape[1], np.random.default_rng(0), random_fraction=0, same_fraction=0
     )
     hidden = masks.masked_positions
-    # The mean of all observations, which the extractor subtracts, would tell the mean of the hidden ones.
     visible = (windows["attention_mask"] == 1) & ~hidden
-    mean = (windows["magnitudes"] * visible).sum(1, keepdims=True) / np.maximum(visible.sum(1, keepdims=True), 1)
-    shown = np.where(visible, windows["magnitudes"] - mean, 0).astype(np.float32)
+    mean = mean_of_visible(windows["magnitudes"], visible)
+    shown = np.where(visible, windows["magnitudes"] - mean, 0)
     inputs = (shown, windows["times"], windows["attention_mask"], hidden)
     batches = DataLoader(TensorDataset(*map(torch.from_numpy, inputs)), batch_size=32)
     return windows, hidden, mean + np.concatenate([model(*batch).reconstruction.numpy() for batch in batches])
