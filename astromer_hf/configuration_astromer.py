@@ -38,24 +38,34 @@ class AstromerConfig(PreTrainedConfig):
               Padding takes no part.
             - `"additive_padding"`: upstream bit for bit. As `"additive"`, and padding takes part in attention as if it
               were a masked observation of magnitude 0 at time 0. For parity checks and migration only.
-        time_bias_scales (`list[float]`, *optional*): Initial scales in days, one for each head that does not fold, of a
-            learned preference for observations near in time, see `AstromerSeparationBias`. `None` (the paper's model)
-            leaves it out.
+        time_bias_scales (`list[float]`, *optional*): Scales in days, one for each head that does not fold, of a preference
+            for observations near in time, see `AstromerSeparationBias`. `None` (the paper's model) leaves it out.
         num_folding_periods (`int`, defaults to 0): Periods to find in each window's visible magnitudes, see
             `AstromerPeriodogram`. Each gives features of phase to the embeddings and one of the last heads a preference for
             observations near in phase. 0 (the paper's model) leaves folding out.
         num_frequencies (`int`, defaults to 16384): Frequencies of the periodogram, a multiple of 128.
         max_frequency (`float`, defaults to 10): Highest frequency of the periodogram, cycles a day.
         folding_harmonics (`int`, defaults to 3): Harmonics of the phase in the embeddings.
+        folding_period_multiple (`int`, defaults to 1): Fold on so many times each period, whose harmonics then include its
+            fractions. An eclipsing binary's periodogram peaks at half of its period.
+        phase_bias_scale (`float`, defaults to 0.05): Scale in cycles of the preference for observations near in phase.
+        phase_bias_strength (`float`, defaults to 4.0): Its exponent, for a period that is fully trusted.
+        use_mask_token (`bool`, defaults to `False`): Give hidden observations a learned magnitude instead of 0, the visible
+            ones' mean (Astromer 2).
         normalize_amplitude (`bool`, defaults to `False`): Divide each window's magnitudes by the scatter of the visible
             ones, tell the encoder that scale, and multiply the reconstruction by it.
         use_residual (`bool`, defaults to `False`): Add each sublayer's input to its output before the layer norm. The
             paper's blocks have no residual connections.
         reconstruction_loss (`"rmse"` or `"relative"`, defaults to `"rmse"`): The paper's root-mean-square error, or the
             squared error of each window relative to its variance.
-        classifier_hidden_sizes (`list[int]`, defaults to `[1024, 512, 256]`): Widths of the classification head's hidden
-            layers (paper, Sect. 4.4); `[]` is a linear head.
-        classifier_dropout (`float`, defaults to 0.0): Dropout after each hidden layer of the classification head.
+        classifier_head (`"mlp"`, `"linear"` or `"lstm"`, defaults to `"mlp"`): What classifies a window: a multilayer
+            perceptron or one linear layer on its mean embedding, or an LSTM on the embeddings of its observations (paper,
+            Sect. 4.4).
+        classifier_hidden_sizes (`list[int]`, defaults to `[1024, 512, 256]`): Widths of the perceptron's hidden layers.
+        classifier_lstm_sizes (`list[int]`, defaults to `[256, 256]`): Widths of the LSTM's layers.
+        classifier_dropout (`float`, defaults to 0.0): Dropout after each hidden layer of the head; 0.3 in the paper's LSTM.
+        use_weighted_layer_sum (`bool`, defaults to `False`): Classify from a learned mixture of the input embedding and every
+            block's output (layer-skip pooling) instead of the last block's output.
 
     Raises:
         huggingface_hub.errors.StrictDataclassError: a field has the wrong type or the fields contradict each other.
@@ -78,20 +88,30 @@ class AstromerConfig(PreTrainedConfig):
     num_frequencies: int = 16384
     max_frequency: float | int = 10.0
     folding_harmonics: int = 3
+    folding_period_multiple: int = 1
+    phase_bias_scale: float | int = 0.05
+    phase_bias_strength: float | int = 4.0
+    use_mask_token: bool = False
     normalize_amplitude: bool = False
     use_residual: bool = False
     reconstruction_loss: Literal["rmse", "relative"] = "rmse"
+    classifier_head: Literal["mlp", "linear", "lstm"] = "mlp"
     classifier_hidden_sizes: list[int] | tuple[int, ...] = (1024, 512, 256)
+    classifier_lstm_sizes: list[int] | tuple[int, ...] = (256, 256)
     classifier_dropout: float | int = 0.0
+    use_weighted_layer_sum: bool = False
 
     def validate_architecture(self) -> None:
         """Refuse sizes that contradict each other (called at construction and when saving)."""
         sizes = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "window_size")
-        for name in (*sizes, "folding_harmonics"):
+        for name in (*sizes, "folding_harmonics", "folding_period_multiple"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}.")
-        if any(size < 1 for size in self.classifier_hidden_sizes):
-            raise ValueError(f"`classifier_hidden_sizes` must each be at least 1, got {self.classifier_hidden_sizes}.")
+        for name in ("classifier_hidden_sizes", "classifier_lstm_sizes"):
+            if any(size < 1 for size in getattr(self, name)):
+                raise ValueError(f"`{name}` must each be at least 1, got {getattr(self, name)}.")
+        if not self.classifier_lstm_sizes:
+            raise ValueError("`classifier_lstm_sizes` needs the width of at least one layer, got none.")
         if self.hidden_size % 2:
             raise ValueError(f"`hidden_size` must be even (sine and cosine pairs), got {self.hidden_size}.")
         if self.hidden_size % self.num_attention_heads:
@@ -103,6 +123,8 @@ class AstromerConfig(PreTrainedConfig):
         for name in ("hidden_dropout_prob", "classifier_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must lie in [0, 1), got {getattr(self, name)}.")
+        if self.phase_bias_scale <= 0:
+            raise ValueError(f"`phase_bias_scale` must be positive, in cycles, got {self.phase_bias_scale}.")
         if self.max_frequency <= 0:
             raise ValueError(f"`max_frequency` must be positive, in cycles a day, got {self.max_frequency}.")
         num_time_heads = self.num_attention_heads - self.num_folding_periods

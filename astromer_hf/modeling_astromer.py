@@ -95,7 +95,8 @@ class FoldedTimes:
         powers (`torch.FloatTensor` of shape `(B, K)`): fraction of the visible magnitudes' variance that a sinusoid of that
             frequency explains, in [0, 1).
         significances (`torch.FloatTensor` of shape `(B, K)`): -ln(probability that noise gives this power at one frequency).
-        phases (`torch.FloatTensor` of shape `(B, K, L)`): cycles in [-0.5, 0.5], at visible and hidden observations alike.
+        phases (`torch.FloatTensor` of shape `(B, K, L)`): in cycles of `folding_period_multiple` periods, in [-0.5, 0.5], at
+            visible and hidden observations alike.
     """
 
     frequencies: torch.Tensor
@@ -121,6 +122,7 @@ class AstromerPeriodogram(nn.Module):
     def __init__(self, config: AstromerConfig):
         super().__init__()
         self.num_periods = config.num_folding_periods
+        self.period_multiple = config.folding_period_multiple
         self.num_bands = config.num_frequencies // self.steps_per_band
         self.max_frequency = float(config.max_frequency)
 
@@ -148,7 +150,7 @@ class AstromerPeriodogram(nn.Module):
             variance = magnitudes.square().sum(1, keepdim=True).clamp(min=1e-12)
             powers = (2 * power / (count * variance).clamp(min=1e-12)).clamp(max=0.999)
             significances = -torch.log1p(-powers) * (count - 3).clamp(min=0) / 2
-            phases = fractional(frequencies[..., None] * times[:, None])
+            phases = fractional(frequencies[..., None] / self.period_multiple * times[:, None])
         return FoldedTimes(frequencies, powers, significances, phases)
 
     def _peaks_of_bands(self, magnitudes: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
@@ -210,6 +212,7 @@ class AstromerEmbeddings(nn.Module):
         super().__init__()
         self.magnitude_embedding = nn.Linear(1, config.hidden_size)
         self.time_encoding = AstromerTimeEncoding(config)
+        self.mask_token = nn.Parameter(torch.empty(())) if config.use_mask_token else None
         self.folding = AstromerFolding(config) if config.num_folding_periods else None
         self.scale_embedding = nn.Linear(2, config.hidden_size) if config.normalize_amplitude else None
 
@@ -234,39 +237,34 @@ class AstromerEmbeddings(nn.Module):
 
 
 class AstromerSeparationBias(nn.Module):
-    """Learned preference of each head for near observations: -g_h·log(1 + d/s_h) on the logits. Not in the paper.
+    """Preference of each head for near observations, -g·log(1 + d/s) on the logits, the same in every block. Not in the paper.
 
     exp(bias) = (1 + d/s)^-g is a heavy-tailed kernel, so that attention starts out as a kernel regression, which honest hiding
     needs to leave the plateau of predicting the mean. A time head measures d in days; each of the last K heads measures it in
-    cycles of one candidate period, and as far as that period is trusted.
+    cycles of one candidate period, and as far as that period is trusted. Nothing of it is learned: learned scales and strengths
+    hardly move from where they start, and a mask that passes no gradient lets training use fused attention.
     """
-
-    initial_phase_scale = 0.05  # cycles
-    initial_phase_strength = 4.0
 
     def __init__(self, config: AstromerConfig):
         super().__init__()
-        self.num_periods = config.num_folding_periods
+        num_time_heads = config.num_attention_heads - config.num_folding_periods
         self.time_scales = [float(scale) for scale in config.time_bias_scales or ()]
-        num_heads = config.num_attention_heads
-        self.log_scale = nn.Parameter(torch.empty(num_heads))
-        self.strength = nn.Parameter(torch.empty(num_heads))
+        self.num_unbiased = num_time_heads - len(self.time_scales)  # all time heads or none
+        self.phase_scale = float(config.phase_bias_scale)
+        self.phase_strength = float(config.phase_bias_strength)
+        self.period_multiple = config.folding_period_multiple
 
-    def initial_values(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Initial (log scale, strength), each (H,); a time head without a scale starts without a preference."""
-        num_time_heads = len(self.log_scale) - self.num_periods
-        scales = self.time_scales or [1.0] * num_time_heads
-        scales = scales + [self.initial_phase_scale] * self.num_periods
-        strengths = [1.0 if self.time_scales else 0.0] * num_time_heads + [self.initial_phase_strength] * self.num_periods
-        return torch.tensor(scales).log(), torch.tensor(strengths)
-
-    def forward(self, separations: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-        """Bias (B, H, L, L) for `separations` (B, 1 or 1 + K, L, L), times before phases, and their `weights` (B, 1 + K)."""
-        num_time_heads = len(self.log_scale) - self.num_periods
-        scale = self.log_scale.float().exp()[:, None, None]
-        per_head = torch.cat((separations[:, :1].expand(-1, num_time_heads, -1, -1), separations[:, 1:]), dim=1)
-        weights = torch.cat((weights[:, :1].expand(-1, num_time_heads), weights[:, 1:]), dim=1)
-        return -(self.strength.float() * weights)[..., None, None] * torch.log1p(per_head / scale)
+    @torch.no_grad()
+    def forward(self, times: torch.Tensor, folded: FoldedTimes | None, gates: torch.Tensor | None) -> torch.Tensor:
+        """Bias (B, H, L, L), float32, for `times` (B, L), phases (B, K, L) and how far they are trusted, `gates` (B, K)."""
+        times = times.float()
+        days = (times[:, :, None] - times[:, None, :]).abs()
+        heads = [torch.zeros_like(days)] * self.num_unbiased
+        heads += [-torch.log1p(days / scale) for scale in self.time_scales]
+        if folded is not None and gates is not None:
+            cycles = fractional(self.period_multiple * (folded.phases[..., :, None] - folded.phases[..., None, :])).abs()
+            heads += (-self.phase_strength * gates[..., None, None] * torch.log1p(cycles / self.phase_scale)).unbind(1)
+        return torch.stack(heads, dim=1)
 
 
 def eager_attention_forward(
@@ -301,14 +299,11 @@ class AstromerAttention(nn.Module):
         self.k_proj = nn.Linear(config.hidden_size, config.hidden_size)
         self.v_proj = nn.Linear(config.hidden_size, config.hidden_size)
         self.o_proj = nn.Linear(config.hidden_size, config.hidden_size)
-        self.separation_bias = AstromerSeparationBias(config) if config.uses_separations else None
 
     def forward(
         self,
         hidden_states: torch.Tensor,
         attention_mask: torch.Tensor | None = None,
-        separations: torch.Tensor | None = None,
-        separation_weights: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         batch_and_length = hidden_states.shape[:-1]
@@ -316,9 +311,6 @@ class AstromerAttention(nn.Module):
         query = self.q_proj(hidden_states).view(heads).transpose(1, 2)
         key = self.k_proj(hidden_states).view(heads).transpose(1, 2)
         value = self.v_proj(hidden_states).view(heads).transpose(1, 2)
-        if self.separation_bias is not None:
-            bias = self.separation_bias(separations, separation_weights)
-            attention_mask = add_to_mask(attention_mask, bias.to(query.dtype))
 
         attend = ALL_ATTENTION_FUNCTIONS.get_interface(self.config._attn_implementation, eager_attention_forward)
         mixed, weights = attend(self, query, key, value, attention_mask, dropout=0.0, scaling=self.scaling, **kwargs)
@@ -354,11 +346,9 @@ class AstromerLayer(GradientCheckpointingLayer):
         self,
         hidden_states: torch.Tensor,
         attention_mask: torch.Tensor | None = None,
-        separations: torch.Tensor | None = None,
-        separation_weights: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> torch.Tensor:
-        mixed, _ = self.attention(hidden_states, attention_mask, separations, separation_weights, **kwargs)
+        mixed, _ = self.attention(hidden_states, attention_mask, **kwargs)
         mixed = self.dropout(mixed)
         hidden_states = self.attention_layer_norm(hidden_states + mixed if self.use_residual else mixed)
         transformed = self.dropout(self.mlp(hidden_states))
@@ -386,10 +376,10 @@ class AstromerPreTrainedModel(PreTrainedModel):
             init.xavier_uniform_(module.weight)  # Keras' default, hence the paper's
         elif isinstance(module, AstromerTimeEncoding):  # not in the checkpoint, so loading leaves it unset
             init.copy_(module.angular_frequencies, module.compute_angular_frequencies())
-        elif isinstance(module, AstromerSeparationBias):
-            log_scale, strength = module.initial_values()
-            init.copy_(module.log_scale, log_scale)
-            init.copy_(module.strength, strength)
+        elif isinstance(module, AstromerClassificationHead) and module.layer_weights is not None:
+            init.zeros_(module.layer_weights)
+        elif isinstance(module, AstromerEmbeddings) and module.mask_token is not None:
+            init.zeros_(module.mask_token)
         elif isinstance(module, AstromerFolding):
             init.constant_(module.gate_slope, 0.25)  # half open at a significance of 12: a probability of 6e-6
             init.constant_(module.gate_offset, -3.0)
@@ -404,6 +394,7 @@ class AstromerModel(AstromerPreTrainedModel):
     def __init__(self, config: AstromerConfig):
         super().__init__(config)
         self.embeddings = AstromerEmbeddings(config)
+        self.separation_bias = AstromerSeparationBias(config) if config.uses_separations else None
         self.layers = nn.ModuleList([AstromerLayer(config) for _ in range(config.num_hidden_layers)])
         self.gradient_checkpointing = False
         self.post_init()
@@ -452,14 +443,14 @@ class AstromerModel(AstromerPreTrainedModel):
         if (folding := self.embeddings.folding) is not None:
             folded = folding.periodogram(magnitudes, times, visible)
             gates = folding.gates(folded)
+        if (token := self.embeddings.mask_token) is not None:
+            magnitudes = torch.where(masked, token.to(magnitudes.dtype), magnitudes)
         hidden_states = self.embeddings(magnitudes, times, scale_features, folded, gates)
-        separations = separation_weights = None
-        if self.config.uses_separations:
-            separations, separation_weights = pairwise_separations(times, folded, gates)
-
         mask = self._attention_mask(hidden_states, observed, masked, visible)
+        if self.separation_bias is not None:
+            mask = add_to_mask(mask, self.separation_bias(times, folded, gates).to(hidden_states.dtype))
         for layer in self.layers:  # by position, since reentrant checkpointing drops the gradients of keywords
-            hidden_states = layer(hidden_states, mask, separations, separation_weights, **kwargs)
+            hidden_states = layer(hidden_states, mask, **kwargs)
         return BaseModelOutputWithPooling(
             last_hidden_state=hidden_states, pooler_output=mean_over_observed(hidden_states, observed)
         )
@@ -538,8 +529,73 @@ class AstromerForMaskedReconstruction(AstromerPreTrainedModel):
         )
 
 
+class AstromerMLPHead(nn.Module):
+    """Multilayer perceptron on the mean embedding over the observations of a window (paper, Sect. 4.4)."""
+
+    def __init__(self, config: AstromerConfig):
+        super().__init__()
+        hidden_sizes = [] if config.classifier_head == "linear" else config.classifier_hidden_sizes
+        widths = [config.hidden_size, *hidden_sizes]
+        blocks = [
+            nn.Sequential(nn.Linear(wide, narrow), nn.ReLU(), nn.Dropout(config.classifier_dropout))
+            for wide, narrow in itertools.pairwise(widths)
+        ]
+        self.layers = nn.Sequential(*blocks, nn.Linear(widths[-1], config.num_labels))
+
+    def forward(self, hidden_states: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:
+        """Logits (B, num_labels) for `hidden_states` (B, L, D), which count where `observed` (B, L)."""
+        return self.layers(mean_over_observed(hidden_states, observed))
+
+
+class AstromerLSTMHead(nn.Module):
+    """LSTM layers with a layer norm on each output, and a linear layer on the last observation's (paper, Sect. 4.4)."""
+
+    def __init__(self, config: AstromerConfig, input_size: int | None = None):
+        super().__init__()
+        widths = [input_size or config.hidden_size, *config.classifier_lstm_sizes]
+        self.lstms = nn.ModuleList(nn.LSTM(wide, narrow, batch_first=True) for wide, narrow in itertools.pairwise(widths))
+        self.layer_norms = nn.ModuleList(nn.LayerNorm(width, eps=config.layer_norm_eps) for width in widths[1:])
+        self.dropout = nn.Dropout(config.classifier_dropout)
+        self.output = nn.Linear(widths[-1], config.num_labels)
+
+    def forward(self, hidden_states: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:
+        """Logits (B, num_labels) for `hidden_states` (B, L, D), of which only the `observed` (B, L) are read, in their order."""
+        # Observations first, wherever padding stands: what comes after the last of them is computed and not used.
+        order = (~observed).long().argsort(dim=1, stable=True)[..., None]
+        states = hidden_states.take_along_dim(order, dim=1) * observed.take_along_dim(order[..., 0], dim=1)[..., None]
+        for lstm, layer_norm in zip(self.lstms, self.layer_norms, strict=True):
+            states = self.dropout(layer_norm(lstm(states)[0]))
+        last = (observed.sum(1, keepdim=True) - 1).clamp(min=0)[..., None]
+        return self.output(states.take_along_dim(last, dim=1).squeeze(1))
+
+
+class AstromerClassificationHead(nn.Module):
+    """From the encoder's hidden states to logits: those of the last block, or a learned mixture of all, then the chosen head.
+
+    The mixture (layer-skip pooling) weighs the input embedding and every block's output by a softmax.
+    """
+
+    def __init__(self, config: AstromerConfig):
+        super().__init__()
+        num_states = config.num_hidden_layers + 1
+        self.layer_weights = nn.Parameter(torch.empty(num_states)) if config.use_weighted_layer_sum else None
+        self.head = AstromerLSTMHead(config) if config.classifier_head == "lstm" else AstromerMLPHead(config)
+
+    def forward(self, hidden_states: tuple[torch.Tensor, ...], observed: torch.Tensor) -> torch.Tensor:
+        """Logits (B, num_labels) for the embeddings and every block's output, each (B, L, D)."""
+        mixed = hidden_states[-1]
+        if self.layer_weights is not None:
+            weights = self.layer_weights.softmax(dim=0)
+            mixed = torch.stack([weight * state for weight, state in zip(weights, hidden_states, strict=True)]).sum(0)
+        return self.head(mixed, observed)
+
+
 class AstromerForSequenceClassification(AstromerPreTrainedModel):
-    """ASTROMER with a multilayer perceptron on the window's mean embedding (paper, Sect. 4.4), or a regression head."""
+    """ASTROMER with a head that classifies windows, or predicts numbers of them (`problem_type="regression"`).
+
+    `config.classifier_head` chooses the head. The class of a light curve of several windows is that of the mean of their
+    probabilities, see `classification.py`.
+    """
 
     def __init__(self, config: AstromerConfig):
         super().__init__(config)
@@ -547,13 +603,22 @@ class AstromerForSequenceClassification(AstromerPreTrainedModel):
             raise ValueError(f"`num_labels` must be at least 1, got {config.num_labels}.")
         self.num_labels = config.num_labels
         self.model = AstromerModel(config)
-        widths = [config.hidden_size, *config.classifier_hidden_sizes]
-        blocks = [
-            nn.Sequential(nn.Linear(wide, narrow), nn.ReLU(), nn.Dropout(config.classifier_dropout))
-            for wide, narrow in itertools.pairwise(widths)
-        ]
-        self.classifier = nn.Sequential(*blocks, nn.Linear(widths[-1], config.num_labels))
+        self.classifier = AstromerClassificationHead(config)
+        self.encoder_is_frozen = False
         self.post_init()
+
+    def freeze_encoder(self) -> None:
+        """Train the head alone: the encoder's parameters take no gradient, and its dropout stays off."""
+        self.model.requires_grad_(False)
+        self.encoder_is_frozen = True
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "AstromerForSequenceClassification":
+        """Switch to training mode, of which a frozen encoder takes no part."""
+        super().train(mode)
+        if self.encoder_is_frozen:
+            self.model.eval()
+        return self
 
     @can_return_tuple
     def forward(
@@ -575,14 +640,29 @@ class AstromerForSequenceClassification(AstromerPreTrainedModel):
         Returns:
             `SequenceClassifierOutput`: `logits` of shape `(B, num_labels)`.
         """
-        outputs = self.model(magnitudes, times, attention_mask, masked_positions, return_dict=True, **kwargs)
-        logits = self.classifier(outputs.pooler_output)
+        wants_states = kwargs.pop("output_hidden_states", None)
+        wants_states = self.config.output_hidden_states if wants_states is None else wants_states
+        outputs = self.model(
+            magnitudes,
+            times,
+            attention_mask,
+            masked_positions,
+            output_hidden_states=wants_states or self.config.use_weighted_layer_sum,
+            return_dict=True,
+            **kwargs,
+        )
+        observed, _ = resolve_masks(magnitudes, times, attention_mask, masked_positions)
+        states = outputs.hidden_states if self.config.use_weighted_layer_sum else (outputs.last_hidden_state,)
+        logits = self.classifier(states, observed)
 
         loss = None
         if labels is not None:
             loss = self.loss_function(labels=labels, pooled_logits=logits, config=self.config, **kwargs)
         return SequenceClassifierOutput(
-            loss=loss, logits=logits, hidden_states=outputs.hidden_states, attentions=outputs.attentions
+            loss=loss,
+            logits=logits,
+            hidden_states=outputs.hidden_states if wants_states else None,
+            attentions=outputs.attentions,
         )
 
 
@@ -616,20 +696,6 @@ def visible_center_and_scale(magnitudes: torch.Tensor, visible: torch.Tensor) ->
 def fractional(cycles: torch.Tensor) -> torch.Tensor:
     """Cycles beyond the nearest whole one, in [-0.5, 0.5]."""
     return cycles - cycles.round()
-
-
-def pairwise_separations(
-    times: torch.Tensor, folded: FoldedTimes | None, gates: torch.Tensor | None
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Distances of all pairs of observations in time and in each period's phase, (B, 1 + K, L, L), and weights (B, 1 + K)."""
-    times = times.float()
-    separations = (times[:, None, :, None] - times[:, None, None, :]).abs()
-    weights = torch.ones_like(times[:, :1])
-    if folded is not None and gates is not None:
-        cycles = fractional(folded.phases[..., :, None] - folded.phases[..., None, :]).abs()
-        separations = torch.cat((separations, cycles), dim=1)
-        weights = torch.cat((weights, gates), dim=1)
-    return separations, weights
 
 
 def add_to_mask(attention_mask: torch.Tensor | None, bias: torch.Tensor) -> torch.Tensor:

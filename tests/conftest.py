@@ -24,6 +24,8 @@ TINY_EXTENDED = {
     "time_bias_scales": [0.3, 30.0],
     "num_folding_periods": 2,
     "num_frequencies": 512,
+    "folding_period_multiple": 2,
+    "use_mask_token": True,
     "normalize_amplitude": True,
     "use_residual": True,
     "reconstruction_loss": "relative",
