@@ -106,10 +106,10 @@ def run_embed(args: argparse.Namespace) -> None:
     )
     if report.dropped_points:
         print(f"{report.dropped_points} observations without a finite time and magnitude were left out.")
-    if report.not_embedded:
-        shown = ", ".join(report.not_embedded[:10]) + (" ..." if len(report.not_embedded) > 10 else "")
+    if report.without_result:
+        shown = ", ".join(report.without_result[:10]) + (" ..." if len(report.without_result) > 10 else "")
         print(
-            f"{len(report.not_embedded)} light curves have no usable observation; their embedding is null: {shown}",
+            f"{len(report.without_result)} light curves have no usable observation; their embedding is null: {shown}",
             file=sys.stderr,
         )
 

@@ -45,7 +45,8 @@ class AstromerConfig(PreTrainedConfig):
             observations near in phase. 0 (the paper's model) leaves folding out.
         num_frequencies (`int`, defaults to 16384): Frequencies of the periodogram, a multiple of 128.
         max_frequency (`float`, defaults to 10): Highest frequency of the periodogram, cycles a day.
-        folding_harmonics (`int`, defaults to 3): Harmonics of the phase in the embeddings.
+        folding_harmonics (`int`, defaults to 3): Harmonics of the phase in the embeddings, and of the Fourier series that is
+            fitted to the visible magnitudes.
         folding_period_multiple (`int`, defaults to 1): Fold on so many times each period, whose harmonics then include its
             fractions. An eclipsing binary's periodogram peaks at half of its period.
         phase_bias_scale (`float`, defaults to 0.05): Scale in cycles of the preference for observations near in phase.
@@ -59,8 +60,10 @@ class AstromerConfig(PreTrainedConfig):
         reconstruction_loss (`"rmse"` or `"relative"`, defaults to `"rmse"`): The paper's root-mean-square error, or the
             squared error of each window relative to its variance.
         classifier_head (`"mlp"`, `"linear"` or `"lstm"`, defaults to `"mlp"`): What classifies a window: a multilayer
-            perceptron or one linear layer on its mean embedding, or an LSTM on the embeddings of its observations (paper,
+            perceptron or one linear layer on its pooled embeddings, or an LSTM on the embeddings of its observations (paper,
             Sect. 4.4).
+        classifier_pooling (`"mean"` or `"mean_std"`, defaults to `"mean"`): What the perceptron and the linear layer see of a
+            window's observations: the mean of their embeddings, as in the paper, or their standard deviation as well.
         classifier_hidden_sizes (`list[int]`, defaults to `[1024, 512, 256]`): Widths of the perceptron's hidden layers.
         classifier_lstm_sizes (`list[int]`, defaults to `[256, 256]`): Widths of the LSTM's layers.
         classifier_dropout (`float`, defaults to 0.0): Dropout after each hidden layer of the head; 0.3 in the paper's LSTM.
@@ -96,6 +99,7 @@ class AstromerConfig(PreTrainedConfig):
     use_residual: bool = False
     reconstruction_loss: Literal["rmse", "relative"] = "rmse"
     classifier_head: Literal["mlp", "linear", "lstm"] = "mlp"
+    classifier_pooling: Literal["mean", "mean_std"] = "mean"
     classifier_hidden_sizes: list[int] | tuple[int, ...] = (1024, 512, 256)
     classifier_lstm_sizes: list[int] | tuple[int, ...] = (256, 256)
     classifier_dropout: float | int = 0.0

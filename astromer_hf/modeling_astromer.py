@@ -97,12 +97,17 @@ class FoldedTimes:
         significances (`torch.FloatTensor` of shape `(B, K)`): -ln(probability that noise gives this power at one frequency).
         phases (`torch.FloatTensor` of shape `(B, K, L)`): in cycles of `folding_period_multiple` periods, in [-0.5, 0.5], at
             visible and hidden observations alike.
+        coefficients (`torch.FloatTensor` of shape `(B, K, 2, folding_harmonics)`): cosines and sines of the Fourier series in
+            that phase which fits the visible magnitudes.
+        fits (`torch.FloatTensor` of shape `(B, K, L)`): the series at every observation.
     """
 
     frequencies: torch.Tensor
     powers: torch.Tensor
     significances: torch.Tensor
     phases: torch.Tensor
+    coefficients: torch.Tensor
+    fits: torch.Tensor
 
 
 class AstromerPeriodogram(nn.Module):
@@ -110,7 +115,8 @@ class AstromerPeriodogram(nn.Module):
 
     The Schuster periodogram |Σ_j m_j exp(2πi f t_j)|² on a uniform grid of F frequencies f = n·δ. With n = M·a + b the
     exponential is a product, exp(2πi M·a·δ·t)·exp(2πi b·δ·t), so that the sum over observations is one batched matrix product
-    and only F/M + M sines and cosines are taken for an observation. It has no parameters and passes no gradient.
+    and only F/M + M sines and cosines are taken for an observation. At each of the K periods a Fourier series is fitted, as an
+    astronomer would. It has no parameters and passes no gradient.
 
     The step δ is 1/(2·span), half of the resolution, unless fewer than F such steps reach `max_frequency`.
     """
@@ -118,11 +124,13 @@ class AstromerPeriodogram(nn.Module):
     steps_per_band = 128  # M
     oversampling = 2.0
     refinements = 9
+    roughness_penalty = 0.01  # of the series, keeps high harmonics from overshooting where no phase is observed
 
     def __init__(self, config: AstromerConfig):
         super().__init__()
         self.num_periods = config.num_folding_periods
         self.period_multiple = config.folding_period_multiple
+        self.harmonics = config.folding_harmonics
         self.num_bands = config.num_frequencies // self.steps_per_band
         self.max_frequency = float(config.max_frequency)
 
@@ -151,7 +159,23 @@ class AstromerPeriodogram(nn.Module):
             powers = (2 * power / (count * variance).clamp(min=1e-12)).clamp(max=0.999)
             significances = -torch.log1p(-powers) * (count - 3).clamp(min=0) / 2
             phases = fractional(frequencies[..., None] / self.period_multiple * times[:, None])
-        return FoldedTimes(frequencies, powers, significances, phases)
+            coefficients, fits = self._fit_series(magnitudes, visible, phases)
+        return FoldedTimes(frequencies, powers, significances, phases, coefficients, fits)
+
+    def _fit_series(
+        self, magnitudes: torch.Tensor, visible: torch.Tensor, phases: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Penalised least squares in the phases (B, K, L): `coefficients` and `fits` of `FoldedTimes`."""
+        orders = torch.arange(self.harmonics + 1, device=phases.device, dtype=phases.dtype)
+        angles = 2 * math.pi * orders[:, None] * phases[:, :, None]  # (B, K, 1 + harmonics, L)
+        waves = torch.cat((angles.cos(), angles[:, :, 1:].sin()), dim=2)
+        seen = waves * visible[:, None, None]
+        penalties = 1e-3 + self.roughness_penalty * (torch.cat((orders, orders[1:])) / self.period_multiple).square()
+        count = visible.sum(1).clamp(min=1)[:, None, None, None]
+        normal = torch.matmul(seen, waves.transpose(2, 3)) + count * penalties.diag()
+        solved = torch.linalg.solve(normal, torch.matmul(seen, magnitudes[:, None, :, None]))  # (B, K, 1 + 2·harmonics, 1)
+        fits = torch.matmul(solved.transpose(2, 3), waves).squeeze(2)
+        return solved[:, :, 1:, 0].unflatten(2, (2, self.harmonics)), fits
 
     def _peaks_of_bands(self, magnitudes: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
         """The grid numbers n (B, K) of the highest peaks of the K strongest bands; `steps` (B, L) is δ·t."""
@@ -173,32 +197,50 @@ class AstromerPeriodogram(nn.Module):
 class AstromerFolding(nn.Module):
     """What the candidate periods tell of every observation, as an addition to its embedding. Not in the paper.
 
-    Of each period: sines and cosines of the phase and its harmonics, weighted by a learned gate that opens with the period's
-    significance, and the gate, power, significance and log frequency themselves.
+    Of each period, for every observation: sines and cosines of the phase and its harmonics, and the fitted Fourier series,
+    weighted by a learned gate that opens with the period's significance. For the whole window: the gate, power, significance
+    and log frequency, and the shape of the series, which no shift of the times changes: the amplitude of every harmonic, and
+    of the period's overtones also the phase relative to its fundamental (Simon & Lee 1981, ApJ 248, 291).
     """
 
     def __init__(self, config: AstromerConfig):
         super().__init__()
         self.harmonics = config.folding_harmonics
+        self.period_multiple = config.folding_period_multiple
         self.periodogram = AstromerPeriodogram(config)
         self.gate_slope = nn.Parameter(torch.empty(()))
         self.gate_offset = nn.Parameter(torch.empty(()))
-        self.projection = nn.Linear(config.num_folding_periods * (2 * self.harmonics + 4), config.hidden_size)
+        num_overtones = max(self.harmonics // self.period_multiple - 1, 0)
+        num_features = (2 * self.harmonics + 1) + 4 + self.harmonics + 2 * num_overtones
+        self.projection = nn.Linear(config.num_folding_periods * num_features, config.hidden_size)
 
     def gates(self, folded: FoldedTimes) -> torch.Tensor:
         """How far each period is trusted, (B, K) in (0, 1)."""
         return torch.sigmoid(self.gate_slope.float() * folded.significances.clamp(max=60) + self.gate_offset.float())
 
+    def shapes(self, folded: FoldedTimes) -> torch.Tensor:
+        """The Fourier series without its epoch, (B, K, harmonics + 2·overtones)."""
+        cosines, sines = folded.coefficients.unbind(2)
+        amplitudes, epochs = torch.hypot(cosines, sines), torch.atan2(sines, cosines)
+        fundamental = self.period_multiple - 1  # the index of the period's own harmonic
+        overtones = slice(fundamental + self.period_multiple, None, self.period_multiple)
+        numbers = torch.arange(2, self.harmonics // self.period_multiple + 1, device=epochs.device)
+        relative = epochs[..., overtones] - numbers * epochs[..., fundamental : fundamental + 1]
+        return torch.cat(
+            (amplitudes, amplitudes[..., overtones] * relative.cos(), amplitudes[..., overtones] * relative.sin()), dim=-1
+        )
+
     def forward(self, folded: FoldedTimes, gates: torch.Tensor) -> torch.Tensor:
         """Features of every observation, (B, L, D)."""
         harmonics = torch.arange(1, self.harmonics + 1, device=gates.device)
         angles = 2 * math.pi * harmonics[:, None] * folded.phases[:, :, None]  # (B, K, harmonics, L)
-        waves = torch.cat((angles.sin(), angles.cos()), dim=2) * gates[:, :, None, None]
-        of_window = torch.stack(
+        of_observation = torch.cat((angles.sin(), angles.cos(), folded.fits[:, :, None]), dim=2) * gates[:, :, None, None]
+        of_period = torch.stack(
             (gates, folded.powers, torch.tanh(folded.significances / 20), folded.frequencies.log10().clamp(-4, 2)), dim=2
         )
-        of_window = of_window[..., None].expand(-1, -1, -1, waves.shape[-1])
-        features = torch.cat((waves, of_window), dim=2).flatten(1, 2).transpose(1, 2)
+        of_window = torch.cat((of_period, self.shapes(folded)), dim=2)
+        of_window = of_window[..., None].expand(-1, -1, -1, angles.shape[-1])
+        features = torch.cat((of_observation, of_window), dim=2).flatten(1, 2).transpose(1, 2)
         return self.projection(features.to(self.projection.weight.dtype))
 
 
@@ -530,21 +572,22 @@ class AstromerForMaskedReconstruction(AstromerPreTrainedModel):
 
 
 class AstromerMLPHead(nn.Module):
-    """Multilayer perceptron on the mean embedding over the observations of a window (paper, Sect. 4.4)."""
+    """Multilayer perceptron on what the observations of a window are pooled to (paper, Sect. 4.4)."""
 
     def __init__(self, config: AstromerConfig):
         super().__init__()
         hidden_sizes = [] if config.classifier_head == "linear" else config.classifier_hidden_sizes
-        widths = [config.hidden_size, *hidden_sizes]
+        pooled_size = config.hidden_size * (2 if config.classifier_pooling == "mean_std" else 1)
+        widths = [pooled_size, *hidden_sizes]
         blocks = [
             nn.Sequential(nn.Linear(wide, narrow), nn.ReLU(), nn.Dropout(config.classifier_dropout))
             for wide, narrow in itertools.pairwise(widths)
         ]
-        self.layers = nn.Sequential(*blocks, nn.Linear(widths[-1], config.num_labels))
+        self.layers = nn.Sequential(*blocks, nn.Linear(widths[-1], cast(int, config.num_labels)))
 
-    def forward(self, hidden_states: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:
-        """Logits (B, num_labels) for `hidden_states` (B, L, D), which count where `observed` (B, L)."""
-        return self.layers(mean_over_observed(hidden_states, observed))
+    def forward(self, pooled: torch.Tensor) -> torch.Tensor:
+        """Logits (B, num_labels) for `pooled` (B, D), or (B, 2D) with standard deviations."""
+        return self.layers(pooled)
 
 
 class AstromerLSTMHead(nn.Module):
@@ -556,10 +599,10 @@ class AstromerLSTMHead(nn.Module):
         self.lstms = nn.ModuleList(nn.LSTM(wide, narrow, batch_first=True) for wide, narrow in itertools.pairwise(widths))
         self.layer_norms = nn.ModuleList(nn.LayerNorm(width, eps=config.layer_norm_eps) for width in widths[1:])
         self.dropout = nn.Dropout(config.classifier_dropout)
-        self.output = nn.Linear(widths[-1], config.num_labels)
+        self.output = nn.Linear(widths[-1], cast(int, config.num_labels))
 
     def forward(self, hidden_states: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:
-        """Logits (B, num_labels) for `hidden_states` (B, L, D), of which only the `observed` (B, L) are read, in their order."""
+        """Logits (B, num_labels) for `hidden_states` (B, L, D), of which the `observed` (B, L) are read, in their order."""
         # Observations first, wherever padding stands: what comes after the last of them is computed and not used.
         order = (~observed).long().argsort(dim=1, stable=True)[..., None]
         states = hidden_states.take_along_dim(order, dim=1) * observed.take_along_dim(order[..., 0], dim=1)[..., None]
@@ -570,24 +613,35 @@ class AstromerLSTMHead(nn.Module):
 
 
 class AstromerClassificationHead(nn.Module):
-    """From the encoder's hidden states to logits: those of the last block, or a learned mixture of all, then the chosen head.
+    """From the encoder's hidden states to logits: those of the last block or a learned mixture of all, pooled, then the head.
 
     The mixture (layer-skip pooling) weighs the input embedding and every block's output by a softmax.
     """
 
     def __init__(self, config: AstromerConfig):
         super().__init__()
+        self.pooling = config.classifier_pooling
         num_states = config.num_hidden_layers + 1
         self.layer_weights = nn.Parameter(torch.empty(num_states)) if config.use_weighted_layer_sum else None
-        self.head = AstromerLSTMHead(config) if config.classifier_head == "lstm" else AstromerMLPHead(config)
+        self.reads_observations = config.classifier_head == "lstm"
+        self.head = AstromerLSTMHead(config) if self.reads_observations else AstromerMLPHead(config)
 
     def forward(self, hidden_states: tuple[torch.Tensor, ...], observed: torch.Tensor) -> torch.Tensor:
         """Logits (B, num_labels) for the embeddings and every block's output, each (B, L, D)."""
-        mixed = hidden_states[-1]
-        if self.layer_weights is not None:
-            weights = self.layer_weights.softmax(dim=0)
-            mixed = torch.stack([weight * state for weight, state in zip(weights, hidden_states, strict=True)]).sum(0)
-        return self.head(mixed, observed)
+        if self.reads_observations:
+            return self.head(self.mix(hidden_states), observed)
+        return self.classify_pooled(tuple(pool_observed(state, observed, self.pooling) for state in hidden_states))
+
+    def classify_pooled(self, pooled: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """Logits for the states as `pool_observed` gives them, each (B, P)."""
+        return self.head(self.mix(pooled))
+
+    def mix(self, states: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """One of all states, in the shape of each."""
+        if self.layer_weights is None:
+            return states[-1]
+        weights = self.layer_weights.softmax(dim=0)
+        return torch.stack([weight * state for weight, state in zip(weights, states, strict=True)]).sum(0)
 
 
 class AstromerForSequenceClassification(AstromerPreTrainedModel):
@@ -712,6 +766,15 @@ def mean_over_observed(hidden_states: torch.Tensor, observed: torch.Tensor) -> t
     weights = observed[..., None].float()
     total = (hidden_states.float() * weights).sum(1)
     return (total / weights.sum(1).clamp(min=1)).to(hidden_states.dtype)
+
+
+def pool_observed(hidden_states: torch.Tensor, observed: torch.Tensor, pooling: str) -> torch.Tensor:
+    """Mean of (B, L, D) over observations, `"mean"`: (B, D); with their standard deviation beside it, `"mean_std"`: (B, 2D)."""
+    mean = mean_over_observed(hidden_states, observed)
+    if pooling == "mean":
+        return mean
+    variance = mean_over_observed((hidden_states - mean[:, None]).square(), observed)
+    return torch.cat((mean, (variance + 1e-6).sqrt()), dim=-1)
 
 
 def masked_mean_squared_errors(

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from transformers import EarlyStoppingCallback, HfArgumentParser, Trainer, TrainingArguments, set_seed
 
 from astromer_hf import AstromerConfig, AstromerFeatureExtractor, AstromerForMaskedReconstruction
@@ -66,6 +67,11 @@ class PretrainingArguments(TrainingArguments):
     ddp_find_unused_parameters: bool = False
     max_grad_norm: float = 0.0  # the paper does not clip
     restore_callback_states_from_checkpoint: bool = True  # the patience of early stopping goes on where it was
+
+    def __post_init__(self) -> None:
+        """Take the CPU where there is nothing else: Trainer refuses bfloat16 there until it is told so."""
+        self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
+        super().__post_init__()
 
 
 def parse_args(argv: list[str] | None = None) -> tuple[DataArguments, PretrainingArguments]:

@@ -27,6 +27,7 @@ from astromer_hf import (
     embedding,
 )
 from astromer_hf.embedding import DEFAULT_MODEL, default_model_folder, embed_light_curves, embed_table
+from astromer_hf.inference import mean_over_windows
 from astromer_hf.light_curve_dataset import TableError
 from astromer_hf.simulation import SIMULATED_SURVEYS, simulate_light_curves, to_table
 
@@ -81,7 +82,7 @@ def test_an_embedding_is_the_mean_over_windows_weighted_by_their_observations(mo
 def test_windows_of_unequal_lengths_weigh_by_their_observations():
     """Windows cut in sequence are equally long; the mean does not rely on it."""
     pooled = np.array([[1.0, 0.0], [4.0, 8.0], [5.0, 5.0]], np.float32)
-    means = embedding._mean_over_windows(pooled, np.array([0, 0, 2]), np.array([20, 10, 7]), num_objects=3)
+    means = mean_over_windows(pooled, np.array([0, 0, 2]), np.array([20, 10, 7]), num_objects=3)
     close(means, [[2.0, 8 / 3], [NAN, NAN], [5.0, 5.0]])
 
 
@@ -226,7 +227,7 @@ def test_tables_of_every_layout_give_the_embeddings_of_their_light_curves_in_ord
     assert table["num_windows"].to_pylist() == [-(-length // WINDOW) for length in LENGTHS]
     assert table["embedding"].type == pa.list_(pa.float32(), TINY["hidden_size"])
     close(vectors(table), embed_light_curves(tiny_model, MJD, MAG).object_embeddings)
-    assert (report.num_objects, report.num_points, report.not_embedded) == (len(CURVES), sum(LENGTHS), [])
+    assert (report.num_objects, report.num_points, report.without_result) == (len(CURVES), sum(LENGTHS), [])
     assert report.num_windows == sum(table["num_windows"].to_pylist())
 
 
@@ -259,7 +260,7 @@ def test_rows_without_an_embedding_are_null_in_their_place_and_reported_by_id(tm
     report = embed_table(source, tmp_path / "out.parquet", tiny_model, objects_per_chunk=2)
     table = pq.read_table(tmp_path / "out.parquet")
     assert table["object_id"].to_pylist() == ids
-    assert report.not_embedded == ["null list", "empty", "no number", "(no id)"]
+    assert report.without_result == ["null list", "empty", "no number", "(no id)"]
     assert (report.num_objects, report.dropped_points) == (7, 3)
     assert table["dropped_points"].to_pylist() == [0, 0, 0, 2, 0, 1, 0]
     valid = table["embedding"].is_valid().to_numpy()

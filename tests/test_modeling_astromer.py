@@ -645,6 +645,7 @@ def test_every_parameter_of_the_reconstruction_gets_a_gradient(tiny_config: Astr
 HEADS = [
     pytest.param({"classifier_hidden_sizes": [8, 6]}, id="mlp"),
     pytest.param({"classifier_head": "linear"}, id="linear"),
+    pytest.param({"classifier_head": "linear", "classifier_pooling": "mean_std"}, id="mean and deviation"),
     pytest.param({"classifier_head": "lstm", "classifier_lstm_sizes": [8, 6]}, id="lstm"),
     pytest.param({"use_weighted_layer_sum": True}, id="layer-skip pooling"),
 ]
@@ -741,6 +742,18 @@ def test_an_lstm_reads_the_observations_as_if_they_were_packed(inputs: Batch):
         scattered = torch.cat((torch.full_like(states[:, :3], float("inf")), states), dim=1)  # padding may stand before, too
         scattered_mask = torch.cat((torch.zeros_like(observed[:, :3]), observed), dim=1)
         torch.testing.assert_close(head(scattered.nan_to_num(posinf=9.0), scattered_mask), expected)
+
+
+def test_a_head_may_see_the_deviations_of_embeddings_beside_their_means(inputs: Batch):
+    config = AstromerConfig(**TINY, classifier_head="linear", classifier_pooling="mean_std")
+    model = build(AstromerForSequenceClassification, config, num_labels=3)
+    states = outputs_of(model.model, inputs)["last_hidden_state"]
+    observed = inputs["attention_mask"].bool()
+    rows = [row[mask] for row, mask in zip(states, observed, strict=True)]
+    pooled = torch.stack([torch.cat((row.mean(0), row.std(0, correction=0))) for row in rows])
+    with torch.no_grad():
+        # The root has a floor, so that a window of one observation has a gradient.
+        torch.testing.assert_close(outputs_of(model, inputs)["logits"], model.classifier.head(pooled), rtol=1e-3, atol=1e-4)
 
 
 def test_layer_skip_pooling_mixes_the_input_embedding_and_every_block(inputs: Batch):
@@ -899,24 +912,64 @@ def test_noise_is_less_significant_than_a_pulsation():
     assert significances[0].min() > 20 > significances[1].max()
 
 
-def test_folding_tells_the_phases_as_far_as_their_period_is_trusted():
+def folded_by(phases: torch.Tensor, harmonics: int = 3, **fields: torch.Tensor) -> FoldedTimes:
+    """Times folded to these phases (B, K, L), of frequency, power and significance 1 and without a series."""
+    shape = phases.shape[:2]
+    values = {name: torch.ones(shape) for name in ("frequencies", "powers", "significances")}
+    series = {"coefficients": torch.zeros(*shape, 2, harmonics), "fits": torch.zeros_like(phases)}
+    return FoldedTimes(phases=phases, **{**values, **series, **fields})
+
+
+def test_folding_tells_phases_and_series_as_far_as_their_period_is_trusted():
     config = AstromerConfig(**TINY, num_folding_periods=1, folding_harmonics=2)
     folding = AstromerModel(config).embeddings.folding
-    phases = torch.tensor([0.25, -0.1, 0.5])
-    folded = FoldedTimes(*(torch.tensor([[value]]) for value in (0.1, 0.5, 20.0)), phases[None, None])
+    phases, fits = torch.tensor([0.25, -0.1, 0.5]), torch.tensor([0.3, 0.0, -0.2])
+    known = {name: torch.tensor([[value]]) for name, value in (("frequencies", 0.1), ("powers", 0.5), ("significances", 20.0))}
+    coefficients = torch.tensor([[[[0.3, 0.0], [0.4, 0.2]]]])
+    folded = folded_by(phases[None, None], 2, coefficients=coefficients, fits=fits[None, None], **known)
     gates = folding.gates(folded)
     torch.testing.assert_close(gates, torch.sigmoid(torch.tensor([[0.25 * 20 - 3]])))
     angles = 2 * torch.pi * phases[:, None] * torch.tensor([1.0, 2.0])
     gate = gates.item()
-    of_window = torch.tensor([[gate, 0.5, math.tanh(1), -1.0]]).expand(3, -1)
-    features = torch.cat((gate * angles.sin(), gate * angles.cos(), of_window), dim=1)
+    relative = math.pi / 2 - 2 * math.atan2(0.4, 0.3)
+    shape = [0.5, 0.2, 0.2 * math.cos(relative), 0.2 * math.sin(relative)]
+    of_window = torch.tensor([[gate, 0.5, math.tanh(1), -1.0, *shape]]).expand(3, -1)
+    features = torch.cat((gate * angles.sin(), gate * angles.cos(), gate * fits[:, None], of_window), dim=1)
     torch.testing.assert_close(folding(folded, gates), folding.projection(features[None]))
+
+
+def test_the_series_is_the_penalised_least_squares_fit_of_the_visible_magnitudes():
+    batch, _ = centred_curves("RRab", 3)
+    visible = batch["attention_mask"].bool() & (torch.rand(3, 200) < 0.5)
+    folded = periodogram(2, folding_harmonics=4, folding_period_multiple=2)(batch["magnitudes"], batch["times"], visible)
+    for i in range(3):
+        seen = visible[i].numpy()
+        magnitudes = batch["magnitudes"][i].double().numpy()
+        magnitudes = magnitudes - magnitudes[seen].mean()
+        for k in range(2):
+            angles = 2 * np.pi * np.arange(5) * folded.phases[i, k].double().numpy()[:, None]
+            waves = np.concatenate((np.cos(angles), np.sin(angles[:, 1:])), axis=1)
+            order = np.array([0, 1, 2, 3, 4, 1, 2, 3, 4]) / 2
+            rows = np.concatenate((waves[seen], np.diag(np.sqrt(seen.sum() * (1e-3 + 0.01 * order**2)))))
+            expected, *_ = np.linalg.lstsq(rows, np.concatenate((magnitudes[seen], np.zeros(9))), rcond=None)
+            np.testing.assert_allclose(folded.coefficients[i, k].flatten(), expected[1:], atol=1e-4)
+            np.testing.assert_allclose(folded.fits[i, k], waves @ expected, atol=1e-4)
+
+
+def test_a_shift_of_the_times_changes_no_shape():
+    config = AstromerConfig(**TINY, num_folding_periods=1, folding_harmonics=6, folding_period_multiple=2)
+    folding = AstromerModel(config).embeddings.folding
+    batch, _ = centred_curves("RRab", 8)
+    visible = batch["attention_mask"].bool()
+    shapes = [folding.shapes(folding.periodogram(batch["magnitudes"], batch["times"] + days, visible)) for days in (0.0, 0.27)]
+    assert shapes[0].shape == (8, 1, 6 + 2 * 2)
+    torch.testing.assert_close(*shapes, rtol=0, atol=2e-3)
 
 
 def test_near_observations_are_preferred_by_the_stated_kernel():
     config = AstromerConfig(**TINY_EXTENDED)
     times, phases, gates = torch.rand(2, 5) * 100, torch.rand(2, 2, 5) - 0.5, torch.tensor([[0.2, 0.9], [0.0, 0.5]])
-    folded = FoldedTimes(*torch.ones(3, 2, 2), phases)
+    folded = folded_by(phases)
     biases = AstromerSeparationBias(config)(times, folded, gates)
     days = (times[:, :, None] - times[:, None, :]).abs()
     cycles = (config.folding_period_multiple * (phases[..., :, None] - phases[..., None, :])).abs() % 1
@@ -928,7 +981,7 @@ def test_near_observations_are_preferred_by_the_stated_kernel():
 
 def test_time_heads_without_a_scale_prefer_nothing():
     bias = AstromerSeparationBias(AstromerConfig(**(TINY_EXTENDED | {"time_bias_scales": None})))
-    folded = FoldedTimes(*torch.ones(3, 1, 2), torch.rand(1, 2, 5) - 0.5)
+    folded = folded_by(torch.rand(1, 2, 5) - 0.5)
     biases = bias(torch.rand(1, 5), folded, torch.ones(1, 2))
     assert not biases[:, :2].any()
     assert (biases[:, 2:] <= 0).all()

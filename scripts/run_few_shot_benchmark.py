@@ -1,0 +1,407 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""Few-shot classification of surveys: every method on the same draws, one table (paper, Sect. 5 and Figs. 9, 11 and 12).
+
+Encoders see the training split of a prepared survey at most; the test set, 100 light curves a class, comes from the others.
+What a method may learn from are 20, 100 or 500 labelled light curves a class, drawn three times (folds).
+
+A run that is done is on disk and is not done again: a benchmark that was interrupted goes on when it is started again, and one
+that is given another model or more methods adds to what there is. Surveys have files of their own and may run side by side.
+
+Example:
+    python scripts/run_few_shot_benchmark.py data/prepared --models model_cards/astromer-surveys-small runs/macho_a0 \
+        -o results/few_shot --bf16
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import transformers
+from sklearn.metrics import confusion_matrix
+from transformers import set_seed
+
+from astromer_hf import AstromerConfig, AstromerForMaskedReconstruction, AstromerModel
+from astromer_hf.classification_metrics import score_classes
+from astromer_hf.few_shot import (
+    Draw,
+    FrozenStates,
+    LabelledCurves,
+    Outcome,
+    Recipe,
+    adapt_encoder,
+    ask_neighbors,
+    build_classifier,
+    draw_few_shot,
+    fit_and_predict,
+    load_labelled_survey,
+    probe_linearly,
+    train_head,
+    train_on_windows,
+)
+from astromer_hf.hand_crafted_features import extract_features, random_forest
+from astromer_hf.lstm_baseline import LightCurveLSTMForSequenceClassification
+from astromer_hf.plots import plot_confusion_matrix, plot_few_shot, plot_learning_curves
+from astromer_hf.training import load_split
+
+SURVEYS = ("crts_css", "asas_acvs", "sss_catalina_south")
+DEVIATIONS = {"classifier_pooling": "mean_std"}
+LSTM = {"classifier_head": "lstm", "classifier_dropout": 0.3}
+KEY = ("method", "weights", "samples_per_class", "fold")
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="folder of prepared surveys, see scripts/prepare_dataset.py")
+    parser.add_argument("--models", type=Path, nargs="*", default=[], help="pre-trained model folders; the first is ours")
+    parser.add_argument("--surveys", nargs="+", default=SURVEYS, help="default: %(default)s")
+    parser.add_argument("--samples", type=int, nargs="+", default=[20, 100, 500], help="labelled light curves a class")
+    parser.add_argument("--folds", type=int, default=3, help="draws (%(default)s)")
+    parser.add_argument("--methods", default="", metavar="REGEX", help="only methods whose name matches")
+    parser.add_argument("-o", "--output", type=Path, default=Path("results/few_shot"), help="folder of the results")
+    parser.add_argument("--seed", type=int, default=0, help="of draws and trainings")
+    parser.add_argument("--test-per-class", type=int, default=100, help="test light curves a class (%(default)s)")
+    parser.add_argument("--min-train", type=int, default=100, help="a class needs so many to learn from (%(default)s)")
+    parser.add_argument("--max-epochs", type=int, default=100, help="of heads; LSTMs and encoders train a quarter of it")
+    parser.add_argument("--bf16", action="store_true", help="train LSTMs and encoders in bfloat16")
+    parser.add_argument("--table-only", action="store_true", help="draw tables and pictures of what is there")
+    return parser.parse_args(argv)
+
+
+class Survey:
+    """A survey's labelled light curves, draws and what methods share; everything is computed when it is first asked for."""
+
+    def __init__(self, name: str, args: argparse.Namespace):
+        self.name, self.args = name, args
+        self._states: dict[tuple[str, bool], FrozenStates] = {}
+
+    @cached_property
+    def labelled(self) -> LabelledCurves:
+        """Light curves of the classes that are large enough."""
+        folder = self.args.data / self.name
+        return load_labelled_survey(folder, min_train=self.args.min_train, test_per_class=self.args.test_per_class)
+
+    @cached_property
+    def draws(self) -> dict[tuple[int, int], Draw]:
+        """By samples a class and fold."""
+        options = {"test_per_class": self.args.test_per_class, "seed": self.args.seed}
+        return {
+            (samples, fold): draw_few_shot(self.labelled, samples, fold, **options)
+            for samples in self.args.samples
+            for fold in range(self.args.folds)
+        }
+
+    @cached_property
+    def objects(self) -> np.ndarray:
+        """Every light curve that some draw needs."""
+        return np.unique(np.concatenate([np.concatenate((draw.labelled, draw.test)) for draw in self.draws.values()]))
+
+    def scatter(self, values: np.ndarray) -> np.ndarray:
+        """Rows of `objects` as rows of all light curves; NaN for those that no draw needs."""
+        rows = np.full((len(self.labelled), values.shape[1]), np.nan)
+        rows[self.objects] = values
+        return rows
+
+    @cached_property
+    def features(self) -> dict[bool, np.ndarray]:
+        """Hand-crafted features without and with those of absolute brightness."""
+        curves = self.labelled.curves.select(self.objects)
+        return {flag: self.scatter(extract_features(curves, with_brightness=flag)[0]) for flag in (False, True)}
+
+    def states(self, source: "Encoder", with_observations: bool = False) -> FrozenStates:
+        """Of `objects`, computed once for all draws."""
+        key = (source.name, with_observations)
+        if key not in self._states:
+            self._states = {}  # one at a time: those of observations fill gigabytes
+            encoder = source.load()
+            self._states[key] = FrozenStates.compute(encoder, self.labelled, self.objects, with_observations=with_observations)
+        return self._states[key]
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A pre-trained model folder, or a freshly initialised encoder of the same configuration."""
+
+    name: str
+    folder: Path
+    is_random: bool = False
+
+    @property
+    def weights(self) -> str:
+        """Tells versions of a model apart."""
+        return hashlib.sha256((self.folder / "model.safetensors").read_bytes()).hexdigest()[:12]
+
+    def load(self) -> AstromerModel:
+        """Build it."""
+        set_seed(0)
+        if self.is_random:
+            return AstromerModel(AstromerConfig.from_pretrained(self.folder))
+        return AstromerModel.from_pretrained(self.folder)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A row of the table: `run` makes an outcome of a survey's draw."""
+
+    name: str
+    run: Callable[[Survey, Draw, int], Outcome]
+    weights: str = ""
+
+
+def list_methods(args: argparse.Namespace) -> list[Method]:
+    """Quick ones first."""
+    heads = Recipe(max_epochs=args.max_epochs)
+    # An LSTM step costs as much as one of the encoder, and both have learned what they can much earlier.
+    sequences = Recipe(max_epochs=max(args.max_epochs // 4, 1), patience=5, bf16=args.bf16)
+    along = Recipe(learning_rate=1e-4, batch_size=32, max_epochs=max(args.max_epochs // 4, 1), patience=5, bf16=args.bf16)
+
+    def forest(brightness: bool) -> Callable[[Survey, Draw, int], Outcome]:
+        return lambda survey, draw, seed: fit_and_predict(
+            random_forest(seed), survey.features[brightness], survey.labelled.labels, draw
+        )
+
+    def on_embeddings(source: Encoder, learn: Callable[..., Outcome]) -> Callable[[Survey, Draw, int], Outcome]:
+        def run(survey: Survey, draw: Draw, seed: int) -> Outcome:
+            embeddings = survey.scatter(survey.states(source).object_embeddings(survey.objects))
+            return learn(embeddings, survey.labelled.labels, draw, seed)
+
+        return run
+
+    def forest_of_both(source: Encoder) -> Callable[[Survey, Draw, int], Outcome]:
+        def run(survey: Survey, draw: Draw, seed: int) -> Outcome:
+            embeddings = survey.scatter(survey.states(source).object_embeddings(survey.objects))
+            both = np.concatenate((embeddings, survey.features[False]), axis=1)
+            return fit_and_predict(random_forest(seed), both, survey.labelled.labels, draw)
+
+        return run
+
+    def head(source: Encoder, recipe: Recipe, **fields: Any) -> Callable[[Survey, Draw, int], Outcome]:
+        def run(survey: Survey, draw: Draw, seed: int) -> Outcome:
+            states = survey.states(source, with_observations=fields.get("classifier_head") == "lstm")
+            config = AstromerConfig.from_pretrained(source.folder)
+            model = build_classifier(config, survey.labelled.classes, seed, **fields)
+            return train_head(model, states, survey.labelled.labels, draw, recipe, seed)
+
+        return run
+
+    def raw_lstm(survey: Survey, draw: Draw, seed: int) -> Outcome:
+        set_seed(seed)
+        model = LightCurveLSTMForSequenceClassification(AstromerConfig(num_labels=len(survey.labelled.classes), **LSTM))
+        return train_on_windows(model, survey.labelled, draw, sequences, seed)
+
+    def adapted(source: Encoder, survey: Survey, draw: Draw | None, seed: int) -> AstromerModel:
+        """The encoder after more pre-training on a draw's light curves, or on all of the survey's training split."""
+        model = AstromerForMaskedReconstruction.from_pretrained(source.folder)
+        curves = survey.labelled.curves
+        if draw is not None:
+            adapt_encoder(model, curves.select(draw.train), curves.select(draw.validation), along, seed)
+        else:
+            folder = args.data / survey.name
+            train = load_split(folder, "train", min_points=20)
+            validation = load_split(folder, "validation", min_points=20, max_objects=500)
+            adapt_encoder(model, train, validation, replace(along, max_epochs=2), seed)
+        return model.model
+
+    def scenario_a(source: Encoder) -> Callable[[Survey, Draw, int], Outcome]:
+        def run(survey: Survey, draw: Draw, seed: int) -> Outcome:
+            encoder = adapted(source, survey, draw, seed)
+            states = FrozenStates.compute(encoder, survey.labelled, np.concatenate((draw.labelled, draw.test)))
+            model = build_classifier(encoder.config, survey.labelled.classes, seed)
+            return train_head(model, states, survey.labelled.labels, draw, heads, seed)
+
+        return run
+
+    def trained_along(source: Encoder, whole_survey: bool) -> Callable[[Survey, Draw, int], Outcome]:
+        cache: dict[str, dict] = {}
+
+        def run(survey: Survey, draw: Draw, seed: int) -> Outcome:
+            if not whole_survey:
+                weights = adapted(source, survey, draw, seed).state_dict()
+            elif (weights := cache.get(survey.name)) is None:
+                weights = cache[survey.name] = adapted(source, survey, None, args.seed).state_dict()
+            model = build_classifier(AstromerConfig.from_pretrained(source.folder), survey.labelled.classes, seed)
+            model.model.load_state_dict(weights)
+            return train_on_windows(model, survey.labelled, draw, along, seed)
+
+        return run
+
+    encoders = [Encoder(folder.resolve().name, folder) for folder in args.models]
+    methods = [
+        Method("features, random forest", forest(False)),
+        Method("features and brightness, random forest", forest(True)),
+    ]
+    for source in encoders:
+        methods += [
+            Method(f"{source.name}: linear probe", on_embeddings(source, probe_linearly), source.weights),
+            Method(f"{source.name}: nearest neighbours", on_embeddings(source, ask_neighbors), source.weights),
+            Method(f"{source.name}: MLP", head(source, heads), source.weights),
+            Method(f"{source.name}: MLP, layer-skip", head(source, heads, use_weighted_layer_sum=True), source.weights),
+            Method(f"{source.name}: MLP, means and deviations", head(source, heads, **DEVIATIONS), source.weights),
+        ]
+    ours = encoders[:1]
+    for source in ours:
+        random = Encoder(f"random {source.name}", source.folder, is_random=True)
+        methods += [
+            Method(f"{source.name}: embedding and features, random forest", forest_of_both(source), source.weights),
+            Method("random encoder: MLP", head(random, heads)),
+        ]
+    methods.append(Method("light curve, LSTM", raw_lstm))
+    methods += [Method(f"{source.name}: LSTM", head(source, sequences, **LSTM), source.weights) for source in encoders]
+    for source in ours:
+        methods += [
+            Method(f"{source.name}: MLP, encoder tuned on the samples (a)", scenario_a(source), source.weights),
+            Method(f"{source.name}: MLP, and trained along (b)", trained_along(source, False), source.weights),
+            Method(f"{source.name}: MLP, tuned on the survey, trained along (c)", trained_along(source, True), source.weights),
+        ]
+    return [method for method in methods if re.search(args.methods, method.name)]
+
+
+# --- Runs on disk ---
+
+
+def read_runs(file: Path, settings: dict[str, Any]) -> pd.DataFrame:
+    """The runs of a survey that are done.
+
+    Raises:
+        SystemExit: they were done with other settings.
+    """
+    if not file.is_file():
+        return pd.DataFrame(columns=[*KEY])
+    runs = pd.read_parquet(file)
+    if any((runs[name] != value).any() for name, value in settings.items()):
+        raise SystemExit(f"error: {file} holds runs of other settings than {settings}; name another --output or delete it")
+    return runs
+
+
+def write_runs(file: Path, runs: pd.DataFrame) -> None:
+    """Write a survey's runs, complete or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_name(f".{file.name}.unfinished")
+    runs.to_parquet(unfinished, index=False)
+    os.replace(unfinished, file)
+
+
+def describe(survey: Survey, draw: Draw, outcome: Outcome, seconds: float) -> dict[str, Any]:
+    """Scores of a run, its confusion matrix (true rows, predicted columns, one after the other) and its history."""
+    true, predicted = survey.labelled.labels[draw.test], outcome.probabilities.argmax(1)
+    num_classes = len(survey.labelled.classes)
+    return {
+        "num_train": len(draw.train),
+        "num_validation": len(draw.validation),
+        "num_test": len(draw.test),
+        **score_classes(true, predicted, num_classes),
+        "best_epoch": outcome.best_epoch,
+        "seconds": round(seconds, 1),
+        "classes": list(survey.labelled.classes),
+        "confusion": confusion_matrix(true, predicted, labels=range(num_classes)).ravel().tolist(),
+        "history": json.dumps([{name: round(value, 5) for name, value in entry.items()} for entry in outcome.history]),
+    }
+
+
+def run_survey(name: str, methods: Sequence[Method], args: argparse.Namespace) -> None:
+    file = args.output / f"{name}.parquet"
+    settings = {"seed": args.seed, "test_per_class": args.test_per_class, "min_train": args.min_train}
+    runs = read_runs(file, settings)
+    survey = Survey(name, args)
+    for method in methods:
+        stale = (runs["method"] == method.name) & (runs["weights"] != method.weights)
+        runs = runs[~stale]  # of an earlier version of the model
+        for samples in args.samples:
+            for fold in range(args.folds):
+                key = dict(zip(KEY, (method.name, method.weights, samples, fold), strict=True))
+                if len(runs) and (runs[list(KEY)] == pd.Series(key)).all(axis=1).any():
+                    continue
+                start = time.perf_counter()
+                draw = survey.draws[samples, fold]
+                outcome = method.run(survey, draw, args.seed + fold)
+                row = {"survey": name, **key, **describe(survey, draw, outcome, time.perf_counter() - start), **settings}
+                runs = pd.concat([runs, pd.DataFrame([row])], ignore_index=True) if len(runs) else pd.DataFrame([row])
+                write_runs(file, runs)
+                print(
+                    f"{name} {method.name}, {samples} a class, fold {fold}: macro-F1 {row['macro_f1']:.3f}, accuracy "
+                    f"{row['accuracy']:.3f}, {row['seconds']:.0f} s",
+                    flush=True,
+                )
+
+
+# --- Tables and pictures ---
+
+
+def markdown_tables(runs: pd.DataFrame, order: Sequence[str]) -> str:
+    """Macro-F1 of every method, mean ± standard deviation over folds, one table a survey."""
+    parts = []
+    for survey, rows in runs.groupby("survey", sort=False):
+        classes = rows["classes"].iloc[0]
+        cells = rows.groupby(["method", "samples_per_class"])["macro_f1"].agg(["mean", "std", "count"])
+        samples = sorted(rows["samples_per_class"].unique())
+        lines = [["", *(f"{count} a class" for count in samples)], ["---"] * (1 + len(samples))]
+        for method in [name for name in order if name in set(rows["method"])]:
+            found = (cells.loc[(method, count)] if (method, count) in cells.index else None for count in samples)
+            lines.append([method, *("" if cell is None else f"{cell['mean']:.3f} ± {cell['std']:.3f}" for cell in found)])
+        table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        parts.append(f"## {survey}\n\n{len(classes)} classes: {', '.join(classes)}.\n\n{table}\n")
+    return "\n".join(parts)
+
+
+def draw_pictures(runs: pd.DataFrame, output: Path, order: Sequence[str]) -> Iterator[Path]:
+    """Scores against samples a class (Fig. 9), learning curves (Fig. 11) and confusion matrices (Fig. 12)."""
+    for survey, rows in runs.groupby("survey", sort=False):
+        scores = {
+            method: {count: list(group["macro_f1"]) for count, group in part.groupby("samples_per_class")}
+            for method in order
+            if len(part := rows[rows["method"] == method])
+        }
+        figure = plot_few_shot(scores)
+        figure.axes[0].set_title(str(survey))
+        yield save(figure, output / f"{survey}_scores.png")
+        largest = rows[(rows["samples_per_class"] == rows["samples_per_class"].max()) & (rows["fold"] == 0)]
+        best = largest.loc[largest["macro_f1"].idxmax()]
+        classes = list(best["classes"])
+        counts = np.array(best["confusion"]).reshape(len(classes), -1)
+        true, predicted = (np.repeat(np.indices(counts.shape)[axis].ravel(), counts.ravel()) for axis in (0, 1))
+        figure = plot_confusion_matrix([classes[i] for i in true], [classes[i] for i in predicted])
+        figure.axes[0].set_title(f"{survey}\n{best['method']}, {best['samples_per_class']} a class", fontsize="small")
+        yield save(figure, output / f"{survey}_confusion.png")
+        curves = {}
+        for _, row in largest.iterrows():
+            if history := json.loads(row["history"]):
+                losses = pd.DataFrame(history)
+                curves[row["method"]] = (losses["epoch"].to_numpy(), losses["eval_loss"].to_numpy())
+        if curves:
+            yield save(plot_learning_curves(curves), output / f"{survey}_learning_curves.png")
+
+
+def save(figure: Any, path: Path) -> Path:
+    figure.savefig(path, dpi=120)
+    return path
+
+
+def main(args: argparse.Namespace) -> None:
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    methods = list_methods(args)
+    if not args.table_only:
+        for name in args.surveys:
+            run_survey(name, methods, args)
+    files = sorted(args.output.glob("*.parquet"))
+    runs = pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
+    order = [method.name for method in list_methods(argparse.Namespace(**{**vars(args), "methods": ""}))]
+    columns = ["survey", *KEY, "num_train", "num_validation", "num_test", "macro_f1", "accuracy", "best_epoch", "seconds"]
+    runs[columns].to_csv(args.output / "scores.csv", index=False, float_format="%.4f")
+    (args.output / "scores.md").write_text(markdown_tables(runs, order), encoding="utf-8")
+    for path in draw_pictures(runs, args.output, order):
+        print(f"-> {path}")
+    print((args.output / "scores.md").read_text())
+
+
+if __name__ == "__main__":
+    main(parse_args())
