@@ -32,20 +32,27 @@ class HubTrainer(Trainer):
         ValueError: the arguments ask for optimizer states to be pushed.
     """
 
+    hub_model_id: str | None  # type: ignore[assignment]  # the library's type is that of its first value
+
     def __init__(self, *args: Any, card: CardFacts, **kwargs: Any):
         self.card = card
         super().__init__(*args, **kwargs)
-        if self.args.hub_strategy in (HubStrategy.CHECKPOINT, HubStrategy.ALL_CHECKPOINTS):
+        strategy = HubStrategy(self.args.hub_strategy)
+        if strategy in (HubStrategy.CHECKPOINT, HubStrategy.ALL_CHECKPOINTS):
             raise ValueError(
-                f'`hub_strategy` must be "end" or "every_save", got "{self.args.hub_strategy.value}", which would share optimizer '
-                "states and pickles."
+                f'`hub_strategy` must be "end" or "every_save", got "{strategy.value}", which would share '
+                "optimizer states and pickles."
             )
+
+    @property
+    def _output(self) -> Path:
+        return Path(self.args.output_dir or ".")
 
     def init_hf_repo(self, token: str | None = None, private: bool | None = None) -> None:
         """Name the repository, and make it where it is not there; a private one unless `hub_private_repo` says otherwise."""
         if not self.is_world_process_zero():
             return
-        wanted = self.args.hub_model_id or self.card.repo_id or Path(self.args.output_dir).absolute().name
+        wanted = self.args.hub_model_id or self.card.repo_id or self._output.absolute().name
         private = next((choice for choice in (private, self.args.hub_private_repo) if choice is not None), True)
         with hub_errors(wanted):
             api = HfApi(token=token or self.args.hub_token)
@@ -56,7 +63,7 @@ class HubTrainer(Trainer):
         """Write the finished card into the output folder, or renew the scores of the one that is there."""
         if not self.is_world_process_zero():
             return
-        output = Path(self.args.output_dir)
+        output = self._output
         metrics = tuple(path for path in (output / RESULTS_FILE,) if path.is_file())
         if is_placeholder(output / CARD_FILE):
             facts = replace(self.card, repo_id=self.hub_model_id or self.card.repo_id, metrics=(*self.card.metrics, *metrics))
@@ -73,7 +80,7 @@ class HubTrainer(Trainer):
         private: bool | None = None,
         **kwargs: Any,
     ) -> Pushed | None:
-        """Save the model, finish its card and share both; `blocking=False` is not offered, a push of this size takes seconds."""
+        """Save the model, finish its card and share both; it blocks whatever `blocking` says, for the seconds that it takes."""
         self.callback_handler.on_push_begin(self.args, self.state, self.control)
         if self.hub_model_id is None:
             self.init_hf_repo(token=token, private=private)
@@ -81,7 +88,7 @@ class HubTrainer(Trainer):
         if not self.is_world_process_zero():
             return None
         self.create_model_card()
-        return self._share(Path(self.args.output_dir), commit_message, token, revision)
+        return self._share(self._output, commit_message, token, revision)
 
     def _push_from_checkpoint(self, checkpoint_folder: str) -> None:
         if not self.is_world_process_zero() or self.args.hub_strategy == HubStrategy.END:

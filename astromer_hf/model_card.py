@@ -311,6 +311,8 @@ def _check_front_matter(data: dict[str, Any], licenses: Sequence[str], tags: Seq
     problems = []
     if data.get("license") not in licenses:
         problems.append(f"`license` must be one of {', '.join(licenses)}, got {data.get('license')}")
+    if data.get("license") == "other" and not data.get("license_name"):
+        problems.append("`license: other` needs a `license_name`")
     if missing := [tag for tag in tags if tag not in (data.get("tags") or [])]:
         problems.append(f"`tags` lack {', '.join(missing)}")
     return problems
