@@ -188,7 +188,7 @@ def run_card(args: argparse.Namespace) -> None:
     if not is_placeholder(file):
         if not args.metrics:
             raise ValueError(f"{file} is there already: give --metrics to renew its scores, or delete it for a new one.")
-        update_results(file, args.metrics)
+        update_results(file, args.metrics, args.repo_id and args.repo_id.split("/")[-1])
     elif args.repo_id is None:
         raise ValueError("A new card names where the model will be shared: give ORG/NAME after the folder.")
     else:

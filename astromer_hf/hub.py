@@ -154,7 +154,7 @@ def find_model(model: str, revision: str | None = None) -> str:
             folder = Path(snapshot_download(model, revision=revision, allow_patterns=list(CHECKPOINT_FILES)))
     except HubError as error:
         raise FileNotFoundError(
-            f"There is no model folder {model}, and no such model in the Hub cache, and of the Hub: {error}"
+            f"There is no model folder {model} and no such model in the Hub cache; and the Hub: {error}"
         ) from error
     if not (folder / "config.json").is_file():
         raise FileNotFoundError(f"There is no model folder {model}, and {model} on the Hub has no config.json.")
@@ -297,9 +297,7 @@ def _load_folder(folder: Path, auto_class: Any, dtype: str) -> tuple[PreTrainedM
     if auto_class is None:
         architecture = next(iter(config.architectures or []), None)
         if architecture not in AUTO_CLASSES:
-            raise ValueError(
-                f"its config.json must name one of {', '.join(AUTO_CLASSES)} in `architectures`, got {architecture}."
-            )
+            raise ValueError(f"`architectures` of its config.json must name {' or '.join(AUTO_CLASSES)}, got {architecture}.")
         auto_class = AUTO_CLASSES[architecture]
     model, loading = auto_class.from_pretrained(
         folder,

@@ -63,13 +63,16 @@ class HubTrainer(Trainer):
         """Write the finished card into the output folder, or renew the scores of the one that is there."""
         if not self.is_world_process_zero():
             return
-        output = self._output
-        metrics = tuple(path for path in (output / RESULTS_FILE,) if path.is_file())
-        if is_placeholder(output / CARD_FILE):
-            facts = replace(self.card, repo_id=self.hub_model_id or self.card.repo_id, metrics=(*self.card.metrics, *metrics))
-            write_card(output, facts)
+        file = self._output / CARD_FILE
+        metrics = tuple(path for path in (self._output / RESULTS_FILE,) if path.is_file())
+        facts = self._facts()
+        if is_placeholder(file):
+            write_card(self._output, replace(facts, metrics=(*facts.metrics, *metrics)))
         elif metrics:
-            update_results(output / CARD_FILE, metrics)
+            update_results(file, (*facts.metrics, *metrics), facts.name)
+
+    def _facts(self) -> CardFacts:
+        return replace(self.card, repo_id=self.hub_model_id or self.card.repo_id)
 
     def push_to_hub(  # type: ignore[override]
         self,
@@ -96,7 +99,7 @@ class HubTrainer(Trainer):
         self.callback_handler.on_push_begin(self.args, self.state, self.control)
         card = Path(checkpoint_folder, CARD_FILE)
         if is_placeholder(card):
-            write_card(card.parent, replace(self.card, repo_id=self.hub_model_id or self.card.repo_id))
+            write_card(card.parent, self._facts())
         self._share(card.parent, f"Training in progress, step {self.state.global_step}")
 
     def _share(self, folder: Path, message: str | None, token: str | None = None, revision: str | None = None) -> Pushed:

@@ -159,11 +159,17 @@ def _classification_results(file: Path, dataset: str | None) -> list[EvalResult]
     ]
 
 
-def update_results(card_file: Path, files: Sequence[Path]) -> None:
-    """Put the measured scores of the checkpoint beside the card into its `model-index`; nothing else of the card changes."""
+def update_results(card_file: Path, files: Sequence[Path], name: str | None = None) -> None:
+    """Put the measured scores of the checkpoint beside the card into its `model-index`; nothing else of the card changes.
+
+    Args:
+        card_file: the card.
+        files: of scores, see `read_results`.
+        name: of the model; the folder's when absent.
+    """
     card = load_card(card_file)
     data = cast(ModelCardData, card.data)
-    name, dataset = card_file.resolve().parent.name, next(iter(data.datasets or []), None)
+    name, dataset = name or card_file.resolve().parent.name, next(iter(data.datasets or []), None)
     weights = card_file.with_name("model.safetensors")
     data.model_name = name
     data.eval_results = [result for file in files for result in read_results(file, name, weights, dataset)]
