@@ -203,7 +203,7 @@ def run_check(args: argparse.Namespace) -> None:
 
     folder = Path(args.model)
     report = check_dataset(folder) if is_prepared_dataset(folder) else check_checkpoint(args.model, args.revision)
-    print("\n".join(f"ok: {line}" for line in report.passed))
+    print("\n".join([*(f"ok: {line}" for line in report.passed), *(f"note: {line}" for line in report.notes)]))
     if report.problems:
         raise ValueError(f"{args.model} is not ready to be shared: {'; '.join(report.problems)}")
 

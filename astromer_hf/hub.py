@@ -372,10 +372,11 @@ def check_test_vector(
 
 @dataclass
 class CheckReport:
-    """What was looked at: lines of what holds, and of what does not."""
+    """What was looked at: lines of what holds, of what does not, and of what could not be looked at."""
 
     passed: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def add(self, what: str, problems: Sequence[str]) -> None:
         """Count a check that found `problems`, or none."""
@@ -410,7 +411,9 @@ def check_checkpoint(model: str, revision: str | None = None) -> CheckReport:
         report.add("it loads", [str(error).replace(str(folder), model)])
     card_problems, pictures = _check_card_of(folder)
     report.add("the card is finished", card_problems)
-    if loaded is not None and (folder / TEST_VECTOR_FILE).is_file():
+    if not (folder / TEST_VECTOR_FILE).is_file():
+        report.notes.append("it has no saved test vector yet; a push adds one")
+    elif loaded is not None:
         extractor = feature_extractor or AstromerFeatureExtractor(window_size=loaded.config.window_size)
         saved = safetensors.numpy.load_file(folder / TEST_VECTOR_FILE)
         report.add("it computes its saved test vector", check_test_vector(loaded, extractor, saved))

@@ -70,11 +70,12 @@ class HubClient:
 # --- What a HubClient runs ---
 
 
-def command(*arguments: str | Path, token: str | None = None) -> tuple[int, str, str]:
-    """`astromer-hf ...`: its status and what it printed, as the user of a token."""
+def command(*arguments: str | Path, token: str | None = None, folder: Path | None = None) -> tuple[int, str, str]:
+    """`astromer-hf ...` in a folder: its status and what it printed, as the user of a token."""
     from astromer_hf.cli import main
 
-    with using(token), contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(folder or Path.cwd()), using(token), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         status = main([str(argument) for argument in arguments])
     return status, out.getvalue(), err.getvalue()
 

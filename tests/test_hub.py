@@ -4,6 +4,7 @@
 import hashlib
 import json
 import re
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import datasets
 import hub_client
 import numpy as np
+import prepare_dataset
 import pyarrow.parquet as pq
 import pytest
 import safetensors.numpy
@@ -149,6 +151,17 @@ except ValueError as error:
 def test_the_code_block_of_their_card_runs(pushed_macho, client):
     (block,) = re.findall(r"```python\n(.*?)```", (pushed_macho / "README.md").read_text(), re.DOTALL)
     client(hub_client.run_code, block + "\nassert embedding.shape == (1, 256)\n")
+
+
+def test_the_shipped_model_is_ready_and_comes_back_with_its_pictures(client, hub):
+    folder = ROOT / "model_cards" / "astromer-surveys-small"
+    assert push(client, folder, "astromer/surveys-small", "--public") == ""
+    pictures = re.findall(r"!\[[^]]*\]\(([^)]+)\)", (folder / "README.md").read_text())
+    assert hub.list_files("astromer/surveys-small") == sorted([".gitattributes", *SHARED, *pictures])
+    assert client(hub_client.digest_of_weights, "astromer/surveys-small", "AutoModelForPreTraining") == (
+        hub_client.digest_of_weights(str(folder), "AutoModelForPreTraining")
+    )
+    assert client(hub_client.command, "check", "astromer/surveys-small")[0] == 0
 
 
 def test_the_list_is_shared_and_nothing_else_of_a_training_folder(tiny, client, hub):
@@ -304,6 +317,39 @@ def test_large_files_go_through_xet_where_it_is_on(tiny, tmp_path):
         paths = " ".join(path for _, path, _ in hub.requests)
         assert "xet-write-token" in paths
         assert "xet-read-token" in paths
+
+
+def test_the_recipes_of_contributing_run_as_they_stand(tiny, tmp_path, client, hub, monkeypatch):
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    (record,) = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    session: dict[str, Any] = {}
+    exec(compile(record, "CONTRIBUTING.md", "exec"), session)
+    assert session["survey"].class_of("RR_ab") == "RRab"
+
+    run = tmp_path / "runs" / "classify_sss"
+    config = AstromerConfig(**TINY, num_labels=2, classifier_hidden_sizes=[8])
+    AstromerForSequenceClassification(config).save_pretrained(run)
+    AstromerFeatureExtractor(window_size=config.window_size).save_pretrained(run)
+    (run / "test_results.json").write_text(json.dumps({"test_accuracy": 0.5, "test_macro_f1": 0.4, "test_objects": 8}))
+    table = to_table(simulate_light_curves(60, survey="catalina_like")).drop_columns("period_days")
+    pq.write_table(table, tmp_path / "my_survey.parquet")
+    pq.write_table(table, tmp_path / "sss_catalina_south.parquet")
+    monkeypatch.chdir(tmp_path)
+    prepare_dataset.main(prepare_dataset.parse_args(["sss_catalina_south.parquet", "-o", "data/prepared"]))
+
+    blocks = re.findall(r"^```bash\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    lines = [shlex.split(line) for block in blocks for line in block.replace("\\\n", "").splitlines()]
+    assert len(lines) == 7
+    for program, *arguments in lines:
+        if program == "python":
+            assert arguments.pop(0) == "scripts/prepare_dataset.py"
+            prepare_dataset.main(prepare_dataset.parse_args(arguments))
+        else:
+            assert program == "astromer-hf"
+            status, _, errors = client(hub_client.command, *arguments, token=ADA, folder=tmp_path)
+            assert (status, errors) == (0, ""), arguments
+    assert b"type: f1\n      value: 0.4" in hub.read("organisation/my-classifier", "README.md", "v1.0")
+    assert hub.repo("organisation/my_survey", "datasets").private
 
 
 # --- What goes wrong on the way ---
@@ -556,6 +602,7 @@ LEAKS: dict[str, tuple[Callable[[Path], Any], str]] = {
 @pytest.mark.parametrize(("spoil", "message"), LEAKS.values(), ids=LEAKS)
 def test_what_is_not_ready_is_refused_before_the_hub_is_asked(tiny, spoil, message):
     assert check_checkpoint(str(tiny)).problems == []
+    assert check_checkpoint(str(tiny)).notes == ["it has no saved test vector yet; a push adds one"]
     spoil(tiny)
     (problem,) = check_checkpoint(str(tiny)).problems
     assert re.search(message, problem)

@@ -1,5 +1,5 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""A classifier that Trainer fine-tunes and pushes comes back from the Hub; from `HubTrainer` finished, and without private files."""
+"""A classifier that Trainer fine-tunes and pushes comes back from the Hub; by `HubTrainer` finished, without private files."""
 
 import json
 from pathlib import Path
