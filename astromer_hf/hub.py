@@ -9,7 +9,7 @@ import fnmatch
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,7 +45,7 @@ from .configuration_astromer import AstromerConfig
 from .dataset_preparation import PREPARATION_FILE
 from .feature_extraction_astromer import AstromerFeatureExtractor
 from .light_curve_dataset import PREPARED_SCHEMA, SPLITS
-from .model_card import CARD_FILE, check_card, check_dataset_card, load_card, shown_pictures
+from .model_card import CARD_FILE, check_card, check_dataset_card, list_names, load_card, shown_pictures
 
 WEIGHTS_FILE = "model.safetensors"
 TEST_VECTOR_FILE = "test_vector.safetensors"
@@ -396,6 +396,7 @@ def check_checkpoint(model: str, revision: str | None = None) -> CheckReport:
     """
     report = CheckReport()
     folder = Path(find_model(model, revision))
+    listed = list_names(folder)
     if not Path(model).expanduser().is_dir():
         official = OFFICIAL_CHECKPOINTS.get(model)
         repo_id, revision = (model, revision) if official is None else (official.repo_id, official.revision)
@@ -409,7 +410,7 @@ def check_checkpoint(model: str, revision: str | None = None) -> CheckReport:
         report.add(f"it loads, {loaded.num_parameters():,} parameters", [])
     except ValueError as error:
         report.add("it loads", [str(error).replace(str(folder), model)])
-    card_problems, pictures = _check_card_of(folder)
+    card_problems, pictures = _check_card_of(folder, listed)
     report.add("the card is finished", card_problems)
     if not (folder / TEST_VECTOR_FILE).is_file():
         report.notes.append("it has no saved test vector yet; a push adds one")
@@ -432,11 +433,11 @@ def check_dataset(folder: Path) -> CheckReport:
     return report
 
 
-def _check_card_of(folder: Path) -> tuple[list[str], list[str]]:
-    """What the card in a folder lacks, and the pictures that it shows."""
+def _check_card_of(folder: Path, beside: Collection[str]) -> tuple[list[str], list[str]]:
+    """What the card in a folder lacks, with the files of these names beside it, and the pictures that it shows."""
     try:
         card = load_card(folder / CARD_FILE)
-        return check_card(card, AstromerConfig.from_pretrained(folder), folder), shown_pictures(card.text)
+        return check_card(card, AstromerConfig.from_pretrained(folder), beside), shown_pictures(card.text)
     except (ValueError, OSError, StrictDataclassError) as error:
         return [" ".join(str(error).split())], []
 
@@ -541,7 +542,7 @@ def is_prepared_dataset(folder: str | Path) -> bool:
 
 def gather_checkpoint(folder: Path) -> dict[str, Path | bytes]:
     """What a push of a checkpoint shares, by name: files of the list, and from the package the code and what points to it."""
-    files = _listed_files(folder, (*CHECKPOINT_FILES, *_check_card_of(folder)[1]))
+    files = _listed_files(folder, (*CHECKPOINT_FILES, *_check_card_of(folder, ())[1]))
     model, feature_extractor = load_model(str(folder))
     extractor = feature_extractor or AstromerFeatureExtractor(window_size=model.config.window_size)
     # Written here rather than by `register_for_auto_class`, which names one class, and has all later checkpoints copy code.

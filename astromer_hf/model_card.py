@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -220,7 +220,7 @@ def write_card(folder: Path, facts: CardFacts) -> ModelCard:
         results=results,
     )
     card.text = re.sub(r"\n{3,}", "\n\n", card.text).rstrip() + "\n"
-    if problems := check_card(card, config, folder):
+    if problems := check_card(card, config, list_names(folder)):
         raise CardError(f"The card of {facts.repo_id} is not finished: {'; '.join(problems)}.")
     card.save(folder / CARD_FILE)
     return card
@@ -270,13 +270,13 @@ def is_placeholder(file: Path) -> bool:
     return not file.is_file() or bool(PLACEHOLDER.search(file.read_text(encoding="utf-8")))
 
 
-def check_card(card: ModelCard, config: AstromerConfig, folder: Path) -> list[str]:
+def check_card(card: ModelCard, config: AstromerConfig, beside: Collection[str]) -> list[str]:
     """What a model's card lacks to be finished; empty when nothing.
 
     Args:
         card: to check.
         config: of its model; a classifier must name the model that it was fine-tuned from.
-        folder: where the pictures that it shows should be.
+        beside: names of the files beside it, among them the pictures that it shows.
     """
     data = card.data.to_dict()
     problems = _check_front_matter(data, LICENSES, TAGS)
@@ -298,7 +298,7 @@ def check_card(card: ModelCard, config: AstromerConfig, folder: Path) -> list[st
     for result in cast(ModelCardData, card.data).eval_results or []:
         if not isinstance(result.metric_value, (int, float)) or not math.isfinite(result.metric_value):
             problems.append(f"`model-index` must hold measured numbers, got {result.metric_value!r} for {result.metric_name}")
-    return problems + _check_text(card.text, folder)
+    return problems + _check_text(card.text, beside)
 
 
 def check_dataset_card(file: Path) -> list[str]:
@@ -324,7 +324,7 @@ def _check_front_matter(data: dict[str, Any], licenses: Sequence[str], tags: Seq
     return problems
 
 
-def _check_text(text: str, folder: Path) -> list[str]:
+def _check_text(text: str, beside: Collection[str]) -> list[str]:
     problems = []
     headings = " ".join(re.findall(r"^#+ (.*)$", text, re.MULTILINE)).lower()
     if missing := [name for name, pattern in SECTIONS.items() if not re.search(rf"\b{pattern}\b", headings)]:
@@ -333,9 +333,14 @@ def _check_text(text: str, folder: Path) -> list[str]:
         problems.append(f"a placeholder was left in the text: {found[0]!r}")
     if "```python" not in text:
         problems.append("there is no Python example of its use")
-    if absent := [name for name in shown_pictures(text) if not (folder / name).is_file()]:
+    if absent := [name for name in shown_pictures(text) if name not in beside]:
         problems.append(f"pictures are not beside the card: {', '.join(absent)}")
     return problems
+
+
+def list_names(folder: Path) -> list[str]:
+    """Names of the files in a folder."""
+    return [path.name for path in folder.iterdir()]
 
 
 def shown_pictures(text: str) -> list[str]:

@@ -21,6 +21,7 @@ from astromer_hf.model_card import (
     CardFacts,
     check_card,
     is_placeholder,
+    list_names,
     load_card,
     read_results,
     update_results,
@@ -61,7 +62,7 @@ def write_scores(path: Path, *rows: list[object]) -> Path:
 
 @pytest.mark.parametrize("file", CARDS, ids=[file.parent.name for file in CARDS])
 def test_the_cards_of_this_repository_are_finished(file):
-    assert check_card(load_card(file), AstromerConfig.from_pretrained(file.parent), file.parent) == []
+    assert check_card(load_card(file), AstromerConfig.from_pretrained(file.parent), list_names(file.parent)) == []
 
 
 def test_the_scores_in_front_of_the_shipped_card_are_those_of_the_table_and_of_its_weights():
@@ -99,7 +100,7 @@ def test_the_configuration_beside_the_card_of_macho_is_what_conversion_writes(ma
 def test_a_new_card_is_finished_and_says_what_the_checkpoint_is(folder):
     card = write_card(folder, CardFacts("astromer/tiny", ("macho", "ogle3"), license="cc-by-4.0", summary="For the tests."))
     config = AstromerConfig.from_pretrained(folder)
-    assert check_card(ModelCard.load(folder / "README.md"), config, folder) == []
+    assert check_card(ModelCard.load(folder / "README.md"), config, []) == []
     assert card.data.to_dict() == {
         "license": "cc-by-4.0",
         "library_name": "transformers",
@@ -250,7 +251,7 @@ def test_each_thing_that_a_card_lacks_is_named(folder, old, new, message):
     text = (folder / "README.md").read_text()
     assert old in text
     (folder / "README.md").write_text(text.replace(old, new, 1))
-    (problem,) = check_card(load_card(folder / "README.md"), AstromerConfig.from_pretrained(folder), folder)
+    (problem,) = check_card(load_card(folder / "README.md"), AstromerConfig.from_pretrained(folder), [])
     assert re.search(message, problem)
 
 
@@ -258,7 +259,7 @@ def test_scores_that_are_no_numbers_are_named(folder, tmp_path):
     write_card(folder, CardFacts("astromer/tiny", ("macho",)))
     scores = write_scores(tmp_path / "s.csv", ["ogle3", "tiny", digest(folder), "subset", 10, 0.3, "nan", 0.5, 0])
     update_results(folder / "README.md", [scores])
-    (problem,) = check_card(load_card(folder / "README.md"), AstromerConfig.from_pretrained(folder), folder)
+    (problem,) = check_card(load_card(folder / "README.md"), AstromerConfig.from_pretrained(folder), [])
     assert "`model-index` must hold measured numbers, got nan" in problem
 
 
