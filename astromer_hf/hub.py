@@ -285,7 +285,8 @@ def load_encoder(model: str, revision: str | None, device: str, dtype: str) -> t
 
 
 def _load_folder(folder: Path, auto_class: Any, dtype: str) -> tuple[PreTrainedModel, AstromerFeatureExtractor | None]:
-    config = AutoConfig.from_pretrained(folder)
+    # Code in a checkpoint is not run: the package's own classes do it all, and nobody is to be asked whether to trust it.
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     if config.model_type != "astromer":
         raise ValueError(f"its config.json describes a model of type {config.model_type!r}.")
     if not any((folder / name).is_file() for name in (WEIGHTS_FILE, f"{WEIGHTS_FILE}.index.json")):
@@ -304,6 +305,7 @@ def _load_folder(folder: Path, auto_class: Any, dtype: str) -> tuple[PreTrainedM
         config=config,
         dtype=getattr(torch, dtype),
         use_safetensors=True,
+        trust_remote_code=False,
         output_loading_info=True,
         ignore_mismatched_sizes=True,  # refused below, with their names
     )
@@ -314,7 +316,7 @@ def _load_folder(folder: Path, auto_class: Any, dtype: str) -> tuple[PreTrainedM
         raise ValueError(f"its weights are not finite: {_shorten(broken)}. Download it again, or ask whoever trained it.")
     feature_extractor = None  # whoever embeds makes one of the model's window size
     if (folder / "preprocessor_config.json").is_file():
-        feature_extractor = AutoFeatureExtractor.from_pretrained(folder)
+        feature_extractor = AutoFeatureExtractor.from_pretrained(folder, trust_remote_code=False)
         if not isinstance(feature_extractor, AstromerFeatureExtractor):
             raise ValueError(f"its preprocessor_config.json describes a {type(feature_extractor).__name__}.")
     return model.eval(), feature_extractor
@@ -512,7 +514,9 @@ def push_checkpoint(
     _raise_problems(folder, report)
     files = gather_checkpoint(folder)
     _raise_problems(folder, CheckReport(problems=_find_private(files)))
-    return _push(files, repo_id, "model", private, revision, tag, parent, message, token)
+    return _push(
+        files, repo_id, "model", private=private, revision=revision, tag=tag, parent=parent, message=message, token=token
+    )
 
 
 def push_dataset(
@@ -531,7 +535,15 @@ def push_dataset(
     _raise_problems(folder, check_dataset(folder))
     files = _listed_files(folder, DATASET_FILES)
     return _push(
-        files, repo_id, "dataset", private, revision, tag, parent, message or f"Upload {repo_id.split('/')[-1]}", token
+        files,
+        repo_id,
+        "dataset",
+        private=private,
+        revision=revision,
+        tag=tag,
+        parent=parent,
+        message=message,
+        token=token,
     )
 
 
@@ -572,6 +584,7 @@ def _push(
     files: Mapping[str, Path | bytes],
     repo_id: str,
     kind: str,
+    *,
     private: bool,
     revision: str | None,
     tag: str | None,

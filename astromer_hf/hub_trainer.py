@@ -2,7 +2,7 @@
 """`HubTrainer`: transformers' `Trainer` whose pushes are `hub.push_checkpoint`'s.
 
 The stock `Trainer(push_to_hub=True)` works with our models too, but shares its whole folder, in which `training_args.bin` is a
-pickle that holds the token, and a card for somebody to finish. Before this file stand `hub.py` and `model_card.py`; after it
+pickle of all arguments, `hub_token` among them, and a card for somebody to finish. Before this file stand `hub.py` and `model_card.py`; after it
 training scripts: `HubTrainer` in place of `Trainer`, with what the card has to say.
 """
 

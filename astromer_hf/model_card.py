@@ -14,7 +14,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import yaml
 from huggingface_hub import DatasetCard, EvalResult, ModelCard, ModelCardData
@@ -49,6 +49,7 @@ METRICS = {
     "test_accuracy": ("accuracy", "Accuracy over objects"),
     "test_macro_f1": ("f1", "Macro-averaged F1 over objects"),
 }
+AnyCard = TypeVar("AnyCard", ModelCard, DatasetCard)
 _TEMPLATE = Path(__file__).with_name("model_card_template.md")
 
 
@@ -257,10 +258,16 @@ def load_card(file: Path) -> ModelCard:
     Raises:
         CardError: there is none, or its front matter cannot be read.
     """
+    return _load(ModelCard, file)
+
+
+def _load(kind: type[AnyCard], file: Path) -> AnyCard:
     if not file.is_file():
-        raise CardError(f"There is no card {file}; `astromer-hf card` writes one.")
+        raise CardError(
+            f"There is no card {file}; `astromer-hf card` writes one for a model, scripts/prepare_dataset.py for data."
+        )
     try:
-        return ModelCard.load(file)
+        return kind.load(file)
     except (ValueError, TypeError, yaml.YAMLError) as error:
         raise CardError(f"The front matter of {file} cannot be read: {' '.join(str(error).split())}") from error
 
@@ -303,9 +310,14 @@ def check_card(card: ModelCard, config: AstromerConfig, beside: Collection[str])
 
 def check_dataset_card(file: Path) -> list[str]:
     """What the card of a prepared dataset lacks; empty when nothing."""
-    data = DatasetCard.load(file).data.to_dict()
+    try:
+        data = _load(DatasetCard, file).data.to_dict()
+        listed = [part["path"] for one in data.get("configs", []) for part in one["data_files"]]
+    except CardError as error:
+        return [str(error)]
+    except (TypeError, KeyError):
+        return ["`configs` must list `data_files`, each a `split` and a `path`"]
     problems = _check_front_matter(data, DATASET_LICENSES, DATASET_TAGS)
-    listed = [part["path"] for one in data.get("configs", []) for part in one.get("data_files", [])]
     if missing := [pattern for pattern in listed if not list(file.parent.glob(pattern))] or ([] if listed else ["configs"]):
         problems.append(f"`configs` must name the files of each split; not there: {', '.join(missing)}")
     if PLACEHOLDER.search(file.read_text(encoding="utf-8")):

@@ -32,8 +32,9 @@ def environment(url: str, home: Path, **changes: str) -> dict[str, str]:
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "DISABLE_SAFETENSORS_CONVERSION": "1",  # transformers would ask a host outside
         "NO_PROXY": "127.0.0.1",
+        "no_proxy": "127.0.0.1",
     }
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING_FACE"))}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING", "TRANSFORMERS_"))}
     return inherited | settings | changes
 
 

@@ -537,6 +537,10 @@ UNFIT: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "not finite": (edit_weights(lambda weights: weights["decoder.bias"].fill_(np.nan)), "not finite: decoder.bias"),
     "a pickle": (pickle_weights, "no model.safetensors but pytorch_model.bin, and only safetensors are loaded"),
+    "code of its own": (
+        edit_config(model_type="another", auto_map={"AutoConfig": "evil.Config"}),
+        "custom code which must be executed",
+    ),
     "no architecture": (edit_config(architectures=None), "`architectures` of its config.json must name .*, got None"),
 }
 
@@ -631,6 +635,11 @@ def test_a_dataset_with_other_columns_or_without_its_card_is_not_ready(tmp_path)
     problems = " ".join(check_dataset(folder).problems)
     assert "test-00000-of-00001.parquet has others" in problems
     assert "`license` must be one of" in problems
+    for front in ("configs: 3", "configs: [{data_files: 3}]", "configs: [unclosed"):
+        (folder / "README.md").write_text(f"---\n{front}\n---\n")
+        assert any("`configs` must list" in one or "cannot be read" in one for one in check_dataset(folder).problems), front
+    (folder / "README.md").unlink()
+    assert any("There is no card" in problem for problem in check_dataset(folder).problems)
 
 
 # --- The Hub itself ---
