@@ -2,8 +2,8 @@
 """`HubTrainer`: transformers' `Trainer` whose pushes are `hub.push_checkpoint`'s.
 
 The stock `Trainer(push_to_hub=True)` works with our models too, but shares its whole folder, in which `training_args.bin` is a
-pickle of all arguments, `hub_token` among them, and a card for somebody to finish. Before this file stand `hub.py` and `model_card.py`; after it
-training scripts: `HubTrainer` in place of `Trainer`, with what the card has to say.
+pickle of all arguments, `hub_token` among them, and a card for somebody to finish. Before this file stand `hub.py` and
+`model_card.py`; after it training scripts: `HubTrainer` in place of `Trainer`, with what the card has to say.
 """
 
 from dataclasses import replace
@@ -29,7 +29,7 @@ class HubTrainer(Trainer):
         args, kwargs: Trainer's.
 
     Raises:
-        ValueError: the arguments ask for optimizer states to be pushed.
+        ValueError: `push_to_hub` is on and `hub_strategy` asks for optimizer states.
     """
 
     hub_model_id: str | None  # type: ignore[assignment]  # the library's type is that of its first value
@@ -37,12 +37,6 @@ class HubTrainer(Trainer):
     def __init__(self, *args: Any, card: CardFacts, **kwargs: Any):
         self.card = card
         super().__init__(*args, **kwargs)
-        strategy = HubStrategy(self.args.hub_strategy)
-        if strategy in (HubStrategy.CHECKPOINT, HubStrategy.ALL_CHECKPOINTS):
-            raise ValueError(
-                f'`hub_strategy` must be "end" or "every_save", got "{strategy.value}", which would share '
-                "optimizer states and pickles."
-            )
 
     @property
     def _output(self) -> Path:
@@ -50,6 +44,12 @@ class HubTrainer(Trainer):
 
     def init_hf_repo(self, token: str | None = None, private: bool | None = None) -> None:
         """Name the repository, and make it where it is not there; a private one unless `hub_private_repo` says otherwise."""
+        strategy = HubStrategy(self.args.hub_strategy)
+        if strategy in (HubStrategy.CHECKPOINT, HubStrategy.ALL_CHECKPOINTS):
+            raise ValueError(
+                f'`hub_strategy` must be "end" or "every_save", got "{strategy.value}", which would share '
+                "optimizer states and pickles."
+            )
         if not self.is_world_process_zero():
             return
         wanted = self.args.hub_model_id or self.card.repo_id or self._output.absolute().name

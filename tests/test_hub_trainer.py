@@ -92,7 +92,7 @@ def test_a_push_at_every_save_shares_no_more_than_one_at_the_end(base, client, h
 @pytest.mark.parametrize("strategy", ["checkpoint", "all_checkpoints"])
 def test_optimizer_states_are_not_pushed_on_request_either(tmp_path, strategy):
     model = AstromerForMaskedReconstruction(AstromerConfig(**TINY))
-    arguments = TrainingArguments(str(tmp_path), hub_strategy=strategy, use_cpu=True)
+    arguments = TrainingArguments(str(tmp_path), push_to_hub=True, hub_strategy=strategy, use_cpu=True)
     with pytest.raises(ValueError, match=f'must be "end" or "every_save", got "{strategy}"'):
         HubTrainer(model, arguments, card=CardFacts("astromer/x"))
 
