@@ -7,7 +7,8 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+
+from .hub import load_encoder
 
 COLUMN_ROLES = ("object_id", "mjd", "mag", "magerr", "band", "label")
 
@@ -57,6 +58,50 @@ def build_parser() -> argparse.ArgumentParser:
     simulate.add_argument("--survey", default="macho_like", help="whose cadence and noise")
     simulate.add_argument("--seed", type=int, default=0)
     simulate.set_defaults(run=run_simulate)
+
+    card = verbs.add_parser(
+        "card",
+        help="write the model card of a checkpoint, or put measured scores into the one it has",
+        description="Write MODEL_DIR/README.md from the checkpoint, the surveys it was trained on and files of scores. Of a "
+        "card that is there already, only the scores in its front matter are renewed.",
+    )
+    card.add_argument("folder", type=Path, metavar="MODEL_DIR")
+    card.add_argument("repo_id", nargs="?", metavar="ORG/NAME", help="where it will be shared; for a new card")
+    card.add_argument(
+        "--data", nargs="+", default=[], metavar="SURVEY_OR_FOLDER", help="surveys or prepared folders that it was trained on"
+    )
+    card.add_argument("--base-model", metavar="ORG/NAME", help="the model that it was fine-tuned from")
+    card.add_argument("--license", default="mit", help="of the weights (%(default)s)")
+    card.add_argument("--summary", default="", help="a sentence of your own")
+    card.add_argument(
+        "--metrics", nargs="+", type=Path, default=[], metavar="FILE", help="reconstruction CSV, or test_results.json of a run"
+    )
+    card.set_defaults(run=run_card)
+
+    check = verbs.add_parser(
+        "check",
+        help="look at a checkpoint before it is shared or used",
+        description="Does it load, weight by weight? Is its card finished, does it compute its saved test vector, is nothing "
+        "private in it? A prepared dataset folder is checked as well.",
+    )
+    check.add_argument("model", metavar="MODEL_DIR_OR_ID")
+    check.add_argument("--revision", help="branch, tag or commit of a model on the Hub")
+    check.set_defaults(run=run_check)
+
+    push = verbs.add_parser(
+        "push",
+        help="share a checkpoint, or a prepared dataset, on the Hub",
+        description="Share weights, configuration, card and the code that loads them, and no other file of the folder. In a "
+        "repository of somebody else a pull request is opened.",
+    )
+    push.add_argument("folder", type=Path, metavar="MODEL_DIR")
+    push.add_argument("repo_id", metavar="ORG/NAME")
+    push.add_argument("--public", action="store_true", help="a new repository is for everyone to see; else it is private")
+    push.add_argument("--revision", metavar="BRANCH", help="branch to push to, made if need be (main)")
+    push.add_argument("--tag", help="of the new commit, such as v1.0")
+    push.add_argument("--parent", metavar="COMMIT", help="push only on top of this commit")
+    push.add_argument("--message", help="of the commit")
+    push.set_defaults(run=run_push)
     return parser
 
 
@@ -64,6 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 on success, 1 after a clear message on standard error."""
     args = build_parser().parse_args(argv)
     logging.basicConfig(format="%(message)s")
+    quiet_transformers()
     try:
         args.run(args)
     except (ValueError, OSError, ImportError) as error:
@@ -118,7 +164,6 @@ def run_convert(args: argparse.Namespace) -> None:
     """`astromer-hf convert`."""
     from .conversion import convert_tf_checkpoint
 
-    quiet_transformers()
     model = convert_tf_checkpoint(args.source, args.output)
     print(f"{args.source} -> {args.output}: {model.num_parameters():,} parameters")
 
@@ -135,78 +180,50 @@ def run_simulate(args: argparse.Namespace) -> None:
     print(f"{args.num_objects} simulated light curves -> {args.output}")
 
 
-def load_encoder(model: str, revision: str | None, device: str, dtype: str) -> tuple[Any, Any]:
-    """The encoder and its feature extractor, from a folder or the Hub.
+def run_card(args: argparse.Namespace) -> None:
+    """`astromer-hf card`."""
+    from .model_card import CARD_FILE, CardFacts, is_placeholder, update_results, write_card
 
-    Raises:
-        FileNotFoundError: there is no such model folder and no such model on the Hub.
-        ValueError: it is no ASTROMER model or a damaged one, or there is no such device.
-    """
-    import torch
-    from huggingface_hub.errors import StrictDataclassError
-    from safetensors import SafetensorError
-    from transformers import AutoConfig, AutoFeatureExtractor, AutoModel
-
-    from . import AstromerFeatureExtractor
-
-    quiet_transformers()
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    source = find_model(model, revision)
-    where: dict[str, Any] = {} if revision is None else {"revision": revision}
-    try:
-        config = AutoConfig.from_pretrained(source, **where)
-        if config.model_type != "astromer":
-            raise ValueError(f"its config.json describes a model of type {config.model_type!r}.")
-        encoder, loading = AutoModel.from_pretrained(
-            source,
-            config=config,
-            dtype=getattr(torch, dtype),
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # refused below, with their names
-            **where,
-        )
-        for kind in ("missing", "mismatched", "unexpected"):  # transformers fills up with random numbers, or leaves out
-            if keys := sorted(map(str, loading[f"{kind}_keys"])):
-                shown = ", ".join(keys[:3]) + (" ..." if len(keys) > 3 else "")
-                raise ValueError(f"its weights do not fit its config.json; {kind}: {shown}.")
-        feature_extractor = None  # `embed_table` makes one of the model's window size
-        if not Path(source).is_dir() or (Path(source) / "preprocessor_config.json").is_file():
-            feature_extractor = AutoFeatureExtractor.from_pretrained(source, **where)
-            if not isinstance(feature_extractor, AstromerFeatureExtractor):
-                raise ValueError(f"its preprocessor_config.json describes a {type(feature_extractor).__name__}.")
-    except (OSError, TypeError, ValueError, RuntimeError, SafetensorError, StrictDataclassError) as error:
-        raise ValueError(f"{model} cannot be loaded as an ASTROMER model: {' '.join(str(error).split())}") from error
-    try:
-        return encoder.to(device), feature_extractor
-    except (RuntimeError, AssertionError) as error:  # what torch raises for a device that is not there
-        raise ValueError(f"The device {device!r} cannot be used: {str(error).splitlines()[0]}") from error
+    file = args.folder / CARD_FILE
+    if not is_placeholder(file):
+        if not args.metrics:
+            raise ValueError(f"{file} is there already: give --metrics to renew its scores, or delete it for a new one.")
+        update_results(file, args.metrics, args.repo_id and args.repo_id.split("/")[-1])
+    elif args.repo_id is None:
+        raise ValueError("A new card names where the model will be shared: give ORG/NAME after the folder.")
+    else:
+        data, metrics = tuple(args.data), tuple(args.metrics)
+        write_card(args.folder, CardFacts(args.repo_id, data, args.base_model, args.license, metrics, args.summary))
+    print(f"wrote {file}: read it before you share it")
 
 
-def find_model(model: str, revision: str | None = None) -> str:
-    """The folder or the Hub id that `model` names, found before transformers asks the network again and again.
+def run_check(args: argparse.Namespace) -> None:
+    """`astromer-hf check`."""
+    from .hub import check_checkpoint, check_dataset, is_prepared_dataset
 
-    Raises:
-        FileNotFoundError: there is neither.
-    """
-    from huggingface_hub import file_exists, try_to_load_from_cache
+    folder = Path(args.model)
+    report = check_dataset(folder) if is_prepared_dataset(folder) else check_checkpoint(args.model, args.revision)
+    print("\n".join([*(f"ok: {line}" for line in report.passed), *(f"note: {line}" for line in report.notes)]))
+    if report.problems:
+        raise ValueError(f"{args.model} is not ready to be shared: {'; '.join(report.problems)}")
 
-    folder = Path(model).expanduser()
-    if folder.is_dir():
-        if not (folder / "config.json").is_file():
-            raise FileNotFoundError(f"The model folder {model} has no config.json; give the folder that it was saved to.")
-        return str(folder)
-    if folder.exists() or model.startswith((".", "/", "~")) or model.count("/") > 1:
-        what = f"{model} is a file" if folder.exists() else f"There is no model folder {model}"
-        raise FileNotFoundError(f"{what}; give a folder with config.json and model.safetensors, or a Hub id such as org/name.")
-    try:
-        cached = isinstance(try_to_load_from_cache(model, "config.json", revision=revision), str)
-        if cached or file_exists(model, "config.json", revision=revision):
-            return model
-        reason = "the Hub has no config.json under that name and revision"
-    except Exception as error:  # no name for the Hub, offline, no leave to read it, or what its HTTP client raises
-        reason = f"asking the Hub failed ({' '.join(str(error).split())})"
-    raise FileNotFoundError(f"There is no model folder {model}, and no such model in the Hub cache, and {reason}.")
+
+def run_push(args: argparse.Namespace) -> None:
+    """`astromer-hf push`."""
+    from .hub import is_prepared_dataset, push_checkpoint, push_dataset
+
+    pushed = (push_dataset if is_prepared_dataset(args.folder) else push_checkpoint)(
+        args.folder,
+        args.repo_id,
+        private=not args.public,
+        revision=args.revision,
+        tag=args.tag,
+        parent=args.parent,
+        message=args.message,
+    )
+    where = f"pull request {pushed.pull_request}" if pushed.pull_request else f"commit {pushed.commit.oid}"
+    visibility = "private" if pushed.private else "public"
+    print(f"{len(pushed.files)} files -> {pushed.repo_id} ({visibility}), {where}")
 
 
 def peak_memory() -> str:

@@ -224,7 +224,7 @@ def _describe(part: _CleanedSurvey, members: pd.DataFrame, cleaning: Cleaning, r
     return {
         "survey": part.survey.name,
         "source": part.source.name,
-        "command": command,
+        "command": command.replace(str(Path.home()), "~"),  # the card may be shared
         "cleaning": asdict(cleaning),
         "report": vars(part.report),
         "split_rule": asdict(rule) | {"held_out": part.survey.held_out},
@@ -261,6 +261,7 @@ def _dataset_card(survey: Survey, preparation: Mapping[str, Any]) -> str:
         band.name + (f" ({band.effective_wavelength_nm:g} nm)" if band.effective_wavelength_nm else "") for band in survey.bands
     )
     return f"""---
+license: unknown
 configs:
   - config_name: default
     data_files:
@@ -294,8 +295,9 @@ from datasets import load_dataset
 
 light_curves = load_dataset("path/to/{survey.name}")  # with streaming=True nothing is copied into the cache
 light_curves = light_curves.class_encode_column("label")  # class ids in place of names
-light_curves.push_to_hub("organisation/{survey.name}")
 ```
+
+`astromer-hf push path/to/{survey.name} organisation/{survey.name}` shares it with this card; it is then loaded by that name.
 
 Cite {"; ".join(survey.citations) or "the survey"}. The measurements belong to the survey; this card grants no licence to them.
 """

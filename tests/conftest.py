@@ -8,10 +8,13 @@ os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "1"  # transformers would start a
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 os.environ["OMP_NUM_THREADS"] = "1"  # sums in one order, here and in subprocesses, and tiny models gain nothing from more
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from hub_client import HubClient
+from loopback_hub import Account, LoopbackHub
 
 import astromer_hf
 
@@ -58,6 +61,28 @@ def macho_a0(shared_reference: Path, tmp_path_factory: pytest.TempPathFactory) -
     folder = tmp_path_factory.mktemp("models") / "macho_a0"
     convert_tf_checkpoint(shared_reference / "macho_a0.zip", folder)
     return folder
+
+
+ACCOUNTS = {  # token -> whose it is
+    "hf_ada": Account("ada", ("astromer", "organisation")),
+    "hf_ada_reads": Account("ada", ("astromer",), role="read"),
+    "hf_bob": Account("bob"),
+}
+
+
+@pytest.fixture(scope="session")
+def hub() -> Iterator[LoopbackHub]:
+    """A Hub on loopback."""
+    with LoopbackHub(ACCOUNTS) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def client(hub: LoopbackHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubClient]:
+    """A process that is online, with that Hub for the only one."""
+    process = HubClient(hub.url, tmp_path_factory.mktemp("client"))
+    yield process
+    process.close()
 
 
 @pytest.fixture(params=["paper", "extended"])

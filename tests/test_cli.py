@@ -185,7 +185,8 @@ def test_help_lists_the_verbs(capsys):
         main(["--help"])
     assert end.value.code == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines if line.startswith("    ") and line[4] != " "] == ["embed", "convert", "simulate"]
+    verbs = [line.split()[0] for line in lines if line.startswith("    ") and line[4] != " "]
+    assert verbs == ["embed", "convert", "simulate", "card", "check", "push"]
 
 
 def test_the_installed_command_and_the_module_are_the_same(tmp_path):
@@ -335,7 +336,7 @@ BAD_MODELS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "weights of fewer layers": (edit_config(num_hidden_layers=3), "missing: layers.2."),
     "weights of more layers": (edit_config(num_hidden_layers=1), "unexpected: model.layers.1."),
-    "weights that are not numbers": (spoil_numbers, f"embedding of object '{IDS[0]}' is not finite"),
+    "weights that are not numbers": (spoil_numbers, "its weights are not finite: layers.0.mlp.fc2.bias"),
     "another feature extractor": (
         lambda folder: (folder / "preprocessor_config.json").write_text('{"feature_extractor_type": "ViTFeatureExtractor"}'),
         "preprocessor_config.json",
@@ -349,7 +350,7 @@ def test_a_model_folder_that_is_none_or_damaged_is_one_clear_error(source, tmp_p
     shutil.copytree(model_folder, folder)
     damage(folder)
     error = expect_error(capsys, ["embed", source, "-o", tmp_path / "out.parquet", "--model", folder, "--quiet"])
-    assert str(folder) in error or "embedding of object" in error
+    assert str(folder) in error
     assert message in error
     assert not (tmp_path / "out.parquet").exists()
 

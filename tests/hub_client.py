@@ -1,0 +1,188 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""Processes whose Hub is the one on loopback, for `test_hub.py`.
+
+The client reads its settings at import, so that the tests' own process, which is offline, cannot be one. A `HubClient` is a
+process that stays and runs functions of this file one after the other, which spares an import of torch a test; `run_fresh` is a
+new one with nothing in its cache. Of the tests nothing is imported here: `conftest.py` would switch the Hub off.
+"""
+
+import contextlib
+import io
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def environment(url: str, home: Path, **changes: str) -> dict[str, str]:
+    """Variables of a process whose Hub is at `url` and whose cache and settings are in `home`."""
+    settings = {
+        "HF_ENDPOINT": url,
+        "HF_HOME": str(home),
+        "HF_HUB_OFFLINE": "0",
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "DISABLE_SAFETENSORS_CONVERSION": "1",  # transformers would ask a host outside
+        "NO_PROXY": "127.0.0.1",
+        "no_proxy": "127.0.0.1",
+    }
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING", "TRANSFORMERS_"))}
+    return inherited | settings | changes
+
+
+def run_fresh(url: str, home: Path, script: str, **changes: str) -> Any:
+    """Run a script in a new process; what it assigns to `answer` comes back, by way of JSON."""
+    program = f"{script}\nimport json as _json\nprint('ANSWER' + _json.dumps(answer))"
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=environment(url, home, **changes), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.rsplit("ANSWER", 1)[1])
+
+
+class HubClient:
+    """A process that calls functions for us; an error of theirs is raised here."""
+
+    def __init__(self, url: str, home: Path, **changes: str):
+        before = dict(os.environ)
+        os.environ.clear()
+        os.environ.update(environment(url, home, **changes))
+        try:
+            self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+            self._pool.submit(os.getpid).result(timeout=120)  # the process starts, and inherits the environment
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+    def __call__(self, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        return self._pool.submit(function, *args, **options).result(timeout=300)
+
+    def close(self) -> None:
+        self._pool.shutdown()
+
+
+# --- What a HubClient runs ---
+
+
+def command(*arguments: str | Path, token: str | None = None, folder: Path | None = None) -> tuple[int, str, str]:
+    """`astromer-hf ...` in a folder: its status and what it printed, as the user of a token."""
+    from astromer_hf.cli import main
+
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(folder or Path.cwd()), using(token), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = main([str(argument) for argument in arguments])
+    return status, out.getvalue(), err.getvalue()
+
+
+def api(method: str, *args: Any, token: str | None = None, **options: Any) -> Any:
+    """A method of the client's `HfApi`."""
+    from huggingface_hub import HfApi
+
+    result = getattr(HfApi(token=token), method)(*args, **options)
+    return [str(item) for item in result] if method.startswith("list_") and not hasattr(result, "tags") else result
+
+
+def commit(repo_id: str, files: dict[str, bytes], token: str, **options: Any) -> str:
+    """Files to a repository by the client alone, made public if it is not there; the sha."""
+    from huggingface_hub import CommitOperationAdd, HfApi
+
+    client = HfApi(token=token)
+    client.create_repo(repo_id, exist_ok=True, repo_type=options.get("repo_type"))
+    operations = [CommitOperationAdd(name, content) for name, content in files.items()]
+    return str(client.create_commit(repo_id, operations, commit_message="by hand", **options).oid)
+
+
+def load_error(model: str, revision: str | None = None, token: str | None = None) -> str:
+    """What our loader says of a model that it cannot load."""
+    from astromer_hf.hub import load_model
+
+    with using(token):
+        try:
+            load_model(model, revision=revision)
+        except (OSError, ValueError) as error:
+            return str(error)
+    return ""
+
+
+def digest_of_weights(model: str, auto_class: str = "AutoModel", token: str | None = None, **options: Any) -> str:
+    """A number that tells weights apart: the sum of a model's parameters, printed exactly."""
+    import transformers
+
+    import astromer_hf  # noqa: F401 (registers the classes)
+
+    with using(token):
+        loaded = getattr(transformers, auto_class).from_pretrained(model, **options)
+    return float(sum(parameter.detach().double().sum() for parameter in loaded.parameters())).hex()
+
+
+def run_code(code: str, folder: Path | None = None, token: str | None = None) -> None:
+    """Run a code block of a card, in a folder."""
+    with using(token), contextlib.chdir(folder or Path.cwd()):
+        exec(compile(code, "card", "exec"), {})
+
+
+def fine_tune(base: str, output: Path, repo_id: str, token: str, stock: bool = False, **arguments: Any) -> None:
+    """Fine-tune a classifier of simulated stars from a model on the Hub, and have Trainer push it."""
+    from transformers import AutoFeatureExtractor, AutoModelForSequenceClassification, Trainer, TrainingArguments
+
+    from astromer_hf.data_collator import DataCollatorForLightCurveClassification, InMemoryLightCurves
+    from astromer_hf.feature_extraction_astromer import RaggedLightCurves
+    from astromer_hf.hub_trainer import HubTrainer
+    from astromer_hf.model_card import CardFacts
+    from astromer_hf.simulation import simulate_light_curves
+
+    classes = ["LPV", "RRab"]
+    simulated = simulate_light_curves(16, seed=0, classes=classes)
+    labels = np.array([classes.index(curve.label) for curve in simulated])
+    curves = RaggedLightCurves.from_arrays([curve.mjd for curve in simulated], [curve.mag for curve in simulated])
+    data = InMemoryLightCurves(curves, labels)
+    with using(token):
+        extractor = AutoFeatureExtractor.from_pretrained(base)
+        model = AutoModelForSequenceClassification.from_pretrained(
+            base, num_labels=2, id2label=dict(enumerate(classes)), label2id={name: i for i, name in enumerate(classes)}
+        )
+        trainer = (Trainer if stock else HubTrainer)(
+            model,
+            TrainingArguments(
+                str(output),
+                push_to_hub=True,
+                hub_model_id=repo_id,
+                max_steps=2,
+                save_steps=1,
+                use_cpu=True,
+                remove_unused_columns=False,
+                label_names=["labels"],
+                disable_tqdm=True,
+                **arguments,
+            ),
+            data_collator=DataCollatorForLightCurveClassification(extractor),
+            train_dataset=data,
+            processing_class=extractor,
+            **({} if stock else {"card": CardFacts("", ("alcock",), base_model=base)}),
+        )
+        trainer.train()
+        trainer.save_model()
+        predicted = trainer.predict(data)
+        trainer.save_metrics("test", {"test_accuracy": float((predicted.predictions.argmax(1) == labels).mean())})
+        trainer.push_to_hub()
+
+
+@contextlib.contextmanager
+def using(token: str | None) -> Any:
+    """Whose token the client finds."""
+    before = os.environ.pop("HF_TOKEN", None)
+    if token is not None:
+        os.environ["HF_TOKEN"] = token
+    try:
+        yield
+    finally:
+        os.environ.pop("HF_TOKEN", None)
+        if before is not None:
+            os.environ["HF_TOKEN"] = before
