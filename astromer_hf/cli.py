@@ -7,8 +7,12 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .hub import load_encoder
+
+if TYPE_CHECKING:
+    from .inference import TableReport
 
 COLUMN_ROLES = ("object_id", "mjd", "mag", "magerr", "band", "label")
 
@@ -24,13 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="Embed every light curve of a parquet or CSV table: list columns (one row an object) or one row a "
         "measurement. Writes object_id, num_points, num_windows, dropped_points and embedding, in the order of the table.",
     )
-    embed.add_argument("source", type=Path, help="parquet or CSV table, or a folder of parquet shards")
-    embed.add_argument("-o", "--output", type=Path, required=True, help="parquet file to write")
-    embed.add_argument("--model", help="model folder, or model id on the Hub; the model of the package when absent")
-    embed.add_argument("--revision", help="branch, tag or commit of a model on the Hub")
-    embed.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps; auto takes a GPU if there is one")
-    embed.add_argument("--dtype", default="float32", choices=("float32", "bfloat16", "float16"))
-    embed.add_argument("--batch-size", type=int, default=32, metavar="WINDOWS", help="windows a forward pass; more on a GPU")
+    add_table_arguments(embed, "model folder, or model id on the Hub; the model of the package when absent")
     embed.add_argument(
         "--level",
         default="object",
@@ -42,10 +40,17 @@ def build_parser() -> argparse.ArgumentParser:
         choices=("hidden", "additive", "additive_padding"),
         help="instead of the model's own; additive_padding repeats the TensorFlow package's treatment of padding",
     )
-    embed.add_argument("--quiet", action="store_true", help="no progress bar")
-    for role in COLUMN_ROLES:
-        embed.add_argument(f"--{role.replace('_', '-')}-column", metavar="NAME", help=f"the table's column for {role}")
     embed.set_defaults(run=run_embed)
+
+    classify = verbs.add_parser(
+        "classify",
+        help="the class of every object and its probabilities, from a table of light curves",
+        description="Classify every light curve of a table by a fine-tuned model, such as astromer-hf few-shot makes. Writes "
+        "object_id, num_points, num_windows, dropped_points, predicted_label, probability and a probability for every class, "
+        "in the order of the table.",
+    )
+    add_table_arguments(classify, "folder, or id on the Hub, of a fine-tuned classifier", required=True)
+    classify.set_defaults(run=run_classify)
 
     convert = verbs.add_parser("convert", help="the released TensorFlow checkpoint to a Transformers model folder")
     convert.add_argument("source", type=Path, help="zip file as published, or its folder")
@@ -105,6 +110,20 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def add_table_arguments(parser: argparse.ArgumentParser, model_help: str, *, required: bool = False) -> None:
+    """What every verb takes that runs a model over a table."""
+    parser.add_argument("source", type=Path, help="parquet or CSV table, or a folder of parquet shards")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="parquet file to write")
+    parser.add_argument("--model", required=required, help=model_help)
+    parser.add_argument("--revision", help="branch, tag or commit of a model on the Hub")
+    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps; auto takes a GPU if there is one")
+    parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16", "float16"))
+    parser.add_argument("--batch-size", type=int, default=32, metavar="WINDOWS", help="windows a forward pass; more on a GPU")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    for role in COLUMN_ROLES:
+        parser.add_argument(f"--{role.replace('_', '-')}-column", metavar="NAME", help=f"the table's column for {role}")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 on success, 1 after a clear message on standard error."""
     args = build_parser().parse_args(argv)
@@ -145,17 +164,51 @@ def run_embed(args: argparse.Namespace) -> None:
             "masking_scheme": model.config.masking_scheme,
         },
     )
-    seconds = time.perf_counter() - started
+    print_report(report, time.perf_counter() - started, args.output)
+
+
+def run_classify(args: argparse.Namespace) -> None:
+    """`astromer-hf classify`."""
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    from .classification import classify_table
+    from .hub import find_model, load_model
+
+    kind = (AutoConfig.from_pretrained(find_model(args.model, args.revision)).architectures or ["an unknown model"])[0]
+    if not kind.endswith("ForSequenceClassification"):
+        raise ValueError(
+            f"{args.model} holds {kind} and no classifier: make one of your labelled light curves with astromer-hf few-shot or "
+            "scripts/run_classification.py."
+        )
+    model, feature_extractor = load_model(
+        args.model, AutoModelForSequenceClassification, revision=args.revision, device=args.device, dtype=args.dtype
+    )
+    started = time.perf_counter()
+    report = classify_table(
+        args.source,
+        args.output,
+        model,
+        feature_extractor=feature_extractor,
+        batch_size=args.batch_size,
+        columns={role: getattr(args, f"{role}_column") for role in COLUMN_ROLES},
+        show_progress=not args.quiet,
+        description={"model": args.model, "dtype": args.dtype},
+    )
+    print_report(report, time.perf_counter() - started, args.output)
+
+
+def print_report(report: "TableReport", seconds: float, output: Path) -> None:
+    """What was written, and on standard error what could not be."""
     print(
         f"{report.num_objects} light curves ({report.num_points} observations, {report.num_windows} windows) in "
-        f"{seconds:.1f} s, {report.num_objects / seconds:.0f} curves/s{peak_memory()} -> {args.output}"
+        f"{seconds:.1f} s, {report.num_objects / seconds:.0f} curves/s{peak_memory()} -> {output}"
     )
     if report.dropped_points:
         print(f"{report.dropped_points} observations without a finite time and magnitude were left out.")
     if report.without_result:
         shown = ", ".join(report.without_result[:10]) + (" ..." if len(report.without_result) > 10 else "")
         print(
-            f"{len(report.without_result)} light curves have no usable observation; their embedding is null: {shown}",
+            f"{len(report.without_result)} light curves have no usable observation; their result is null: {shown}",
             file=sys.stderr,
         )
 

@@ -20,9 +20,16 @@ import torch
 from conftest import TINY
 from safetensors.torch import load_file, save_file
 from test_light_curve_dataset import CURVES, LAYOUTS, write_columns
-from transformers import AutoModel, BertConfig, BertModel
+from transformers import AutoModel, AutoModelForSequenceClassification, BertConfig, BertModel
 
-from astromer_hf import AstromerConfig, AstromerFeatureExtractor, AstromerForMaskedReconstruction, embedding
+from astromer_hf import (
+    AstromerConfig,
+    AstromerFeatureExtractor,
+    AstromerForMaskedReconstruction,
+    AstromerForSequenceClassification,
+    embedding,
+)
+from astromer_hf.classification import classify_light_curves
 from astromer_hf.cli import main
 from astromer_hf.embedding import DEFAULT_MODEL, embed_light_curves
 from astromer_hf.simulation import to_table
@@ -152,7 +159,7 @@ def test_light_curves_and_observations_left_out_are_reported(embed, tmp_path, ca
     assert table["embedding"].null_count == 13
     output, errors = capsys.readouterr()
     assert f"{1 + 13 * 3} observations without a finite time and magnitude were left out" in output
-    assert "13 light curves have no usable observation; their embedding is null: bad 0, bad 1, " in errors
+    assert "13 light curves have no usable observation; their result is null: bad 0, bad 1, " in errors
     assert errors.endswith("bad 9 ...\n")
 
 
@@ -186,7 +193,7 @@ def test_help_lists_the_verbs(capsys):
     assert end.value.code == 0
     lines = capsys.readouterr().out.splitlines()
     verbs = [line.split()[0] for line in lines if line.startswith("    ") and line[4] != " "]
-    assert verbs == ["embed", "convert", "simulate", "card", "check", "push"]
+    assert verbs == ["embed", "classify", "convert", "simulate", "card", "check", "push"]
 
 
 def test_the_installed_command_and_the_module_are_the_same(tmp_path):
@@ -400,3 +407,34 @@ def test_the_other_verbs_fail_with_one_clear_error_and_no_output(tmp_path, capsy
     monkeypatch.chdir(tmp_path)
     assert message in expect_error(capsys, arguments)
     assert list(tmp_path.iterdir()) == []
+
+
+# --- classify ---
+
+
+@pytest.fixture(scope="module")
+def classifier_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "classifier"
+    torch.manual_seed(0)
+    AstromerForSequenceClassification(AstromerConfig(**TINY, id2label={0: "EC", 1: "RRab"})).save_pretrained(folder)
+    AstromerFeatureExtractor(TINY["window_size"]).save_pretrained(folder)
+    return folder
+
+
+def test_classify_writes_what_classify_light_curves_gives(source, classifier_folder, tmp_path, capsys):
+    output = tmp_path / "classes.parquet"
+    assert main(["classify", str(source), "-o", str(output), "--model", str(classifier_folder), "--quiet"]) == 0
+    table = pq.read_table(output)
+    model = AutoModelForSequenceClassification.from_pretrained(classifier_folder)
+    expected = classify_light_curves(model, [curve.mjd for curve in CURVES], [curve.mag for curve in CURVES])
+    assert table["object_id"].to_pylist() == IDS
+    np.testing.assert_allclose(table["probability_RRab"].to_numpy(), expected.values[:, 1], atol=1e-6)
+    assert table["predicted_label"].to_pylist() == [("EC", "RRab")[i] for i in expected.values.argmax(1)]
+    assert f"{len(CURVES)} light curves" in capsys.readouterr().out
+
+
+def test_classify_refuses_a_model_without_a_head_and_says_how_to_make_one(source, model_folder, tmp_path, capsys):
+    message = expect_error(capsys, ["classify", source, "-o", tmp_path / "out.parquet", "--model", model_folder])
+    assert "holds AstromerForMaskedReconstruction and no classifier" in message
+    assert "astromer-hf few-shot" in message
+    assert not (tmp_path / "out.parquet").exists()
