@@ -73,7 +73,7 @@ def draw_masks(
     sorted_keys = np.sort(keys, axis=1)
 
     def is_among_first(counts: np.ndarray) -> np.ndarray:
-        return keys[:, :width] < np.take_along_axis(sorted_keys, counts[:, None], axis=1)
+        return keys[:, :width] < sorted_keys[np.arange(len(counts)), counts][:, None]
 
     # Rounded first: 0.2 * 35 is 7.000000000000001.
     num_probed = np.floor(np.round(lengths * probed_fraction, 6)).astype(np.int64)

@@ -345,13 +345,14 @@ class AstromerFeatureExtractor(SequenceFeatureExtractor):
         """Gather the given windows (as `cut_windows` returns them) of clean curves into padded, centred arrays."""
         width = int(length.max(initial=1)) if padded_length is None else padded_length
         valid = np.arange(width) < length[:, None]
-        first = curves.offsets[object_index] + start
+        # What lies beyond a window is another's observation, or the last of all again.
+        place = np.minimum((curves.offsets[object_index] + start)[:, None] + np.arange(width), len(curves.times) - 1)
         data, means = {}, {}
         for name, flat in (("magnitudes", curves.magnitudes), ("times", curves.times)):
-            data[name], means[name] = center_window(_slices(flat, first, width), valid)
+            data[name], means[name] = center_window(np.take(flat, place), valid)
         data["attention_mask"] = valid.astype(np.int64)
         if curves.magnitude_errors is not None:
-            errors = _slices(curves.magnitude_errors, first, width).astype(np.float32)
+            errors = np.take(curves.magnitude_errors, place).astype(np.float32)
             data["magnitude_errors"] = np.where(valid, errors, np.float32(0))
         features = LightCurveWindows(data)
         features.object_index, features.window_start, features.window_length = object_index, start, length
@@ -422,15 +423,6 @@ def center_window(values: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np
     if padded:
         centred *= valid
     return centred, origin + mean
-
-
-def _slices(flat: np.ndarray, first: np.ndarray, width: int) -> np.ndarray:
-    """Copy `flat[i : i + width]` for every i in `first` into (W, width); what lies beyond a window is another's, or zero."""
-    if not len(first):
-        return np.zeros((0, width))
-    if first.max() + width > len(flat):
-        flat = np.concatenate((flat, np.zeros(width)))
-    return np.lib.stride_tricks.sliding_window_view(flat, width)[first]
 
 
 __all__ = ["AstromerFeatureExtractor", "LightCurveWindows", "RaggedLightCurves", "cut_windows"]
