@@ -69,6 +69,8 @@ MACHO_BANDS = (Band("R", 685.0), Band("B", 515.0))
 # Johnson-Cousins system, Bessell (2005, ARA&A 43, 293).
 V_BAND = Band("V", 545.0)
 I_BAND = Band("I", 798.0)
+# Midpoints of the passbands 560-820 and 420-650 nm, Tonry et al. (2018, PASP 130, 064505).
+ATLAS_BANDS = (Band("o", 690.0), Band("c", 535.0))
 CATALINA_BAND = Band("V_CSS")  # unfiltered, calibrated to V
 
 ASTROMER = "Donoso-Oliva et al. 2023, A&A 670, A54"
@@ -132,7 +134,7 @@ SURVEYS: dict[str, Survey] = {
         Survey(
             name="atlas",
             description="Labelled variables of the first ATLAS catalogue, the paper's ATLAS classification set.",
-            bands=(Band("o"), Band("c")),
+            bands=ATLAS_BANDS,
             classes=(
                 SurveyClass("CB", "close eclipsing binary, at its full or half period"),
                 SurveyClass("DB", "detached eclipsing binary, at its full or half period"),
