@@ -142,12 +142,16 @@ def draw_few_shot(
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained: Adam at a constant rate until the validation loss has not fallen for `patience` epochs."""
+    """How a network is trained: Adam at a constant rate until the validation loss has not fallen for `patience` epochs.
+
+    `max_steps` ends it earlier, so that a network that is slow to learn from few samples gets as many steps as from many.
+    """
 
     learning_rate: float = 1e-3
     batch_size: int = 64
     max_epochs: int = 100
     patience: int = 10
+    max_steps: int = -1
     bf16: bool = False
 
 
@@ -195,6 +199,7 @@ def fit(
                 per_device_train_batch_size=recipe.batch_size,
                 per_device_eval_batch_size=recipe.batch_size,
                 num_train_epochs=recipe.max_epochs,
+                max_steps=recipe.max_steps,
                 learning_rate=recipe.learning_rate,
                 lr_scheduler_type="constant",
                 eval_strategy="epoch",

@@ -71,7 +71,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="of draws and trainings")
     parser.add_argument("--test-per-class", type=int, default=100, help="test light curves a class (%(default)s)")
     parser.add_argument("--min-train", type=int, default=100, help="a class needs so many to learn from (%(default)s)")
-    parser.add_argument("--max-epochs", type=int, default=100, help="of heads; LSTMs and encoders train a quarter of it")
+    parser.add_argument("--max-epochs", type=int, default=100, help="of heads on pooled embeddings (%(default)s)")
+    parser.add_argument("--max-steps", type=int, default=1000, help="of LSTMs; encoders take half (%(default)s)")
     parser.add_argument("--bf16", action="store_true", help="train LSTMs and encoders in bfloat16")
     parser.add_argument("--table-only", action="store_true", help="draw tables and pictures of what is there")
     return parser.parse_args(argv)
@@ -160,9 +161,9 @@ class Method:
 def list_methods(args: argparse.Namespace) -> list[Method]:
     """Quick ones first."""
     heads = Recipe(max_epochs=args.max_epochs)
-    # An LSTM step costs as much as one of the encoder, and both have learned what they can much earlier.
-    sequences = Recipe(max_epochs=max(args.max_epochs // 4, 1), patience=5, bf16=args.bf16)
-    along = Recipe(learning_rate=1e-4, batch_size=32, max_epochs=max(args.max_epochs // 4, 1), patience=5, bf16=args.bf16)
+    # A step of an LSTM costs as much as one of the encoder, so that steps and not epochs are what they get the same of.
+    sequences = Recipe(batch_size=16, max_steps=args.max_steps, patience=15, bf16=args.bf16)
+    along = replace(sequences, learning_rate=1e-4, max_steps=max(args.max_steps // 2, 1), patience=5)
 
     def forest(brightness: bool) -> Callable[[Survey, Draw, int], Outcome]:
         return lambda survey, draw, seed: fit_and_predict(
@@ -208,7 +209,7 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
             folder = args.data / survey.name
             train = load_split(folder, "train", min_points=20)
             validation = load_split(folder, "validation", min_points=20, max_objects=500)
-            adapt_encoder(model, train, validation, replace(along, max_epochs=2), seed)
+            adapt_encoder(model, train, validation, along, seed)
         return model.model
 
     def scenario_a(source: Encoder) -> Callable[[Survey, Draw, int], Outcome]:
