@@ -62,7 +62,7 @@ class LabelledCurves:
 
 @dataclass(frozen=True)
 class Draw:
-    """Numbers of the light curves that teach, that stop the training and that test."""
+    """Numbers of the light curves that teach, that stop the training and that test, each rising."""
 
     train: np.ndarray
     validation: np.ndarray
@@ -185,7 +185,7 @@ def fit(
     """Train `model` by transformers' `Trainer`, leave it with its best weights and return the losses of every epoch.
 
     Args:
-        model: any whose outputs have a `loss`, and `logits` where there are `class_weights`.
+        model: any whose outputs have a `loss`; with `class_weights`, `logits` for inputs without labels instead.
         train, validation, collator: as Trainer takes them.
         recipe: see `Recipe`.
         seed: of the order of batches and of dropout.
@@ -329,6 +329,11 @@ class StatesOfWindows(Dataset):
     def __init__(self, states: FrozenStates, windows: np.ndarray, labels: np.ndarray, config: AstromerConfig):
         self.states, self.windows, self.labels = states, windows, labels
         self.reads_observations = config.classifier_head == "lstm"
+        if self.reads_observations and (states.observations is None or config.use_weighted_layer_sum):
+            raise ValueError(
+                "An LSTM reads the last block's output at every observation: compute the states with `with_observations=True`, "
+                "and leave `use_weighted_layer_sum` off."
+            )
         self.pooled_size = config.hidden_size * (2 if config.classifier_pooling == "mean_std" else 1)
 
     def __len__(self) -> int:
@@ -340,8 +345,7 @@ class StatesOfWindows(Dataset):
         labels = torch.from_numpy(self.labels[self.states.object_index[rows]])
         if not self.reads_observations:
             return {"labels": labels, "pooled": torch.from_numpy(self.states.pooled[rows, :, : self.pooled_size])}
-        if self.states.observations is None:
-            raise ValueError("This head reads observations: compute the states with `with_observations=True`.")
+        assert self.states.observations is not None
         length = self.states.length[rows]
         observations = self.states.observations[rows, : length.max()].astype(np.float32)
         observed = np.arange(length.max()) < length[:, None]
@@ -357,16 +361,18 @@ class HeadOnStates(nn.Module):
 
     def forward(
         self,
-        labels: torch.Tensor,
+        labels: torch.Tensor | None = None,  # kept back by Trainer where it has a `compute_loss_func`
         pooled: torch.Tensor | None = None,
         observations: torch.Tensor | None = None,
         observed: torch.Tensor | None = None,
     ) -> dict[str, torch.Tensor]:
-        """Loss and logits for a batch of `StatesOfWindows`."""
+        """Logits for a batch of `StatesOfWindows`, and their loss where there are labels."""
         if pooled is not None:
             logits = self.classifier.classify_pooled(pooled.unbind(1))
         else:
             logits = self.classifier((observations,), observed)
+        if labels is None:
+            return {"logits": logits}
         return {"loss": nn.functional.cross_entropy(logits.float(), labels), "logits": logits}
 
 
@@ -387,10 +393,10 @@ def train_head(
 
     history = fit(head, windows_of(draw.train), windows_of(draw.validation), _as_it_is, recipe, seed, class_weights)
     tested = windows_of(draw.test)
-    head.eval()
+    device = next(head.parameters()).device  # where Trainer left the head
+    model.to(device).eval()  # type: ignore[arg-type]
     with torch.inference_mode():
         loader = DataLoader(tested, 256, collate_fn=_as_it_is)
-        device = next(head.parameters()).device
         batches = ({name: tensor.to(device) for name, tensor in batch.items()} for batch in loader)
         logits = torch.cat([head(**batch)["logits"].float().cpu() for batch in batches])
     return Outcome(states.mean_over_windows(logits.softmax(-1).numpy(), tested.windows), history)
@@ -414,9 +420,10 @@ def probe_linearly(features: np.ndarray, labels: np.ndarray, draw: Draw, seed: i
 
 
 def ask_neighbors(features: np.ndarray, labels: np.ndarray, draw: Draw, seed: int) -> Outcome:
-    """The vote of the nearest objects; how many is chosen on the validation set."""
+    """The vote of the nearest objects; how many, of as many as teach at most, is chosen on the validation set."""
+    counts = (min(count, len(draw.train)) for count in (3, 5, 10, 20))
     return _choose_and_refit(
-        [make_pipeline(StandardScaler(), KNeighborsClassifier(count, weights="distance")) for count in (3, 5, 10, 20)],
+        [make_pipeline(StandardScaler(), KNeighborsClassifier(count, weights="distance")) for count in counts],
         features,
         labels,
         draw,
