@@ -206,10 +206,10 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
         if draw is not None:
             adapt_encoder(model, curves.select(draw.train), curves.select(draw.validation), along, seed)
         else:
-            folder = args.data / survey.name
-            train = load_split(folder, "train", min_points=20)
-            validation = load_split(folder, "validation", min_points=20, max_objects=500)
-            adapt_encoder(model, train, validation, along, seed)
+            curves = load_split(args.data / survey.name, "train", min_points=20)
+            order = np.random.default_rng(seed).permutation(len(curves))
+            stop, train = np.split(order, [min(500, len(curves) // 10)])  # test light curves lie in the other splits
+            adapt_encoder(model, curves.select(train), curves.select(stop), along, seed)
         return model.model
 
     def scenario_a(source: Encoder) -> Callable[[Survey, Draw, int], Outcome]:
