@@ -28,9 +28,9 @@ import numpy as np
 import pandas as pd
 import transformers
 from sklearn.metrics import confusion_matrix
-from transformers import set_seed
+from transformers import AutoModelForPreTraining, set_seed
 
-from astromer_hf import AstromerConfig, AstromerForMaskedReconstruction, AstromerModel
+from astromer_hf import AstromerConfig, AstromerModel
 from astromer_hf.classification_metrics import score_classes
 from astromer_hf.few_shot import (
     Draw,
@@ -49,6 +49,7 @@ from astromer_hf.few_shot import (
     train_on_windows,
 )
 from astromer_hf.hand_crafted_features import extract_features, random_forest
+from astromer_hf.hub import load_encoder, load_model
 from astromer_hf.lstm_baseline import LightCurveLSTMForSequenceClassification
 from astromer_hf.plots import plot_confusion_matrix, plot_few_shot, plot_learning_curves
 from astromer_hf.training import load_split
@@ -136,17 +137,22 @@ class Encoder:
     folder: Path
     is_random: bool = False
 
-    @property
+    @cached_property
     def weights(self) -> str:
-        """Tells versions of a model apart."""
-        return hashlib.sha256((self.folder / "model.safetensors").read_bytes()).hexdigest()[:12]
+        """Tells versions of a model apart: a digest of its weights, or of its architecture where they are random."""
+        file = self.folder / ("config.json" if self.is_random else "model.safetensors")
+        return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
 
     def load(self) -> AstromerModel:
-        """Build it."""
+        """Build it.
+
+        Raises:
+            ModelError: its weights do not fit its architecture; transformers alone would fill up with random numbers.
+        """
+        if not self.is_random:
+            return load_encoder(str(self.folder), None, "auto", "float32")[0]
         set_seed(0)
-        if self.is_random:
-            return AstromerModel(AstromerConfig.from_pretrained(self.folder))
-        return AstromerModel.from_pretrained(self.folder)
+        return AstromerModel(AstromerConfig.from_pretrained(self.folder))
 
 
 @dataclass(frozen=True)
@@ -159,7 +165,11 @@ class Method:
 
 
 def list_methods(args: argparse.Namespace) -> list[Method]:
-    """Quick ones first."""
+    """Every row of the table, quick ones first.
+
+    Raises:
+        SystemExit: two models have the same name.
+    """
     heads = Recipe(max_epochs=args.max_epochs)
     # A step of an LSTM costs as much as one of the encoder, so that steps and not epochs are what they get the same of.
     sequences = Recipe(batch_size=16, max_steps=args.max_steps, patience=15, bf16=args.bf16)
@@ -201,7 +211,7 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
 
     def adapted(source: Encoder, survey: Survey, draw: Draw | None, seed: int) -> AstromerModel:
         """The encoder after more pre-training on a draw's light curves, or on all of the survey's training split."""
-        model = AstromerForMaskedReconstruction.from_pretrained(source.folder)
+        model, _ = load_model(str(source.folder), AutoModelForPreTraining)
         curves = survey.labelled.curves
         if draw is not None:
             adapt_encoder(model, curves.select(draw.train), curves.select(draw.validation), along, seed)
@@ -236,6 +246,8 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
         return run
 
     encoders = [Encoder(folder.resolve().name, folder) for folder in args.models]
+    if len({source.name for source in encoders}) < len(encoders):
+        raise SystemExit("error: runs are told apart by the names of the models' folders; give each its own")
     methods = [
         Method("features, random forest", forest(False)),
         Method("features and brightness, random forest", forest(True)),
@@ -253,7 +265,7 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
         random = Encoder(f"random {source.name}", source.folder, is_random=True)
         methods += [
             Method(f"{source.name}: embedding and features, random forest", forest_of_both(source), source.weights),
-            Method("random encoder: MLP", head(random, heads)),
+            Method("random encoder: MLP", head(random, heads), random.weights),
         ]
     methods.append(Method("light curve, LSTM", raw_lstm))
     methods += [Method(f"{source.name}: LSTM", head(source, sequences, **LSTM), source.weights) for source in encoders]
@@ -263,7 +275,7 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
             Method(f"{source.name}: MLP, and trained along (b)", trained_along(source, False), source.weights),
             Method(f"{source.name}: MLP, tuned on the survey, trained along (c)", trained_along(source, True), source.weights),
         ]
-    return [method for method in methods if re.search(args.methods, method.name)]
+    return methods
 
 
 # --- Runs on disk ---
@@ -281,6 +293,12 @@ def read_runs(file: Path, settings: dict[str, Any]) -> pd.DataFrame:
     if any((runs[name] != value).any() for name, value in settings.items()):
         raise SystemExit(f"error: {file} holds runs of other settings than {settings}; name another --output or delete it")
     return runs
+
+
+def is_stale(runs: pd.DataFrame, methods: Sequence[Method]) -> pd.Series:
+    """Which runs are of another version of the model than these methods have."""
+    weights = runs["method"].map({method.name: method.weights for method in methods})
+    return weights.notna() & (weights != runs["weights"])
 
 
 def write_runs(file: Path, runs: pd.DataFrame) -> None:
@@ -313,13 +331,13 @@ def run_survey(name: str, methods: Sequence[Method], args: argparse.Namespace) -
     settings = {"seed": args.seed, "test_per_class": args.test_per_class, "min_train": args.min_train}
     runs = read_runs(file, settings)
     survey = Survey(name, args)
+    done = set(runs[list(KEY)].itertuples(index=False, name=None))
     for method in methods:
-        stale = (runs["method"] == method.name) & (runs["weights"] != method.weights)
-        runs = runs[~stale]  # of an earlier version of the model
+        runs = runs[~is_stale(runs, [method])]
         for samples in args.samples:
             for fold in range(args.folds):
                 key = dict(zip(KEY, (method.name, method.weights, samples, fold), strict=True))
-                if len(runs) and (runs[list(KEY)] == pd.Series(key)).all(axis=1).any():
+                if tuple(key.values()) in done:
                     continue
                 start = time.perf_counter()
                 draw = survey.draws[samples, fold]
@@ -347,10 +365,14 @@ def markdown_tables(runs: pd.DataFrame, order: Sequence[str]) -> str:
         lines = [["", *(f"{count} a class" for count in samples)], ["---"] * (1 + len(samples))]
         for method in [name for name in order if name in set(rows["method"])]:
             found = (cells.loc[(method, count)] if (method, count) in cells.index else None for count in samples)
-            lines.append([method, *("" if cell is None else f"{cell['mean']:.3f} ± {cell['std']:.3f}" for cell in found)])
+            lines.append([method, *("" if cell is None else describe_scores(*cell) for cell in found)])
         table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
         parts.append(f"## {survey}\n\n{len(classes)} classes: {', '.join(classes)}.\n\n{table}\n")
     return "\n".join(parts)
+
+
+def describe_scores(mean: float, deviation: float, count: float) -> str:
+    return f"{mean:.3f} ± {deviation:.3f}" if count > 1 else f"{mean:.3f}"
 
 
 def draw_pictures(runs: pd.DataFrame, output: Path, order: Sequence[str]) -> Iterator[Path]:
@@ -378,7 +400,9 @@ def draw_pictures(runs: pd.DataFrame, output: Path, order: Sequence[str]) -> Ite
                 losses = pd.DataFrame(history)
                 curves[row["method"]] = (losses["epoch"].to_numpy(), losses["eval_loss"].to_numpy())
         if curves:
-            yield save(plot_learning_curves(curves), output / f"{survey}_learning_curves.png")
+            figure = plot_learning_curves(curves)
+            figure.axes[0].set(xlabel="epoch", ylabel="validation loss")
+            yield save(figure, output / f"{survey}_learning_curves.png")
 
 
 def save(figure: Any, path: Path) -> Path:
@@ -391,11 +415,15 @@ def main(args: argparse.Namespace) -> None:
     transformers.utils.logging.disable_progress_bar()
     methods = list_methods(args)
     if not args.table_only:
+        chosen = [method for method in methods if re.search(args.methods, method.name)]
         for name in args.surveys:
-            run_survey(name, methods, args)
+            run_survey(name, chosen, args)
     files = sorted(args.output.glob("*.parquet"))
+    if not files:
+        raise SystemExit(f"error: there are no runs in {args.output}")
     runs = pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
-    order = [method.name for method in list_methods(argparse.Namespace(**{**vars(args), "methods": ""}))]
+    runs = runs[~is_stale(runs, methods)]
+    order = list(dict.fromkeys([*(method.name for method in methods), *runs["method"]]))
     columns = ["survey", *KEY, "num_train", "num_validation", "num_test", "macro_f1", "accuracy", "best_epoch", "seconds"]
     runs[columns].to_csv(args.output / "scores.csv", index=False, float_format="%.4f")
     (args.output / "scores.md").write_text(markdown_tables(runs, order), encoding="utf-8")
