@@ -8,6 +8,7 @@ states of a frozen encoder, computed once for all draws; the windows themselves,
 without one; hand-crafted features.
 """
 
+import math
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -144,7 +145,8 @@ def draw_few_shot(
 class Recipe:
     """How a network is trained: Adam at a constant rate until the validation loss has not fallen for `patience` epochs.
 
-    `max_steps` ends it earlier, so that a network that is slow to learn from few samples gets as many steps as from many.
+    `max_steps` stands in place of `max_epochs` where it is positive: a network that is slow to learn then gets as many steps
+    from few samples as from many.
     """
 
     learning_rate: float = 1e-3
@@ -229,7 +231,7 @@ def fit(
         trainer.train()
     losses: dict[int, dict[str, float]] = {}
     for entry in trainer.state.log_history:
-        of_epoch = losses.setdefault(round(entry["epoch"]), {})
+        of_epoch = losses.setdefault(math.ceil(entry["epoch"]), {})  # `max_steps` may cut the last
         of_epoch |= {name: entry[name] for name in ("loss", "eval_loss") if name in entry}
     return [{"epoch": epoch, **kept} for epoch, kept in losses.items() if "eval_loss" in kept]
 
