@@ -14,6 +14,7 @@ from .hub import load_encoder
 if TYPE_CHECKING:
     from .inference import TableReport
 
+MODEL_OR_DEFAULT = "model folder, or model id on the Hub; the model of the package when absent"
 COLUMN_ROLES = ("object_id", "mjd", "mag", "magerr", "band", "label")
 
 
@@ -28,7 +29,8 @@ def build_parser() -> argparse.ArgumentParser:
         description="Embed every light curve of a parquet or CSV table: list columns (one row an object) or one row a "
         "measurement. Writes object_id, num_points, num_windows, dropped_points and embedding, in the order of the table.",
     )
-    add_table_arguments(embed, "model folder, or model id on the Hub; the model of the package when absent")
+    add_output_table(embed)
+    add_model_arguments(embed, MODEL_OR_DEFAULT)
     embed.add_argument(
         "--level",
         default="object",
@@ -42,6 +44,27 @@ def build_parser() -> argparse.ArgumentParser:
     )
     embed.set_defaults(run=run_embed)
 
+    few_shot = verbs.add_parser(
+        "few-shot",
+        help="a classifier of your own classes, from a table of labelled light curves",
+        description="Train a classifier on the embeddings of the labelled light curves of a table, some tens a class or more, "
+        "and score it on a fifth of the stars, which it does not see. The folder that it writes is a model for "
+        "astromer-hf classify.",
+    )
+    few_shot.add_argument("-o", "--output", type=Path, required=True, help="folder to write, new or empty")
+    add_model_arguments(few_shot, MODEL_OR_DEFAULT)
+    few_shot.add_argument("--min-points", type=int, default=20, help="observations of a light curve (%(default)s)")
+    few_shot.add_argument(
+        "--min-per-class", type=int, default=10, help="training light curves that a class needs (%(default)s)"
+    )
+    few_shot.add_argument("--max-per-class", type=int, help="training light curves of a class at the most; all by default")
+    few_shot.add_argument("--drop-rare-classes", action="store_true", help="leave out the classes that have fewer")
+    few_shot.add_argument("--balance-classes", action="store_true", help="let every class count the same in training")
+    few_shot.add_argument("--head", default="mlp", choices=("mlp", "linear", "lstm"), help="what classifies (%(default)s)")
+    few_shot.add_argument("--max-epochs", type=int, default=100, help="of the training (%(default)s)")
+    few_shot.add_argument("--seed", type=int, default=0, help="of the splits and the training")
+    few_shot.set_defaults(run=run_few_shot)
+
     classify = verbs.add_parser(
         "classify",
         help="the class of every object and its probabilities, from a table of light curves",
@@ -49,7 +72,8 @@ def build_parser() -> argparse.ArgumentParser:
         "object_id, num_points, num_windows, dropped_points, predicted_label, probability and a probability for every class, "
         "in the order of the table.",
     )
-    add_table_arguments(classify, "folder, or id on the Hub, of a fine-tuned classifier", required=True)
+    add_output_table(classify)
+    add_model_arguments(classify, "folder, or id on the Hub, of a fine-tuned classifier", required=True)
     classify.set_defaults(run=run_classify)
 
     convert = verbs.add_parser("convert", help="the released TensorFlow checkpoint to a Transformers model folder")
@@ -110,10 +134,14 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def add_table_arguments(parser: argparse.ArgumentParser, model_help: str, *, required: bool = False) -> None:
+def add_output_table(parser: argparse.ArgumentParser) -> None:
+    """The table that a verb writes."""
+    parser.add_argument("-o", "--output", type=Path, required=True, help="parquet file to write")
+
+
+def add_model_arguments(parser: argparse.ArgumentParser, model_help: str, *, required: bool = False) -> None:
     """What every verb takes that runs a model over a table."""
     parser.add_argument("source", type=Path, help="parquet or CSV table, or a folder of parquet shards")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="parquet file to write")
     parser.add_argument("--model", required=required, help=model_help)
     parser.add_argument("--revision", help="branch, tag or commit of a model on the Hub")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps; auto takes a GPU if there is one")
@@ -122,6 +150,11 @@ def add_table_arguments(parser: argparse.ArgumentParser, model_help: str, *, req
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     for role in COLUMN_ROLES:
         parser.add_argument(f"--{role.replace('_', '-')}-column", metavar="NAME", help=f"the table's column for {role}")
+
+
+def column_names(args: argparse.Namespace) -> dict[str, str | None]:
+    """The columns that the command line names."""
+    return {role: getattr(args, f"{role}_column") for role in COLUMN_ROLES}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -155,7 +188,7 @@ def run_embed(args: argparse.Namespace) -> None:
         model,
         feature_extractor=feature_extractor,
         batch_size=args.batch_size,
-        columns={role: getattr(args, f"{role}_column") for role in COLUMN_ROLES},
+        columns=column_names(args),
         level=args.level,
         show_progress=not args.quiet,
         description={
@@ -165,6 +198,47 @@ def run_embed(args: argparse.Namespace) -> None:
         },
     )
     print_report(report, time.perf_counter() - started, args.output)
+
+
+def run_few_shot(args: argparse.Namespace) -> None:
+    """`astromer-hf few-shot`."""
+    from sklearn.metrics import classification_report
+
+    from .embedding import default_model_folder
+    from .few_shot import Recipe
+    from .plots import plot_confusion_matrix
+    from .table_classifier import teach_classifier
+
+    if args.output.exists() and (not args.output.is_dir() or any(args.output.iterdir())):
+        raise FileExistsError(f"{args.output} exists already: name a new or empty folder.")
+    encoder, _ = load_encoder(args.model or str(default_model_folder()), args.revision, args.device, args.dtype)
+    started = time.perf_counter()
+    taught = teach_classifier(
+        args.source,
+        encoder,
+        columns=column_names(args),
+        min_points=args.min_points,
+        min_per_class=args.min_per_class,
+        max_per_class=args.max_per_class,
+        drop_rare_classes=args.drop_rare_classes,
+        balance_classes=args.balance_classes,
+        head={"classifier_head": args.head, "classifier_pooling": "mean" if args.head == "lstm" else "mean_std"},
+        recipe=Recipe(max_epochs=args.max_epochs),
+        batch_size=args.batch_size,
+        seed=args.seed,
+    )
+    taught.save(args.output)
+    report = classification_report(taught.true, taught.predicted, zero_division=0)
+    (args.output / "classification_report.txt").write_text(report, encoding="utf-8")
+    plot_confusion_matrix(taught.true, taught.predicted).savefig(args.output / "confusion_matrix.png", dpi=150)
+    for reason, count in taught.left_out.items():
+        if count:
+            print(f"{count} light curves left out: {reason}")
+    print(f"{taught.counts.to_string()}\n\nOn the test stars, which it did not see:\n{report}")
+    print(
+        f"macro-F1 {taught.scores['macro_f1']:.3f}, accuracy {taught.scores['accuracy']:.3f}, epoch "
+        f"{taught.outcome.best_epoch} of {len(taught.outcome.history)}, {time.perf_counter() - started:.0f} s -> {args.output}"
+    )
 
 
 def run_classify(args: argparse.Namespace) -> None:
@@ -190,7 +264,7 @@ def run_classify(args: argparse.Namespace) -> None:
         model,
         feature_extractor=feature_extractor,
         batch_size=args.batch_size,
-        columns={role: getattr(args, f"{role}_column") for role in COLUMN_ROLES},
+        columns=column_names(args),
         show_progress=not args.quiet,
         description={"model": args.model, "dtype": args.dtype},
     )

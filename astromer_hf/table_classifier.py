@@ -1,0 +1,124 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""A labelled table of light curves to a classifier of one's own, in minutes: a head on the embeddings of a frozen encoder.
+
+Before it stand `labelled_light_curves.py`, which splits the table by star, and `few_shot.py`, which trains the head; after it
+`astromer-hf classify`, or transformers' `AutoModelForSequenceClassification`. To train the encoder along, see
+`scripts/run_classification.py`.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .classification_metrics import score_classes
+from .feature_extraction_astromer import AstromerFeatureExtractor
+from .few_shot import (
+    Draw,
+    FrozenStates,
+    LabelledCurves,
+    Outcome,
+    Recipe,
+    build_classifier,
+    train_head,
+)
+from .labelled_light_curves import load_labelled
+from .modeling_astromer import AstromerForSequenceClassification, AstromerModel
+from .training import balanced_class_weights
+
+
+@dataclass(frozen=True)
+class TaughtClassifier:
+    """A classifier and how it does on light curves of stars that it never saw.
+
+    Args:
+        model ([`AstromerForSequenceClassification`]): the given encoder with a trained head, in evaluation mode.
+        counts (`pd.DataFrame`): light curves of each class (rows) in each split (columns).
+        left_out (`Counter[str]`): reason -> how many light curves of the table were not used.
+        scores (`dict[str, float]`): `macro_f1` and `accuracy` on the test split.
+        true, predicted (`np.ndarray` of shape `(T,)`): classes of the test split, by name.
+        outcome ([`Outcome`]): probabilities of the test split and the losses of every epoch.
+    """
+
+    model: AstromerForSequenceClassification
+    counts: pd.DataFrame
+    left_out: Counter[str]
+    scores: dict[str, float]
+    true: np.ndarray
+    predicted: np.ndarray
+    outcome: Outcome
+
+    def save(self, folder: str | Path) -> None:
+        """Write a model folder that `astromer-hf classify` and every Auto class read."""
+        self.model.save_pretrained(folder)
+        AstromerFeatureExtractor(window_size=self.model.config.window_size).save_pretrained(folder)
+
+
+def teach_classifier(
+    table: str | Path,
+    encoder: AstromerModel,
+    *,
+    columns: Mapping[str, str | None] | None = None,
+    min_points: int = 20,
+    min_per_class: int = 10,
+    max_per_class: int | None = None,
+    drop_rare_classes: bool = False,
+    balance_classes: bool = False,
+    head: Mapping[str, Any] | None = None,
+    recipe: Recipe | None = None,
+    batch_size: int = 32,
+    seed: int = 0,
+) -> TaughtClassifier:
+    """Train a head on the labelled light curves of a table, and score it on a fifth of their stars.
+
+    Args:
+        table: labelled parquet or CSV table, see `iter_light_curves`, or a prepared dataset with its own splits.
+        encoder: pre-trained; it stays as it is.
+        columns: names of the table's columns where guessing is not enough.
+        min_points: light curves with fewer observations are left out.
+        min_per_class: training light curves that a class needs.
+        max_per_class: training light curves of a class at the most, chosen at random.
+        drop_rare_classes: leave rare classes out instead of refusing them.
+        balance_classes: let every class count the same in the loss.
+        head: fields of `AstromerConfig` that choose the head; a perceptron on means and deviations by default.
+        recipe: of the training.
+        batch_size: windows a forward pass of the encoder.
+        seed: of the splits, the sample and the training.
+
+    Raises:
+        FileNotFoundError, TableError: no labelled light curves can be read, or a class is too rare.
+    """
+    labelled = load_labelled(table, columns=columns, min_points=min_points, seed=seed)
+    labelled = labelled.keep_classes(min_per_class, drop_rare_classes)
+    classes = tuple(sorted(set(labelled.labels.tolist())))
+    ids = np.searchsorted(classes, labelled.labels)
+    train = np.random.default_rng(seed).permutation(labelled.members("train"))
+    train = np.concatenate([train[ids[train] == label][:max_per_class] for label in range(len(classes))])
+    draw = Draw(np.sort(train), labelled.members("validation"), labelled.members("test"))
+
+    curves = LabelledCurves(labelled.curves, ids, classes, labelled.splits == "test")
+    head = {"classifier_pooling": "mean_std"} if head is None else head
+    model = build_classifier(encoder.config, classes, seed, **head)
+    model.model.load_state_dict(encoder.state_dict())
+    needed = np.concatenate((draw.labelled, draw.test))
+    states = FrozenStates.compute(
+        encoder, curves, needed, with_observations=model.config.classifier_head == "lstm", batch_size=batch_size
+    )
+    weights = balanced_class_weights(ids[draw.train], len(classes)) if balance_classes else None
+    outcome = train_head(model, states, ids, draw, recipe or Recipe(), seed, weights)
+
+    names = np.array(classes)
+    true, predicted = ids[draw.test], outcome.probabilities.argmax(1)
+    return TaughtClassifier(
+        model=model.eval(),
+        counts=labelled.count_classes(),
+        left_out=labelled.left_out,
+        scores=score_classes(true, predicted, len(classes)),
+        true=names[true],
+        predicted=names[predicted],
+        outcome=outcome,
+    )
