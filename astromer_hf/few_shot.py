@@ -21,7 +21,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainingArguments, set_seed
@@ -32,7 +31,7 @@ from .data_collator import DataCollatorForLightCurveClassification, DataCollator
 from .feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves
 from .inference import WindowRunner, mean_over_windows
 from .modeling_astromer import AstromerForSequenceClassification, AstromerModel, pool_observed
-from .training import cut_sequentially, load_labelled_split
+from .training import WeightedCrossEntropy, cut_sequentially, load_labelled_split
 
 TRAINING_FRACTION = 0.8  # of the labelled samples; the others say when to stop
 TEST_PER_CLASS = 100
@@ -234,29 +233,6 @@ def fit(
         of_epoch = losses.setdefault(math.ceil(entry["epoch"]), {})  # `max_steps` may cut the last
         of_epoch |= {name: entry[name] for name in ("loss", "eval_loss") if name in entry}
     return [{"epoch": epoch, **kept} for epoch, kept in losses.items() if "eval_loss" in kept]
-
-
-class WeightedCrossEntropy:
-    """`compute_loss_func` of a Trainer: cross-entropy in which every class has a weight."""
-
-    def __init__(self, class_weights: Sequence[float]):
-        self.class_weights = torch.tensor(class_weights, dtype=torch.float32)
-
-    def __call__(self, outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
-        """Weighted mean of the losses of a batch, as torch defines it."""
-        logits = outputs["logits"].float()
-        return nn.functional.cross_entropy(logits, labels, self.class_weights.to(logits.device))
-
-
-def balanced_class_weights(labels: np.ndarray, num_classes: int) -> list[float]:
-    """Weights by which every class counts the same, `N / (C · members)`.
-
-    Raises:
-        ValueError: a class has no member.
-    """
-    if missing := sorted(set(range(num_classes)) - set(labels.tolist())):
-        raise ValueError(f"Classes {missing} have no light curve to weigh.")
-    return compute_class_weight("balanced", classes=np.arange(num_classes), y=labels).tolist()
 
 
 # --- Methods on the states of a frozen encoder ---

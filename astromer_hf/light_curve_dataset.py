@@ -142,6 +142,22 @@ def iter_light_curves(
         raise TableError(f"Expected a .parquet, .csv or .csv.gz file, got {files[0].name}.")
 
 
+def iter_split(
+    dataset: str | Path, split: str, *, columns: Mapping[str, str | None] | None = None
+) -> Iterator[LightCurveChunk]:
+    """Read a split of a prepared dataset, `<dataset>/<split>-*.parquet`, as `iter_light_curves` reads a table.
+
+    Raises:
+        FileNotFoundError: there is no such split.
+        TableError: no light curves can be read from it.
+    """
+    shards = sorted(Path(dataset).glob(f"{split}-*.parquet"))
+    if not shards:
+        raise FileNotFoundError(f"There is no {split}-*.parquet in {dataset}: scripts/prepare_dataset.py makes such a folder.")
+    for shard in shards:
+        yield from iter_light_curves(shard, columns=columns)
+
+
 def count_light_curves(path: str | Path) -> int | None:
     """Rows of a table with list columns, read off its footer; None where only reading it all would tell."""
     path = Path(path)

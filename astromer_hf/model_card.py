@@ -48,6 +48,8 @@ METRICS = {
     "median_r2": ("r_squared", "R² of hidden magnitudes, median of windows"),
     "test_accuracy": ("accuracy", "Accuracy over objects"),
     "test_macro_f1": ("f1", "Macro-averaged F1 over objects"),
+    "test_rmse": ("rmse", "RMSE over objects"),
+    "test_r2": ("r_squared", "R² over objects"),
 }
 AnyCard = TypeVar("AnyCard", ModelCard, DatasetCard)
 _TEMPLATE = Path(__file__).with_name("model_card_template.md")
@@ -63,8 +65,8 @@ class CardFacts:
 
     Args:
         repo_id (`str`): where the checkpoint will be, `organisation/name`.
-        data (`tuple[str, ...]`): what it was trained on: names of surveys in `SURVEYS`, or folders that
-            `scripts/prepare_dataset.py` wrote.
+        data (`tuple[str, ...]`): what it was trained on: names of surveys in `SURVEYS`, folders that
+            `scripts/prepare_dataset.py` wrote, or tables of one's own, of which the card says no more than the name.
         base_model (`str`, *optional*): id of the model that this one was fine-tuned from.
         license (`str`, defaults to `"mit"`): of the weights, one of `LICENSES`.
         metrics (`tuple[Path, ...]`): files of scores: `test_results.json` of `scripts/run_classification.py`, or the CSV of
@@ -104,7 +106,7 @@ def read_results(file: Path, name: str, weights: Path, dataset: str | None = Non
         raise CardError(f"There is no file of scores {file}; name one that an evaluation script wrote.")
     if file.suffix == ".csv":
         return _reconstruction_results(file, name, weights)
-    return _classification_results(file, dataset)
+    return _object_results(file, dataset)
 
 
 def _reconstruction_results(file: Path, name: str, weights: Path) -> list[EvalResult]:
@@ -136,18 +138,20 @@ def _reconstruction_results(file: Path, name: str, weights: Path) -> list[EvalRe
     ]
 
 
-def _classification_results(file: Path, dataset: str | None) -> list[EvalResult]:
+def _object_results(file: Path, dataset: str | None) -> list[EvalResult]:
+    """Scores of predicted classes or numbers."""
     scores = json.loads(file.read_text(encoding="utf-8"))
-    measured = [metric for metric in ("test_accuracy", "test_macro_f1") if metric in scores]
+    possible = [metric for metric in METRICS if metric.startswith("test_")]
+    measured = [metric for metric in possible if metric in scores]
     if not measured or dataset is None:
         raise CardError(
-            f"{file} must hold test_accuracy or test_macro_f1, got {', '.join(scores)}; and the survey that they were measured "
+            f"{file} must hold {' or '.join(possible)}, got {', '.join(scores)}; and the survey that they were measured "
             f"on must be named, got {dataset}."
         )
     return [
         EvalResult(
             task_type="other",
-            task_name="Classification of light curves",
+            task_name="Regression of light curves" if metric in ("test_rmse", "test_r2") else "Classification of light curves",
             dataset_type=dataset,
             dataset_name=dataset,
             dataset_split="test",
@@ -214,6 +218,7 @@ def write_card(folder: Path, facts: CardFacts) -> ModelCard:
         facts=facts,
         config=config,
         is_classifier=is_classifier,
+        is_regression=is_classifier and config.problem_type == "regression",
         is_reconstruction="AstromerForMaskedReconstruction" in (config.architectures or []),
         classes=list((config.id2label or {}).values()),
         surveys=surveys,
@@ -239,8 +244,10 @@ def _read_data(facts: CardFacts) -> tuple[list[Survey], list[dict[str, Any]]]:
             surveys.append(SURVEYS.get(preparation["survey"]) or Survey(preparation["survey"]))
         elif source in SURVEYS:
             surveys.append(SURVEYS[source])
+        elif Path(source).exists():
+            surveys.append(Survey(re.sub(r"[^\w-]+", "-", Path(source).stem).strip("-")))
         else:
-            raise CardError(f"{source} is neither a survey ({', '.join(SURVEYS)}) nor a folder of scripts/prepare_dataset.py.")
+            raise CardError(f"{source} is neither a survey ({', '.join(SURVEYS)}) nor a table or a folder of light curves.")
         splits.append(preparation)
     return surveys, splits
 

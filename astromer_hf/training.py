@@ -1,13 +1,15 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""What the training scripts share beyond the stock `Trainer`: light curves of several surveys, an exact loss, safe resuming.
+"""What the training scripts share beyond the stock `Trainer`: arguments, mixed surveys, losses, safe resuming.
 
-Before it stand prepared datasets (`light_curve_dataset.py`) and the collator; after it `scripts/run_*.py`.
+Before it stand prepared datasets (`light_curve_dataset.py`), labelled light curves and the collator; after it `few_shot.py` and
+`scripts/run_*.py`.
 """
 
 import json
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +17,34 @@ import numpy as np
 import torch
 import yaml
 from safetensors import SafetensorError, safe_open
+from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 from torch.utils.data import Subset
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainingArguments
 from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME, TRAINER_STATE_NAME
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from transformers.utils import SAFE_WEIGHTS_NAME
 
 from .data_collator import InMemoryLightCurves
 from .feature_extraction_astromer import RaggedLightCurves, cut_windows
-from .light_curve_dataset import LightCurveChunk, iter_light_curves
+from .labelled_light_curves import read_labelled
+from .light_curve_dataset import iter_split
+from .modeling_astromer import AstromerForSequenceClassification
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass
+class ScriptArguments(TrainingArguments):
+    """Trainer's arguments with the defaults that our data need."""
+
+    remove_unused_columns: bool = False  # the collator, not the dataset, makes the model's inputs
+    restore_callback_states_from_checkpoint: bool = True  # the patience of early stopping goes on where it was
+
+    def __post_init__(self) -> None:
+        """Take the CPU where there is nothing else: Trainer refuses bfloat16 there until it is told so."""
+        self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
+        super().__post_init__()
 
 
 def read_yaml_arguments(argv: Sequence[str]) -> list[str]:
@@ -57,7 +75,7 @@ def load_split(
         FileNotFoundError: there is no such split.
     """
     parts = []
-    for chunk in _iter_split(dataset, split):
+    for chunk in iter_split(dataset, split):
         curves, _ = chunk.curves.clean()
         parts.append(curves.select(np.flatnonzero(curves.lengths >= min_points)))
     curves = RaggedLightCurves.concatenate(parts)
@@ -69,22 +87,8 @@ def load_split(
 
 def load_labelled_split(dataset: str | Path, split: str, *, min_points: int = 1) -> tuple[RaggedLightCurves, np.ndarray]:
     """The light curves of a split that have a label, and the labels, `(N,)` strings; see `load_split`."""
-    parts, labels = [], []
-    for chunk in _iter_split(dataset, split):
-        curves, _ = chunk.curves.clean()
-        names = np.array(chunk.annotations["label"].to_pylist(), dtype=object)
-        chosen = np.flatnonzero((curves.lengths >= min_points) & (names != None))  # noqa: E711 (elementwise)
-        parts.append(curves.select(chosen))
-        labels.append(names[chosen].astype(str))
-    return RaggedLightCurves.concatenate(parts), np.concatenate(labels)
-
-
-def _iter_split(dataset: str | Path, split: str) -> Iterator[LightCurveChunk]:
-    shards = sorted(Path(dataset).glob(f"{split}-*.parquet"))
-    if not shards:
-        raise FileNotFoundError(f"There is no {split}-*.parquet in {dataset}: scripts/prepare_dataset.py makes such a folder.")
-    for shard in shards:
-        yield from iter_light_curves(shard)
+    labelled = read_labelled(iter_split(dataset, split), min_points=min_points)
+    return labelled.curves, labelled.labels
 
 
 def take_per_class(labels: np.ndarray, classes: Sequence[str], per_class: int | None, seed: int) -> np.ndarray:
@@ -162,6 +166,37 @@ class ExactRmse(TrainerCallback):
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Leave the model as it was."""
         self._hook.remove()
+
+
+class WeightedCrossEntropy:
+    """`compute_loss_func` of a Trainer: cross-entropy in which every class has a weight."""
+
+    def __init__(self, class_weights: Sequence[float]):
+        self.class_weights = torch.tensor(class_weights, dtype=torch.float32)
+
+    def __call__(self, outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
+        """Weighted mean of the losses of a batch, as torch defines it."""
+        logits = outputs["logits"].float()
+        return nn.functional.cross_entropy(logits, labels, self.class_weights.to(logits.device))
+
+
+def balanced_class_weights(labels: np.ndarray, num_classes: int) -> list[float]:
+    """Weights by which every class counts the same, `N / (C · members)`.
+
+    Raises:
+        ValueError: a class has no member.
+    """
+    if missing := sorted(set(range(num_classes)) - set(labels.tolist())):
+        raise ValueError(f"Classes {missing} have no light curve to weigh.")
+    return compute_class_weight("balanced", classes=np.arange(num_classes), y=labels).tolist()
+
+
+@torch.no_grad()
+def rescale_predictions(model: AstromerForSequenceClassification, center: float, scale: float) -> None:
+    """Have a regression that learned `(target - center) / scale` predict targets: its last linear layer takes both up."""
+    last = [module for module in model.classifier.modules() if isinstance(module, nn.Linear)][-1]
+    last.weight *= scale
+    last.bias.mul_(scale).add_(center)
 
 
 def last_complete_checkpoint(folder: str | Path) -> str | None:

@@ -19,16 +19,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from transformers import EarlyStoppingCallback, HfArgumentParser, Trainer, TrainingArguments, set_seed
+from transformers import EarlyStoppingCallback, HfArgumentParser, set_seed
 
 from astromer_hf import AstromerConfig, AstromerFeatureExtractor, AstromerForMaskedReconstruction
 from astromer_hf.data_collator import DataCollatorForMaskedLightCurves, InMemoryLightCurves
 from astromer_hf.feature_extraction_astromer import RaggedLightCurves
+from astromer_hf.hub_trainer import HubTrainer
 from astromer_hf.metrics import ReconstructionMetrics, keep_reconstruction
+from astromer_hf.model_card import CardFacts
 from astromer_hf.plots import plot_learning_curves
 from astromer_hf.training import (
     ExactRmse,
+    ScriptArguments,
     cut_sequentially,
     last_complete_checkpoint,
     load_split,
@@ -57,21 +59,14 @@ class DataArguments:
 
 
 @dataclass
-class PretrainingArguments(TrainingArguments):
+class PretrainingArguments(ScriptArguments):
     """Trainer's arguments with the defaults that this task needs."""
 
-    remove_unused_columns: bool = False  # the collator, not the dataset, makes the model's inputs
     label_names: list[str] = field(default_factory=lambda: ["labels", "loss_mask"])
     batch_eval_metrics: bool = True
     dataloader_drop_last: bool = True  # micro-batches of one size, so that the mean of their losses is the loss of all
     ddp_find_unused_parameters: bool = False
     max_grad_norm: float = 0.0  # the paper does not clip
-    restore_callback_states_from_checkpoint: bool = True  # the patience of early stopping goes on where it was
-
-    def __post_init__(self) -> None:
-        """Take the CPU where there is nothing else: Trainer refuses bfloat16 there until it is told so."""
-        self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
-        super().__post_init__()
 
 
 def parse_args(argv: list[str] | None = None) -> tuple[DataArguments, PretrainingArguments]:
@@ -112,7 +107,7 @@ def main(data: DataArguments, training: PretrainingArguments) -> dict[str, float
     callbacks: list[Any] = [ExactRmse()] if model.config.reconstruction_loss == "rmse" else []
     if data.early_stopping_patience is not None:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=data.early_stopping_patience))
-    trainer = Trainer(
+    trainer = HubTrainer(
         model,
         training,
         data_collator=collator,
@@ -122,6 +117,7 @@ def main(data: DataArguments, training: PretrainingArguments) -> dict[str, float
         compute_metrics=ReconstructionMetrics(),
         preprocess_logits_for_metrics=keep_reconstruction,
         callbacks=callbacks,
+        card=CardFacts("", tuple(data.datasets)),
     )
     resume = training.resume_from_checkpoint or last_complete_checkpoint(training.output_dir)
     trainer.train(resume_from_checkpoint=resume)

@@ -7,6 +7,7 @@ new one with nothing in its cache. Of the tests nothing is imported here: `conft
 """
 
 import contextlib
+import importlib
 import io
 import json
 import multiprocessing
@@ -126,6 +127,13 @@ def run_code(code: str, folder: Path | None = None, token: str | None = None) ->
     """Run a code block of a card, in a folder."""
     with using(token), contextlib.chdir(folder or Path.cwd()):
         exec(compile(code, "card", "exec"), {})
+
+
+def run_script(name: str, *arguments: str, token: str | None = None) -> None:
+    """`python scripts/<name>.py ...`, as the user of a token."""
+    script = importlib.import_module(name)
+    with using(token):
+        script.main(*script.parse_args(list(arguments)))
 
 
 def fine_tune(base: str, output: Path, repo_id: str, token: str, stock: bool = False, **arguments: Any) -> None:

@@ -19,9 +19,19 @@ import yaml
 from conftest import TINY, TINY_EXTENDED
 from safetensors.torch import load_file
 
-from astromer_hf import RaggedLightCurves
+from astromer_hf import AstromerConfig, AstromerForSequenceClassification, RaggedLightCurves
 from astromer_hf.simulation import SIMULATED_SURVEYS, simulate_light_curves, to_table
-from astromer_hf.training import cut_sequentially, last_complete_checkpoint, load_split, mix, read_learning_curves
+from astromer_hf.training import (
+    ScriptArguments,
+    WeightedCrossEntropy,
+    balanced_class_weights,
+    cut_sequentially,
+    last_complete_checkpoint,
+    load_split,
+    mix,
+    read_learning_curves,
+    rescale_predictions,
+)
 
 SCRIPT = Path(run_pretraining.__file__)
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -270,3 +280,33 @@ def test_learning_curves_are_read_per_quantity():
     curves = read_learning_curves(history)
     assert list(curves) == ["loss"]
     np.testing.assert_array_equal(curves["loss"], [[1, 2], [0.5, 0.4]])
+
+
+def test_without_an_accelerator_the_cpu_is_taken_and_bfloat16_is_not_refused(tmp_path: Path):
+    arguments = ScriptArguments(str(tmp_path), bf16=True)
+    assert arguments.use_cpu
+    assert arguments.device.type == "cpu"
+
+
+def test_balanced_weights_let_every_class_count_the_same():
+    labels = np.array([0, 0, 0, 1])
+    weights = balanced_class_weights(labels, 2)
+    assert weights == pytest.approx([2 / 3, 2])
+    logits = torch.randn(4, 2)
+    each = torch.nn.functional.cross_entropy(logits, torch.tensor(labels), reduction="none")
+    loss = WeightedCrossEntropy(weights)({"logits": logits}, torch.tensor(labels))
+    assert loss.item() == pytest.approx(((each[:3].mean() + each[3]) / 2).item())
+    with pytest.raises(ValueError, match=r"Classes \[1\] have no light curve"):
+        balanced_class_weights(np.array([0, 2]), 3)
+
+
+@pytest.mark.parametrize("head", ["mlp", "linear", "lstm"])
+def test_a_regression_that_learned_standardised_numbers_predicts_numbers(head: str):
+    sizes = {"classifier_hidden_sizes": [8], "classifier_lstm_sizes": [8]}
+    config = AstromerConfig(**TINY, **sizes, classifier_head=head, num_labels=1, problem_type="regression")
+    model = AstromerForSequenceClassification(config).eval()
+    inputs = {"magnitudes": torch.randn(3, 20), "times": torch.randn(3, 20).sort().values}
+    with torch.no_grad():
+        before = model(**inputs).logits
+        rescale_predictions(model, 5000.0, 40.0)
+        torch.testing.assert_close(model(**inputs).logits, 5000 + 40 * before)
