@@ -40,7 +40,7 @@ class TaughtClassifier:
         counts (`pd.DataFrame`): light curves of each class (rows) in each split (columns).
         left_out (`Counter[str]`): reason -> how many light curves of the table were not used.
         scores (`dict[str, float]`): `macro_f1` and `accuracy` on the test split.
-        true, predicted (`np.ndarray` of shape `(T,)`): classes of the test split, by name.
+        true, predicted (`list[str]`): classes of the T light curves of the test split.
         outcome ([`Outcome`]): probabilities of the test split and the losses of every epoch.
     """
 
@@ -48,8 +48,8 @@ class TaughtClassifier:
     counts: pd.DataFrame
     left_out: Counter[str]
     scores: dict[str, float]
-    true: np.ndarray
-    predicted: np.ndarray
+    true: list[str]
+    predicted: list[str]
     outcome: Outcome
 
     def save(self, folder: str | Path) -> None:
@@ -100,7 +100,7 @@ def teach_classifier(
     train = np.concatenate([train[ids[train] == label][:max_per_class] for label in range(len(classes))])
     draw = Draw(np.sort(train), labelled.members("validation"), labelled.members("test"))
 
-    curves = LabelledCurves(labelled.curves, ids, classes, labelled.splits == "test")
+    curves = LabelledCurves(labelled.curves, ids, classes, np.isin(np.arange(len(labelled)), draw.test))
     head = {"classifier_pooling": "mean_std"} if head is None else head
     model = build_classifier(encoder.config, classes, seed, **head)
     model.model.load_state_dict(encoder.state_dict())
@@ -111,14 +111,13 @@ def teach_classifier(
     weights = balanced_class_weights(ids[draw.train], len(classes)) if balance_classes else None
     outcome = train_head(model, states, ids, draw, recipe or Recipe(), seed, weights)
 
-    names = np.array(classes)
     true, predicted = ids[draw.test], outcome.probabilities.argmax(1)
     return TaughtClassifier(
         model=model.eval(),
         counts=labelled.count_classes(),
         left_out=labelled.left_out,
         scores=score_classes(true, predicted, len(classes)),
-        true=names[true],
-        predicted=names[predicted],
+        true=[classes[i] for i in true],
+        predicted=[classes[i] for i in predicted],
         outcome=outcome,
     )

@@ -328,7 +328,8 @@ def describe(survey: Survey, draw: Draw, outcome: Outcome, seconds: float) -> di
 
 def run_survey(name: str, methods: Sequence[Method], args: argparse.Namespace) -> None:
     file = args.output / f"{name}.parquet"
-    settings = {"seed": args.seed, "test_per_class": args.test_per_class, "min_train": args.min_train}
+    names = ("seed", "test_per_class", "min_train", "max_epochs", "max_steps", "bf16")
+    settings = {name: getattr(args, name) for name in names}
     runs = read_runs(file, settings)
     survey = Survey(name, args)
     done = set(runs[list(KEY)].itertuples(index=False, name=None))
