@@ -168,16 +168,29 @@ class ExactRmse(TrainerCallback):
         self._hook.remove()
 
 
+# Trainer adds up what a `compute_loss_func` returns for the micro-batches of a step, and divides by nothing: each is a sum,
+# divided by the items of the whole step.
+
+
 class WeightedCrossEntropy:
-    """`compute_loss_func` of a Trainer: cross-entropy in which every class has a weight."""
+    """`compute_loss_func` of a Trainer: cross-entropy in which every class has a weight, with a mean of 1 over the labels."""
 
     def __init__(self, class_weights: Sequence[float]):
         self.class_weights = torch.tensor(class_weights, dtype=torch.float32)
 
     def __call__(self, outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
-        """Weighted mean of the losses of a batch, as torch defines it."""
+        """Weighted sum of the losses by the number of items in the step, or else their weighted mean, as torch defines it."""
         logits = outputs["logits"].float()
-        return nn.functional.cross_entropy(logits, labels, self.class_weights.to(logits.device))
+        weights = self.class_weights.to(logits.device)
+        if num_items_in_batch is None:
+            return nn.functional.cross_entropy(logits, labels, weights)
+        return nn.functional.cross_entropy(logits, labels, weights, reduction="sum") / num_items_in_batch
+
+
+def squared_error(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
+    """`compute_loss_func` of a Trainer: the mean squared error of one number, which of transformers' own would not add up."""
+    squares = (outputs["logits"].float().squeeze(-1) - labels).square()
+    return squares.mean() if num_items_in_batch is None else squares.sum() / num_items_in_batch
 
 
 def balanced_class_weights(labels: np.ndarray, num_classes: int) -> list[float]:

@@ -18,6 +18,7 @@ again.
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -53,6 +54,7 @@ from astromer_hf.training import (
     last_complete_checkpoint,
     read_yaml_arguments,
     rescale_predictions,
+    squared_error,
     take_per_class,
 )
 
@@ -244,6 +246,15 @@ def build_model(source: str | Path, task: Task, data: DataArguments, head: HeadA
     return model
 
 
+def choose_loss(task: Task, train: np.ndarray, data: DataArguments) -> Callable[..., torch.Tensor] | None:
+    """What takes the place of the model's own loss, if anything does."""
+    if data.is_regression:
+        return squared_error
+    if data.class_weights == "balanced":
+        return WeightedCrossEntropy(balanced_class_weights(task.labels[train], len(task.names)))
+    return None
+
+
 def main(data: DataArguments, head: HeadArguments, training: ClassificationArguments) -> dict[str, float]:
     set_seed(training.seed)
     base_model = check_options(data, training)
@@ -262,7 +273,6 @@ def main(data: DataArguments, head: HeadArguments, training: ClassificationArgum
         values = mean_over_windows(values, owner, windows.lengths, len(validation))
         return task.score(values * task.scale + task.center, validation)
 
-    balanced = data.class_weights == "balanced"
     callbacks = []
     if data.early_stopping_patience is not None and training.load_best_model_at_end:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=data.early_stopping_patience))
@@ -274,9 +284,7 @@ def main(data: DataArguments, head: HeadArguments, training: ClassificationArgum
         eval_dataset=InMemoryLightCurves(windows, task.labels[validation][owner]),
         processing_class=feature_extractor,
         compute_metrics=score_objects,
-        compute_loss_func=WeightedCrossEntropy(balanced_class_weights(task.labels[train], len(task.names)))
-        if balanced
-        else None,
+        compute_loss_func=choose_loss(task, train, data),
         callbacks=callbacks,
         card=CardFacts("", (data.dataset,), base_model),
     )

@@ -14,7 +14,13 @@ import torch
 from conftest import TINY
 from huggingface_hub import ModelCard
 
-from astromer_hf import AstromerConfig, AstromerForMaskedReconstruction, AstromerForSequenceClassification, AstromerModel
+from astromer_hf import (
+    AstromerConfig,
+    AstromerFeatureExtractor,
+    AstromerForMaskedReconstruction,
+    AstromerForSequenceClassification,
+    AstromerModel,
+)
 from astromer_hf.cli import main
 from astromer_hf.model_card import (
     CardError,
@@ -162,6 +168,24 @@ def test_what_a_card_must_say_and_nobody_told_is_an_error_and_no_card(folder, fa
     with pytest.raises(CardError, match=message):
         write_card(folder, CardFacts(**{"repo_id": "astromer/tiny", "data": ("macho",)} | facts))
     assert not (folder / "README.md").exists()
+
+
+def test_a_card_of_a_regression_on_ones_own_table_says_what_is_predicted_and_how_well(tmp_path):
+    folder, table, scores = (tmp_path / name for name in ("periods", "my stars.csv", "test_results.json"))
+    table.write_text("object_id,mjd,mag,log_period\n")
+    scores.write_text(json.dumps({"test_rmse": 0.25, "test_r2": 0.5, "test_objects": 20}))
+    config = AstromerConfig(**TINY, problem_type="regression", id2label={0: "log_period"}, label2id={"log_period": 0})
+    AstromerForSequenceClassification(config).save_pretrained(folder)
+    AstromerFeatureExtractor(window_size=config.window_size).save_pretrained(folder)
+    card = write_card(folder, CardFacts("astromer/periods", (str(table),), "astromer/macho", metrics=(scores,)))
+    assert "Predicts log_period of irregular single-band light curves of variable stars." in card.text
+    assert card.data.datasets == ["my-stars"]
+    found = [(result.task_name, result.metric_type, result.metric_value) for result in card.data.eval_results]
+    assert found == [("Regression of light curves", "rmse", 0.25), ("Regression of light curves", "r_squared", 0.5)]
+    (code,) = re.findall(r"```python\n(.*?)```", card.text, re.DOTALL)
+    session: dict[str, Any] = {}
+    exec(compile(code.replace("astromer/periods", str(folder)), "README.md", "exec"), session)
+    assert session["values"].shape == (1,)
 
 
 def test_a_classifier_names_the_model_it_was_fine_tuned_from(tmp_path):

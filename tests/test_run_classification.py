@@ -17,6 +17,7 @@ import yaml
 from conftest import ACCOUNTS, TINY_EXTENDED
 from datasets import Dataset
 from huggingface_hub import ModelCard
+from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification
 
 from astromer_hf import AstromerConfig, AstromerFeatureExtractor, AstromerForMaskedReconstruction
@@ -192,38 +193,68 @@ def test_options_choose_the_head_and_the_others_are_the_pretrained_models(tables
     assert head.fields == {"classifier_head": "lstm", "classifier_lstm_sizes": [8], "classifier_dropout": 0.2}
 
 
-def test_the_loss_is_the_mean_over_light_curves_and_with_balanced_weights_the_mean_over_classes(
-    pretrained: Path, tmp_path: Path
-):
-    """In one batch of all training light curves, each a single window, by a model that has next to no step to take."""
+@pytest.fixture(scope="module")
+def short_stars(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """12 constant and 36 variable stars to train on, each of a single window, so that nothing is drawn."""
+    file = tmp_path_factory.mktemp("short") / "stars.parquet"
     short = replace(SURVEY, min_points=16, max_points=20)
     curves = simulate_light_curves(20, seed=0, survey=short, classes=["Constant"])
     curves += simulate_light_curves(60, seed=1, survey=short, classes=["LPV"])
-    table = to_table(curves)
-    pq.write_table(table.set_column(0, "object_id", [[str(i) for i in range(80)]]), tmp_path / "stars.parquet")
-    fields = {
-        "max_steps": 1,
-        "per_device_train_batch_size": 48,
-        "learning_rate": 1e-12,
-        "freeze_encoder": True,
-        "classifier_dropout": 0.0,
-        "min_points": 16,
-    }
-    losses = {}
+    table = to_table(curves).set_column(0, "object_id", [[str(i) for i in range(80)]])
+    deviations = [float(np.std(curve.mag)) for curve in curves]
+    pq.write_table(table.append_column("deviation", [deviations]), file)
+    return file
+
+
+ONE_BATCH = {
+    "max_steps": 1,
+    "per_device_train_batch_size": 48,
+    "logging_steps": 1,
+    "freeze_encoder": True,
+    "classifier_dropout": 0.0,
+    "min_points": 16,
+}
+
+
+def first_loss(output: Path) -> float:
+    history = json.loads((output / "trainer_state.json").read_text())["log_history"]
+    return next(entry["loss"] for entry in history if "loss" in entry)
+
+
+def test_the_loss_is_the_mean_over_light_curves_and_with_balanced_weights_the_mean_over_classes(
+    short_stars: Path, pretrained: Path, tmp_path: Path
+):
+    """By a model that has next to no step to take."""
     for weights in ("none", "balanced"):
-        run(tmp_path / "stars.parquet", pretrained, tmp_path / weights, class_weights=weights, logging_steps=1, **fields)
-        history = json.loads((tmp_path / weights / "trainer_state.json").read_text())["log_history"]
-        losses[weights] = next(entry["loss"] for entry in history if "loss" in entry)
-    labelled = load_labelled(tmp_path / "stars.parquet")
+        run(short_stars, pretrained, tmp_path / weights, class_weights=weights, **{**ONE_BATCH, "learning_rate": 1e-12})
+    plain, balanced = (first_loss(tmp_path / weights) for weights in ("none", "balanced"))
+    labelled = load_labelled(short_stars)
     train = labelled.members("train")
     assert np.unique(labelled.labels[train], return_counts=True)[1].tolist() == [12, 36]
     model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "none")
     probabilities = LightCurveClassifier(model).predict(labelled.curves.select(train)).values
     surprise = -np.log(probabilities[range(48), np.searchsorted(["Constant", "LPV"], labelled.labels[train])])
     of_constant, of_variable = (surprise[labelled.labels[train] == name].mean() for name in ("Constant", "LPV"))
-    assert losses["none"] == pytest.approx((12 * of_constant + 36 * of_variable) / 48, rel=1e-3)
-    assert losses["balanced"] == pytest.approx((of_constant + of_variable) / 2, rel=1e-3)
-    assert abs(losses["none"] - losses["balanced"]) > 0.01
+    assert plain == pytest.approx((12 * of_constant + 36 * of_variable) / 48, rel=1e-3)
+    assert balanced == pytest.approx((of_constant + of_variable) / 2, rel=1e-3)
+    assert abs(plain - balanced) > 0.01
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{}, {"class_weights": "balanced"}, {"problem_type": "regression", "label_column": "deviation"}],
+    ids=["classes", "balanced", "regression"],
+)
+def test_accumulated_batches_teach_what_one_batch_teaches(short_stars: Path, pretrained: Path, tmp_path: Path, fields):
+    plain_descent = {"optim": "sgd", "learning_rate": 0.1, "max_grad_norm": 0.0}
+    options = {**ONE_BATCH, **plain_descent, **fields}
+    run(short_stars, pretrained, tmp_path / "whole", **options)
+    parts = {"per_device_train_batch_size": 12, "gradient_accumulation_steps": 4}
+    run(short_stars, pretrained, tmp_path / "parts", **{**options, **parts})
+    whole, accumulated = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "parts"))
+    for name in whole:
+        torch.testing.assert_close(accumulated[name], whole[name], rtol=1e-4, atol=1e-6)
+    assert first_loss(tmp_path / "parts") == pytest.approx(first_loss(tmp_path / "whole"), rel=1e-3)
 
 
 # --- Regression ---
@@ -248,6 +279,7 @@ def test_a_regression_learns_in_the_units_of_its_column(tables: Path, pretrained
     rmse = float(np.sqrt(np.mean((true - predicted)[test] ** 2)))
     assert rmse == pytest.approx(metrics["test_rmse"], rel=1e-4)
     assert not (output / "confusion_matrix.png").exists()
+    assert run(source, pretrained, output, **fields) == metrics, "started again, a finished run must stay as it is"
     assert json.loads((output / "scores.json").read_text())["test_rmse"] == metrics["test_rmse"]
 
 
