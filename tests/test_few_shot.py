@@ -34,7 +34,6 @@ from astromer_hf.few_shot import (
     WeightedCrossEntropy,
     adapt_encoder,
     ask_neighbors,
-    balanced_class_weights,
     build_classifier,
     draw_few_shot,
     fit,
@@ -47,6 +46,7 @@ from astromer_hf.few_shot import (
 from astromer_hf.lstm_baseline import LightCurveLSTMForSequenceClassification
 from astromer_hf.modeling_astromer import pool_observed
 from astromer_hf.simulation import SIMULATED_SURVEYS, LightCurve, simulate_light_curves, to_table
+from astromer_hf.training import balanced_class_weights
 
 # Classes that differ in amplitude, and curves of less than a window, of one and of several.
 SURVEY = replace(SIMULATED_SURVEYS["macho_like"], min_points=8, max_points=60, noise_floor=0.005, noise_at_faint_end=0.01)
