@@ -533,13 +533,17 @@ UNFIT: dict[str, tuple[Callable[[Path], Any], str]] = {
     "unexpected": (edit_weights(lambda weights: weights.update(extra=torch.ones(2))), "unexpected: extra"),
     "misshaped": (
         edit_weights(lambda weights: weights.update({"decoder.bias": torch.ones(2)})),
-        r"mismatched: \('decoder.bias'",
+        r"misshapen: decoder.bias \(2,\)",
     ),
     "not finite": (edit_weights(lambda weights: weights["decoder.bias"].fill_(np.nan)), "not finite: decoder.bias"),
     "a pickle": (pickle_weights, "no model.safetensors but pytorch_model.bin, and only safetensors are loaded"),
     "code of its own": (
         edit_config(model_type="another", auto_map={"AutoConfig": "evil.Config"}),
         "custom code which must be executed",
+    ),
+    "no head": (
+        edit_weights(lambda weights: [weights.pop(name) for name in list(weights) if name.startswith("decoder")]),
+        "it has no weights of decoder, the head of AstromerForMaskedReconstruction",
     ),
     "no architecture": (edit_config(architectures=None), "`architectures` of its config.json must name .*, got None"),
 }
