@@ -49,6 +49,7 @@ from .light_curve_dataset import PREPARED_SCHEMA, SPLITS
 from .model_card import CARD_FILE, check_card, check_dataset_card, list_names, load_card, shown_pictures
 
 WEIGHTS_FILE = "model.safetensors"
+INDEX_FILE = "model.safetensors.index.json"  # of weights in several files
 TEST_VECTOR_FILE = "test_vector.safetensors"
 CODE_FILES = ("configuration_astromer.py", "feature_extraction_astromer.py", "modeling_astromer.py")
 # All of a checkpoint that is ever shared or fetched, beside the pictures that its card shows.
@@ -58,7 +59,7 @@ CHECKPOINT_FILES = (
     "preprocessor_config.json",
     WEIGHTS_FILE,
     "model-*-of-*.safetensors",
-    "model.safetensors.index.json",
+    INDEX_FILE,
     TEST_VECTOR_FILE,
     *CODE_FILES,
 )
@@ -268,7 +269,7 @@ def load_model(
     folder = Path(find_model(model, revision))
     try:
         loaded, feature_extractor = _load_folder(folder, auto_class, dtype)
-    except (OSError, TypeError, ValueError, RuntimeError, SafetensorError, StrictDataclassError) as error:
+    except (OSError, TypeError, LookupError, ValueError, RuntimeError, SafetensorError, StrictDataclassError) as error:
         message = " ".join(str(error).replace(str(folder), model).split())
         raise ModelError(f"{model} cannot be loaded as an ASTROMER model: {message}") from error
     loaded.name_or_path = model
@@ -290,12 +291,16 @@ def _load_folder(folder: Path, auto_class: Any, dtype: str) -> tuple[PreTrainedM
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     if config.model_type != "astromer":
         raise ValueError(f"its config.json describes a model of type {config.model_type!r}.")
-    if not any((folder / name).is_file() for name in (WEIGHTS_FILE, f"{WEIGHTS_FILE}.index.json")):
+    if not any((folder / name).is_file() for name in (WEIGHTS_FILE, INDEX_FILE)):
         pickles = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
         raise ValueError(
             f"it has no {WEIGHTS_FILE}{f' but {pickles[0]}' if pickles else ''}, and only safetensors are loaded, since a "
             "pickle can run code: save the model again with `save_pretrained`."
         )
+    if (index := folder / INDEX_FILE).is_file():
+        shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        if others := [name for name in sorted(shards) if not re.fullmatch(r"model-\d+-of-\d+\.safetensors", name)]:
+            raise ValueError(f"its {INDEX_FILE} must name files such as model-00001-of-00002.safetensors, got {others[0]}.")
     if auto_class is None:
         architecture = next(iter(config.architectures or []), None)
         if architecture not in AUTO_CLASSES:

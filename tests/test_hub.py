@@ -530,6 +530,16 @@ def pickle_weights(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
 
 
+def shard_outside(folder: Path) -> None:
+    """Weights in several files, of which one lies elsewhere."""
+    AstromerForMaskedReconstruction.from_pretrained(folder).save_pretrained(folder, max_shard_size="4KB")
+    index = folder / "model.safetensors.index.json"
+    name = "model-00001-of-"
+    shard = next(folder.glob(f"{name}*"))
+    shard.rename(folder.parent / shard.name)
+    index.write_text(index.read_text().replace(name, f"../{name}"))
+
+
 def edit_config(**fields: Any) -> Callable[[Path], None]:
     def apply(folder: Path) -> None:
         config = json.loads((folder / "config.json").read_text())
@@ -547,6 +557,11 @@ UNFIT: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "not finite": (edit_weights(lambda weights: weights["decoder.bias"].fill_(np.nan)), "not finite: decoder.bias"),
     "a pickle": (pickle_weights, "no model.safetensors but pytorch_model.bin, and only safetensors are loaded"),
+    "a shard elsewhere": (shard_outside, r"must name files such as .*, got \.\./model-00001"),
+    "an index of nothing": (
+        lambda folder: (folder / "model.safetensors.index.json").write_text("{}"),
+        "'weight_map'",
+    ),
     "code of its own": (
         edit_config(model_type="another", auto_map={"AutoConfig": "evil.Config"}),
         "custom code which must be executed",
