@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import safetensors.numpy
 import torch
@@ -48,6 +49,7 @@ from .light_curve_dataset import PREPARED_SCHEMA, SPLITS
 from .model_card import CARD_FILE, check_card, check_dataset_card, list_names, load_card, shown_pictures
 
 WEIGHTS_FILE = "model.safetensors"
+INDEX_FILE = "model.safetensors.index.json"  # of weights in several files
 TEST_VECTOR_FILE = "test_vector.safetensors"
 CODE_FILES = ("configuration_astromer.py", "feature_extraction_astromer.py", "modeling_astromer.py")
 # All of a checkpoint that is ever shared or fetched, beside the pictures that its card shows.
@@ -57,7 +59,7 @@ CHECKPOINT_FILES = (
     "preprocessor_config.json",
     WEIGHTS_FILE,
     "model-*-of-*.safetensors",
-    "model.safetensors.index.json",
+    INDEX_FILE,
     TEST_VECTOR_FILE,
     *CODE_FILES,
 )
@@ -78,8 +80,8 @@ AUTO_CLASSES = {
 TEST_VECTOR_TOLERANCE = 1e-3  # float32 on other hardware; a wrong weight or encoding gives 0.1 and more
 _PRIVATE = {
     "a token or key": re.compile(
-        rb"\b(?:hf_|api_org_|gh[opsu]_|glpat-|sk-)[A-Za-z0-9]{20,}|\bgithub_pat_\w{20,}|\bAKIA[0-9A-Z]{16}\b"
-        rb"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+        rb"\b(?:hf_|api_org_|gh[oprsu]_|sk-)[A-Za-z0-9]{20,}|\b(?:github_pat_|glpat-|sk-ant-|sk-proj-)[\w-]{20,}"
+        rb"|\bAKIA[0-9A-Z]{16}\b|-----BEGIN [A-Z ]*PRIVATE KEY-----|://[^\s/:@]+:[^\s/@]+@"
     ),
     "a home path": re.compile(
         rb"/(?:home|Users)/[\w.-]+|[A-Za-z]:\\+Users\\+[\w.-]+|(?<![\w/.-])"
@@ -267,7 +269,7 @@ def load_model(
     folder = Path(find_model(model, revision))
     try:
         loaded, feature_extractor = _load_folder(folder, auto_class, dtype)
-    except (OSError, TypeError, ValueError, RuntimeError, SafetensorError, StrictDataclassError) as error:
+    except (OSError, TypeError, LookupError, ValueError, RuntimeError, SafetensorError, StrictDataclassError) as error:
         message = " ".join(str(error).replace(str(folder), model).split())
         raise ModelError(f"{model} cannot be loaded as an ASTROMER model: {message}") from error
     loaded.name_or_path = model
@@ -289,12 +291,16 @@ def _load_folder(folder: Path, auto_class: Any, dtype: str) -> tuple[PreTrainedM
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     if config.model_type != "astromer":
         raise ValueError(f"its config.json describes a model of type {config.model_type!r}.")
-    if not any((folder / name).is_file() for name in (WEIGHTS_FILE, f"{WEIGHTS_FILE}.index.json")):
+    if not any((folder / name).is_file() for name in (WEIGHTS_FILE, INDEX_FILE)):
         pickles = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
         raise ValueError(
             f"it has no {WEIGHTS_FILE}{f' but {pickles[0]}' if pickles else ''}, and only safetensors are loaded, since a "
             "pickle can run code: save the model again with `save_pretrained`."
         )
+    if (index := folder / INDEX_FILE).is_file():
+        shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        if others := [name for name in sorted(shards) if not re.fullmatch(r"model-\d+-of-\d+\.safetensors", name)]:
+            raise ValueError(f"its {INDEX_FILE} must name files such as model-00001-of-00002.safetensors, got {others[0]}.")
     if auto_class is None:
         architecture = next(iter(config.architectures or []), None)
         if architecture not in AUTO_CLASSES:
@@ -307,23 +313,15 @@ def _load_folder(folder: Path, auto_class: Any, dtype: str) -> tuple[PreTrainedM
         use_safetensors=True,
         trust_remote_code=False,
         output_loading_info=True,
-        ignore_mismatched_sizes=True,  # refused below, with their names
     )
-    for kind in ("missing", "mismatched", "unexpected"):  # transformers fills up with random numbers, or leaves out
-        if keys := sorted(map(str, loading[f"{kind}_keys"])):
-            raise ValueError(f"its weights do not fit its config.json; {kind}: {_shorten(keys)}.")
-    if broken := [name for name, weights in model.named_parameters() if not weights.isfinite().all()]:
-        raise ValueError(f"its weights are not finite: {_shorten(broken)}. Download it again, or ask whoever trained it.")
+    if names := sorted(loading["missing_keys"]):  # of a head, which `from_pretrained` makes anew
+        raise ValueError(f"it has no weights of {names[0].split('.')[0]}, the head of {type(model).__name__}.")
     feature_extractor = None  # whoever embeds makes one of the model's window size
     if (folder / "preprocessor_config.json").is_file():
         feature_extractor = AutoFeatureExtractor.from_pretrained(folder, trust_remote_code=False)
         if not isinstance(feature_extractor, AstromerFeatureExtractor):
             raise ValueError(f"its preprocessor_config.json describes a {type(feature_extractor).__name__}.")
     return model.eval(), feature_extractor
-
-
-def _shorten(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
 
 
 # --- Test vectors ---
@@ -357,6 +355,8 @@ def check_test_vector(
     model: PreTrainedModel, feature_extractor: AstromerFeatureExtractor, saved: Mapping[str, np.ndarray]
 ) -> list[str]:
     """Where a model departs from its saved test vector; empty when nowhere."""
+    if missing := {"mjd", "mag", "pooler_output"} - saved.keys():
+        return [f"{', '.join(sorted(missing))} is missing in {TEST_VECTOR_FILE}: delete it, and a push makes another"]
     found = _run_test_vector(model, feature_extractor, saved["mjd"], saved["mag"])
     problems = []
     for name, expected in saved.items():
@@ -365,8 +365,23 @@ def check_test_vector(
         if name not in found or found[name].shape != expected.shape:
             problems.append(f"{name} of shape {expected.shape} is missing")
         elif not (departure := float(np.abs(found[name] - expected).max())) <= TEST_VECTOR_TOLERANCE:
-            problems.append(f"{name} departs by {departure:.2g}, more than {TEST_VECTOR_TOLERANCE:g}")
+            problems.append(
+                f"{name} departs by {departure:.2g}, more than {TEST_VECTOR_TOLERANCE:g}; of a model that was trained since, "
+                f"delete {TEST_VECTOR_FILE}"
+            )
     return problems
+
+
+def _check_saved_vector(model: PreTrainedModel, extractor: AstromerFeatureExtractor | None, file: Path) -> list[str]:
+    try:
+        saved = safetensors.numpy.load_file(file)
+    except SafetensorError as error:
+        return [f"{file.name} cannot be read ({error}): delete it, and a push makes another"]
+    return check_test_vector(model, extractor or _default_extractor(model), saved)
+
+
+def _default_extractor(model: PreTrainedModel) -> AstromerFeatureExtractor:
+    return AstromerFeatureExtractor(window_size=model.config.window_size)
 
 
 # --- Checking ---
@@ -391,21 +406,26 @@ class CheckReport:
 def check_checkpoint(model: str, revision: str | None = None) -> CheckReport:
     """Look at a checkpoint as whoever downloads it will: it loads, computes what it did, has a finished card and leaks nothing.
 
-    Of a folder, only what a push would share is looked at; of an id on the Hub, everything that is there.
+    What is looked into is what a push shares. Of other files, an id on the Hub must not have forbidden ones; those in a folder
+    are noted, as a push leaves them there.
 
     Raises:
         FileNotFoundError: there is no such checkpoint.
     """
     report = CheckReport()
     folder = Path(find_model(model, revision))
-    listed = list_names(folder)
-    if not Path(model).expanduser().is_dir():
-        official = OFFICIAL_CHECKPOINTS.get(model)
-        repo_id, revision = (model, revision) if official is None else (official.repo_id, official.revision)
-        with hub_errors(repo_id, revision):
-            listed = HfApi().list_repo_files(repo_id, revision=revision)
-        names = [name for name in listed if any(fnmatch.fnmatch(Path(name).name, pattern) for pattern in FORBIDDEN_FILES)]
-        report.add("no forbidden file", [f"{name} must not be in a shared checkpoint" for name in names])
+    is_local = Path(model).expanduser().is_dir()
+    listed = list_names(folder) if is_local else _list_repo(model, revision)
+    forbidden = [name for name in listed if any(fnmatch.fnmatch(Path(name).name, pattern) for pattern in FORBIDDEN_FILES)]
+    if is_local:
+        report.notes += [f"a push leaves out {name}" for name in sorted(forbidden)]
+    else:
+        report.add("no forbidden file", [f"{name} must not be in a shared checkpoint" for name in forbidden])
+        report.notes += [
+            f"its {name} is not this package's: read it before you load the model with trust_remote_code=True"
+            for name in CODE_FILES
+            if name in listed and (folder / name).read_bytes() != _packaged_code(name).read_bytes()
+        ]
     loaded = feature_extractor = None
     try:
         loaded, feature_extractor = load_model(str(folder))
@@ -417,21 +437,33 @@ def check_checkpoint(model: str, revision: str | None = None) -> CheckReport:
     if not (folder / TEST_VECTOR_FILE).is_file():
         report.notes.append("it has no saved test vector yet; a push adds one")
     elif loaded is not None:
-        extractor = feature_extractor or AstromerFeatureExtractor(window_size=loaded.config.window_size)
-        saved = safetensors.numpy.load_file(folder / TEST_VECTOR_FILE)
-        report.add("it computes its saved test vector", check_test_vector(loaded, extractor, saved))
-    report.add("nothing private in it", _find_private(_listed_files(folder, (*CHECKPOINT_FILES, *pictures))))
+        problems = _check_saved_vector(loaded, feature_extractor, folder / TEST_VECTOR_FILE)
+        report.add("it computes its saved test vector", problems)
+    files = _listed_files(folder, (*CHECKPOINT_FILES, *pictures))
+    report.add("nothing private in it", _find_private(files) + (_find_links(files) if is_local else []))
     return report
+
+
+def _list_repo(model: str, revision: str | None) -> list[str]:
+    """Every file of a model on the Hub."""
+    official = OFFICIAL_CHECKPOINTS.get(model)
+    repo_id, revision = (model, revision) if official is None else (official.repo_id, official.revision)
+    with hub_errors(repo_id, revision):
+        return HfApi().list_repo_files(repo_id, revision=revision)
 
 
 def check_dataset(folder: Path) -> CheckReport:
     """Look at a prepared dataset before it is shared: card, columns of every shard, nothing private."""
     report = CheckReport()
     shards = [path for split in SPLITS for path in sorted(folder.glob(f"{split}-*.parquet"))]
-    wrong = [path.name for path in shards if not pq.read_schema(path).equals(PREPARED_SCHEMA)]
+    try:
+        wrong = [path.name for path in shards if not pq.read_schema(path).equals(PREPARED_SCHEMA)]
+    except pa.ArrowInvalid as error:
+        raise ModelError(f"A shard of {folder} cannot be read, prepare it again: {' '.join(str(error).split())}") from error
     report.add(f"{len(shards)} shards have the columns of a prepared dataset", [f"{name} has others" for name in wrong])
     report.add("the card is finished", check_dataset_card(folder / CARD_FILE))
-    report.add("nothing private in it", _find_private(_listed_files(folder, DATASET_FILES)))
+    files = _listed_files(folder, DATASET_FILES)
+    report.add("nothing private in it", _find_private(files) + _find_links(files))
     return report
 
 
@@ -444,25 +476,38 @@ def _check_card_of(folder: Path, beside: Collection[str]) -> tuple[list[str], li
         return [" ".join(str(error).split())], []
 
 
-def _listed_files(folder: Path, patterns: Sequence[str]) -> dict[str, Path | bytes]:
+def _listed_files(folder: Path, patterns: Sequence[str]) -> dict[str, Path]:
     """The files directly in a folder that match."""
     return {path.name: path for pattern in patterns for path in sorted(folder.glob(pattern)) if path.is_file()}
 
 
+def _find_links(files: Mapping[str, Path]) -> list[str]:
+    """Links out of the folder: what they point to was not put there to be shared."""
+    return [
+        f"{name} is a link out of the folder, to {file.resolve()}: put the file itself there"
+        for name, file in files.items()
+        if file.resolve().parent != file.parent.resolve()
+    ]
+
+
 def _find_private(files: Mapping[str, Path | bytes]) -> list[str]:
-    """Where files hold a token, a key or the path of a home; numbers are not searched, the header of safetensors is."""
+    """Where files hold a token, a key or the path of a home."""
     problems = []
     for name, source in files.items():
-        content = source if isinstance(source, bytes) else source.read_bytes()
-        if name.endswith(".parquet"):
-            continue
-        if name.endswith(".safetensors"):
-            content = content[8 : 8 + int.from_bytes(content[:8], "little")]
+        content = _read_text(name, source)
         for what, pattern in _PRIVATE.items():
             if found := pattern.search(content):
                 shown = "" if what == "a token or key" else f", {found[0].decode(errors='replace')}"
                 problems.append(f"{name} has {what} in it{shown}")
     return problems
+
+
+def _read_text(name: str, source: Path | bytes) -> bytes:
+    """A file's bytes; of tables and tensors, not the numbers but what is written about them."""
+    if isinstance(source, Path) and name.endswith(".parquet"):
+        return repr(pq.read_metadata(source).metadata).encode()
+    content = source if isinstance(source, bytes) else source.read_bytes()
+    return content[8 : 8 + int.from_bytes(content[:8], "little")] if name.endswith(".safetensors") else content
 
 
 # --- Sharing ---
@@ -507,7 +552,7 @@ def push_checkpoint(
 
     Raises:
         ModelError: `check_checkpoint` found something; nothing was sent.
-        HubError: the Hub refused; nothing was committed.
+        HubError: the Hub refused; nothing was committed, unless the message has the commit that was then not tagged.
     """
     folder = Path(folder)
     report = check_checkpoint(str(folder))
@@ -554,9 +599,10 @@ def is_prepared_dataset(folder: str | Path) -> bool:
 
 def gather_checkpoint(folder: Path) -> dict[str, Path | bytes]:
     """What a push of a checkpoint shares, by name: files of the list, and from the package the code and what points to it."""
-    files = _listed_files(folder, (*CHECKPOINT_FILES, *_check_card_of(folder, ())[1]))
+    pictures = shown_pictures(load_card(folder / CARD_FILE).text)
+    files: dict[str, Path | bytes] = {**_listed_files(folder, (*CHECKPOINT_FILES, *pictures))}
     model, feature_extractor = load_model(str(folder))
-    extractor = feature_extractor or AstromerFeatureExtractor(window_size=model.config.window_size)
+    extractor = feature_extractor or _default_extractor(model)
     # Written here rather than by `register_for_auto_class`, which names one class, and has all later checkpoints copy code.
     config = json.loads((folder / "config.json").read_text(encoding="utf-8")) | {"auto_map": AUTO_MAP}
     preprocessor = extractor.to_dict() | {
@@ -564,11 +610,14 @@ def gather_checkpoint(folder: Path) -> dict[str, Path | bytes]:
     }
     files["config.json"] = _as_json(config)
     files["preprocessor_config.json"] = _as_json(preprocessor)
-    for name in CODE_FILES:
-        files[name] = Path(__file__).with_name(name)
+    files |= {name: _packaged_code(name) for name in CODE_FILES}
     if TEST_VECTOR_FILE not in files:
         files[TEST_VECTOR_FILE] = safetensors.numpy.save(make_test_vector(model, extractor))
     return files
+
+
+def _packaged_code(name: str) -> Path:
+    return Path(__file__).with_name(name)
 
 
 def _as_json(content: Mapping[str, Any]) -> bytes:
@@ -595,6 +644,7 @@ def _push(
     """Commit files on top of what the repository has now; a change by somebody else meanwhile is an error, not overwritten."""
     api = HfApi(token=token, library_name="astromer-hf")
     operations = [CommitOperationAdd(name, source) for name, source in sorted(files.items())]
+    commit = None
     try:
         with hub_errors(repo_id, revision):
             validate_repo_id(repo_id)
@@ -622,7 +672,8 @@ def _push(
             if tag is not None:
                 api.create_tag(repo_id, tag=tag, revision=commit.oid, repo_type=kind)
     except HubError as error:
-        raise HubError(f"The Hub did not take {repo_id}: {error}") from error.__cause__
+        what = repo_id if commit is None else f"the tag {tag} of the commit {commit.oid} that it has now"
+        raise HubError(f"The Hub did not take {what}: {error}") from error.__cause__
     return Pushed(commit, repo_id, tuple(sorted(files)), bool(info.private), commit.pr_url)
 
 

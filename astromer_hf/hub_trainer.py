@@ -6,6 +6,7 @@ pickle of all arguments, `hub_token` among them, and a card for somebody to fini
 `model_card.py`; after it training scripts: `HubTrainer` in place of `Trainer`, with what the card has to say.
 """
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from huggingface_hub import HfApi
 from transformers import Trainer
 from transformers.trainer_utils import HubStrategy
 
-from .hub import Pushed, hub_errors, push_checkpoint
+from .hub import HubError, ModelError, Pushed, hub_errors, push_checkpoint
 from .model_card import CARD_FILE, CardFacts, is_placeholder, update_results, write_card
+
+logger = logging.getLogger(__name__)
 
 RESULTS_FILE = "test_results.json"  # what `trainer.save_metrics("test", ...)` writes
 
@@ -100,7 +103,10 @@ class HubTrainer(Trainer):
         card = Path(checkpoint_folder, CARD_FILE)
         if is_placeholder(card):
             write_card(card.parent, self._facts())
-        self._share(card.parent, f"Training in progress, step {self.state.global_step}")
+        try:
+            self._share(card.parent, f"Training in progress, step {self.state.global_step}")
+        except (HubError, ModelError) as error:  # training goes on, and the next save is shared
+            logger.warning("step %d was not shared: %s", self.state.global_step, error)
 
     def _share(self, folder: Path, message: str | None, token: str | None = None, revision: str | None = None) -> Pushed:
         assert self.hub_model_id is not None

@@ -13,7 +13,7 @@ import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, Self, cast
 
 import torch
 from torch import nn
@@ -411,6 +411,60 @@ class AstromerPreTrainedModel(PreTrainedModel):
     _can_compile_fullgraph = True
     _can_record_outputs = {"hidden_states": AstromerLayer, "attentions": AstromerAttention}
 
+    def post_init(self) -> None:
+        """transformers' own; and heads that this model does not have are left behind in a checkpoint without a word."""
+        super().post_init()
+        absent = (head for head in ("decoder", "classifier") if not hasattr(self, head))
+        self._keys_to_ignore_on_load_unexpected = {rf"^{head}" for head in absent}
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: Any,
+        *args: Any,
+        use_safetensors: bool | None = True,
+        ignore_mismatched_sizes: bool = False,
+        output_loading_info: bool = False,
+        **kwargs: Any,
+    ) -> Self:
+        """transformers' `from_pretrained`, in which a damaged checkpoint is an error and not filled up with random numbers.
+
+        Every weight of the encoder, and of a head that the checkpoint has, must be the checkpoint's own. A head of which it has
+        nothing is a new one. `use_safetensors` is on, since a pickle can run code.
+
+        Raises:
+            ValueError: weights are missing, unexpected, misshapen (unless `ignore_mismatched_sizes`) or not finite.
+        """
+        model, loading = cast(
+            Any,
+            super().from_pretrained(
+                pretrained_model_name_or_path,
+                *args,
+                use_safetensors=use_safetensors,
+                ignore_mismatched_sizes=True,  # refused below, with their names
+                output_loading_info=True,
+                **kwargs,
+            ),
+        )
+        children = [] if model.base_model is model else [name for name, _ in model.named_children()]
+        head = tuple(f"{name}." for name in children if name != cls.base_model_prefix)
+        head_is_new = {name for name in model.state_dict() if name.startswith(head)} <= set(loading["missing_keys"])
+        faults = {
+            kind: [name for name in loading[f"{kind}_keys"] if not (head_is_new and name.startswith(head))]
+            for kind in ("missing", "unexpected")
+        }
+        if not ignore_mismatched_sizes:
+            faults["misshapen"] = [f"{name} {tuple(found)} for {tuple(own)}" for name, found, own in loading["mismatched_keys"]]
+        loaded = [(name, weights) for name, weights in model.named_parameters() if not weights.is_meta]
+        faults["not finite"] = [name for name, weights in loaded if not weights.isfinite().all()]
+        for kind, names in faults.items():
+            if names:
+                raise ValueError(
+                    f"The weights of {pretrained_model_name_or_path} are damaged, or its config.json is another model's; "
+                    f"{kind}: {', '.join(sorted(names)[:3])}{' ...' * (len(names) > 3)}. Download it again, or save it anew."
+                )
+        return (model, loading) if output_loading_info else model  # type: ignore[return-value]  # as transformers does
+
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
@@ -429,9 +483,6 @@ class AstromerPreTrainedModel(PreTrainedModel):
 
 class AstromerModel(AstromerPreTrainedModel):
     """The ASTROMER encoder: embeddings of every observation (`last_hidden_state`) and of the window (`pooler_output`)."""
-
-    # What a bare encoder, or one with another head, leaves behind in a checkpoint.
-    _keys_to_ignore_on_load_unexpected = {r"^decoder", r"^classifier"}
 
     def __init__(self, config: AstromerConfig):
         super().__init__(config)

@@ -339,11 +339,11 @@ BAD_MODELS: dict[str, tuple[Callable[[Path], object], str]] = {
     "weights that are no safetensors": (edit_weights(lambda content: b"x" * 100), "cannot be loaded as an ASTROMER model"),
     "weights of another width": (
         edit_config(hidden_size=32),
-        "mismatched: ('embeddings.magnitude_embedding.bias', torch.Size([16])",
+        "misshapen: embeddings.magnitude_embedding.bias (16,) for (32,)",
     ),
     "weights of fewer layers": (edit_config(num_hidden_layers=3), "missing: layers.2."),
     "weights of more layers": (edit_config(num_hidden_layers=1), "unexpected: model.layers.1."),
-    "weights that are not numbers": (spoil_numbers, "its weights are not finite: layers.0.mlp.fc2.bias"),
+    "weights that are not numbers": (spoil_numbers, "not finite: layers.0.mlp.fc2.bias"),
     "another feature extractor": (
         lambda folder: (folder / "preprocessor_config.json").write_text('{"feature_extractor_type": "ViTFeatureExtractor"}'),
         "preprocessor_config.json",

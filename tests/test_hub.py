@@ -251,6 +251,14 @@ def test_a_tag_that_is_there_stops_the_push_before_it_commits(tiny, client, hub)
     assert len(hub.repo("astromer/tagged").files) == 2
 
 
+def test_a_tag_that_fails_after_the_commit_says_that_the_commit_is_there(tiny, client, hub):
+    hub.fail("POST", "/api/models/astromer/untagged/tag/")
+    error = push(client, tiny, "astromer/untagged", "--tag", "v1")
+    commit = hub.repo("astromer/untagged").refs["refs/heads/main"]
+    assert f"The Hub did not take the tag v1 of the commit {commit} that it has now: it fails at the moment (503)" in error
+    assert hub.list_files("astromer/untagged") == sorted([".gitattributes", *SHARED])
+
+
 def test_an_id_is_checked_as_a_folder_is(pushed_macho, client, hub):
     status, output, errors = client(hub_client.command, "check", "astromer/macho", "--revision", "v1.0")
     assert (status, errors) == (0, "")
@@ -261,9 +269,11 @@ def test_an_id_is_checked_as_a_folder_is(pushed_macho, client, hub):
         "ok: it computes its saved test vector",
         "ok: nothing private in it",
     ]
-    client(hub_client.commit, "astromer/careless", {"config.json": b"{}", "training_args.bin": b"x", "sub/.env": b"x"}, ADA)
-    status, _, errors = client(hub_client.command, "check", "astromer/careless")
+    files = {"config.json": b"{}", "training_args.bin": b"x", "sub/.env": b"x", "modeling_astromer.py": b"import evil"}
+    client(hub_client.commit, "astromer/careless", files, ADA)
+    status, output, errors = client(hub_client.command, "check", "astromer/careless")
     assert status == 1
+    assert "note: its modeling_astromer.py is not this package's: read it before you load the model with trust" in output
     for name in ("training_args.bin", "sub/.env"):
         assert f"{name} must not be in a shared checkpoint" in errors
 
@@ -520,6 +530,16 @@ def pickle_weights(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
 
 
+def shard_outside(folder: Path) -> None:
+    """Weights in several files, of which one lies elsewhere."""
+    AstromerForMaskedReconstruction.from_pretrained(folder).save_pretrained(folder, max_shard_size="4KB")
+    index = folder / "model.safetensors.index.json"
+    name = "model-00001-of-"
+    shard = next(folder.glob(f"{name}*"))
+    shard.rename(folder.parent / shard.name)
+    index.write_text(index.read_text().replace(name, f"../{name}"))
+
+
 def edit_config(**fields: Any) -> Callable[[Path], None]:
     def apply(folder: Path) -> None:
         config = json.loads((folder / "config.json").read_text())
@@ -533,13 +553,22 @@ UNFIT: dict[str, tuple[Callable[[Path], Any], str]] = {
     "unexpected": (edit_weights(lambda weights: weights.update(extra=torch.ones(2))), "unexpected: extra"),
     "misshaped": (
         edit_weights(lambda weights: weights.update({"decoder.bias": torch.ones(2)})),
-        r"mismatched: \('decoder.bias'",
+        r"misshapen: decoder.bias \(2,\)",
     ),
     "not finite": (edit_weights(lambda weights: weights["decoder.bias"].fill_(np.nan)), "not finite: decoder.bias"),
     "a pickle": (pickle_weights, "no model.safetensors but pytorch_model.bin, and only safetensors are loaded"),
+    "a shard elsewhere": (shard_outside, r"must name files such as .*, got \.\./model-00001"),
+    "an index of nothing": (
+        lambda folder: (folder / "model.safetensors.index.json").write_text("{}"),
+        "'weight_map'",
+    ),
     "code of its own": (
         edit_config(model_type="another", auto_map={"AutoConfig": "evil.Config"}),
         "custom code which must be executed",
+    ),
+    "no head": (
+        edit_weights(lambda weights: [weights.pop(name) for name in list(weights) if name.startswith("decoder")]),
+        "it has no weights of decoder, the head of AstromerForMaskedReconstruction",
     ),
     "no architecture": (edit_config(architectures=None), "`architectures` of its config.json must name .*, got None"),
 }
@@ -560,6 +589,8 @@ def test_a_pickle_on_the_hub_is_refused_with_one_line(tiny, client, tmp_path):
     message = client(hub_client.load_error, "astromer/pickle")
     assert "it has no model.safetensors, and only safetensors are loaded, since a pickle can run code" in message
     assert "\n" not in message
+    with pytest.raises(OSError, match=r"does not appear to have a file named model\.safetensors"):  # transformers' own words
+        client(hub_client.digest_of_weights, "astromer/pickle")
 
 
 def test_the_head_that_was_saved_is_the_head_that_is_loaded(tiny, tmp_path):
@@ -586,6 +617,24 @@ def spoil_test_vector(folder: Path) -> None:
     safetensors.numpy.save_file(vector, folder / TEST_VECTOR_FILE)
 
 
+def save_vector_without_outputs(folder: Path) -> None:
+    safetensors.numpy.save_file({"mjd": np.arange(9.0), "mag": np.ones(9)}, folder / TEST_VECTOR_FILE)
+
+
+def link_outside(name: str) -> Callable[[Path], None]:
+    def apply(folder: Path) -> None:
+        outside = (folder / name).rename(folder.parent / f"elsewhere_{name}")
+        (folder / name).symlink_to(outside)
+
+    return apply
+
+
+def show_a_linked_picture(folder: Path) -> None:
+    (folder.parent / "secret").write_text("password")
+    (folder / "stars.png").symlink_to(folder.parent / "secret")
+    add_to("README.md", "\n![stars](stars.png)")(folder)
+
+
 LEAKS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a token in the card": (add_to("README.md", "\nhf_" + "a" * 34), "README.md has a token or key in it$"),
     "a key in the card": (add_to("README.md", "\n-----BEGIN RSA PRIVATE KEY-----"), "README.md has a token or key in it"),
@@ -599,7 +648,16 @@ LEAKS: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "no card": (lambda folder: (folder / "README.md").unlink(), "there is no card|There is no card"),
     "an unfinished card": (add_to("README.md", "\nMore information needed"), "a placeholder was left in the text"),
-    "another test vector": (spoil_test_vector, r"pooler_output departs by 0\.01, more than 0\.001"),
+    "a password in an address": (add_to("README.md", "\nhttps://ada:pw@host.org/x"), "README.md has a token or key in it"),
+    "a key with dashes": (edit_config(key="sk-proj-" + "a-b_" * 8), "config.json has a token or key in it"),
+    "a linked configuration": (link_outside("config.json"), "config.json is a link out of the folder, to .*elsewhere_config"),
+    "a linked picture": (show_a_linked_picture, "stars.png is a link out of the folder, to .*secret: put the file itself"),
+    "another test vector": (spoil_test_vector, r"pooler_output departs by 0\.01, more than 0\.001; .*delete test_vector"),
+    "a test vector without outputs": (save_vector_without_outputs, "pooler_output is missing in test_vector"),
+    "a test vector that is none": (
+        lambda folder: (folder / TEST_VECTOR_FILE).write_bytes(b"none"),
+        "test_vector.safetensors cannot be read .*: delete it",
+    ),
 }
 
 
@@ -622,6 +680,33 @@ def test_a_test_vector_tells_other_weights_and_other_windows_apart(tiny):
     save_tiny(tiny)
     AstromerFeatureExtractor(window_size=11).save_pretrained(tiny)
     assert any("is missing" in problem for problem in check_checkpoint(str(tiny)).problems)
+
+
+def test_private_files_beside_a_checkpoint_are_noted_since_a_push_leaves_them_there(tiny):
+    for name in ("training_args.bin", ".env"):
+        (tiny / name).write_text("secret")
+    report = check_checkpoint(str(tiny))
+    assert report.problems == []
+    assert report.notes[:2] == ["a push leaves out .env", "a push leaves out training_args.bin"]
+
+
+def test_shards_that_are_links_or_say_where_they_were_made_or_are_none_are_not_ready(tmp_path):
+    table = tmp_path / "simulated.parquet"
+    pq.write_table(to_table(simulate_light_curves(30)).drop_columns("period_days"), table)
+    prepare_datasets([(table, Survey("simulated"))], tmp_path)
+    folder = tmp_path / "simulated"
+    shard = next(folder.glob("test-*.parquet"))
+    rows = pq.read_table(shard)
+    pq.write_table(rows.replace_schema_metadata({"from": "/home/ada/data"}), shard)
+    assert check_dataset(folder).problems == [f"nothing private in it: {shard.name} has a home path in it, /home/ada"]
+    shard.rename(tmp_path / "elsewhere.parquet")
+    pq.write_table(rows, tmp_path / "elsewhere.parquet")
+    shard.symlink_to(tmp_path / "elsewhere.parquet")
+    assert [problem for problem in check_dataset(folder).problems if "is a link out of the folder" in problem]
+    shard.unlink()
+    shard.write_bytes(b"no parquet")
+    with pytest.raises(ModelError, match=f"A shard of {folder} cannot be read, prepare it again"):
+        check_dataset(folder)
 
 
 def test_a_dataset_with_other_columns_or_without_its_card_is_not_ready(tmp_path):

@@ -89,6 +89,14 @@ def test_a_push_at_every_save_shares_no_more_than_one_at_the_end(base, client, h
     assert not [name for name in shared if name.endswith((".pt", ".bin", ".pth")) or name.startswith("trainer")]
 
 
+def test_a_save_that_the_hub_does_not_take_stops_no_training(base, client, hub, tmp_path):
+    hub.fail("POST", "/api/models/astromer/interrupted/commit/")
+    client(hub_client.fine_tune, base, tmp_path / "run", "astromer/interrupted", ADA, hub_strategy="every_save")
+    assert [title for title in hub.repo("astromer/interrupted").titles.values() if title.startswith("Training")] == [
+        "Training in progress, step 2"
+    ]
+
+
 @pytest.mark.parametrize("strategy", ["checkpoint", "all_checkpoints"])
 def test_optimizer_states_are_not_pushed_on_request_either(tmp_path, strategy):
     model = AstromerForMaskedReconstruction(AstromerConfig(**TINY))

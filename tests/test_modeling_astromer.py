@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import TINY, TINY_EXTENDED
+from safetensors.torch import load_file, save_file
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import (
     AutoConfig,
@@ -512,6 +513,72 @@ def test_heads_are_put_on_an_encoder_saved_alone(tiny_config: AstromerConfig, in
     encoder.save_pretrained(tmp_path)
     model = AstromerForMaskedReconstruction.from_pretrained(tmp_path)
     assert_same_outputs(outputs_of(model.model, inputs), outputs_of(encoder, inputs), rtol=0, atol=0)
+
+
+def edit_weights(folder: Path, **edits: torch.Tensor | None) -> None:
+    """Replace, add or (None) remove weights of a saved model; `__` stands for a dot."""
+    weights = load_file(folder / "model.safetensors")
+    for name, tensor in edits.items():
+        weights[name.replace("__", ".")] = tensor
+    save_file({name: tensor for name, tensor in weights.items() if tensor is not None}, folder / "model.safetensors")
+
+
+DAMAGES: dict[str, tuple[dict[str, torch.Tensor | None], str]] = {
+    "missing in the encoder": ({"model__layers__0__mlp__fc1__bias": None}, "missing: .*layers.0.mlp.fc1.bias"),
+    "missing in the head": ({"decoder__bias": None}, "missing: decoder.bias"),
+    "unexpected": ({"extra": torch.ones(2)}, "unexpected: extra"),
+    "unexpected in the encoder": ({"model__mask": torch.ones(2)}, "unexpected: model.mask"),
+    "unexpected in the head": ({"decoder__scale": torch.ones(2)}, "unexpected: decoder.scale"),
+    "misshapen": ({"decoder__bias": torch.ones(2)}, r"misshapen: decoder.bias \(2,\) for \(1,\)"),
+    "not a number": ({"decoder__bias": torch.full((1,), math.nan)}, "not finite: decoder.bias"),
+    "infinite in the encoder": ({"model__layers__0__mlp__fc1__bias": torch.full((8,), math.inf)}, "not finite: .*layers.0"),
+}
+
+
+@pytest.mark.parametrize(("damage", "message"), DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_checkpoint_is_an_error_and_not_filled_up(tmp_path: Path, damage: dict[str, torch.Tensor], message: str):
+    AstromerForMaskedReconstruction(AstromerConfig(**TINY)).save_pretrained(tmp_path)
+    edit_weights(tmp_path, **damage)
+    with pytest.raises(ValueError, match=f"The weights of {tmp_path} are damaged, or .*{message}") as error:
+        AutoModelForPreTraining.from_pretrained(tmp_path)
+    assert "\n" not in str(error.value)
+    if not any(name.startswith("decoder") for name in damage):
+        for auto_class in (AutoModel, AutoModelForSequenceClassification):
+            with pytest.raises(ValueError, match="are damaged"):
+                auto_class.from_pretrained(tmp_path)
+    else:  # a head that is not wanted is not looked at
+        AutoModel.from_pretrained(tmp_path)
+        AutoModelForSequenceClassification.from_pretrained(tmp_path)
+
+
+def test_weights_of_an_option_that_the_configuration_does_not_have_are_unexpected(tmp_path: Path):
+    config = AstromerConfig(**TINY, num_labels=3, classifier_hidden_sizes=[8], use_weighted_layer_sum=True)
+    AstromerForSequenceClassification(config).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"unexpected: classifier\.layer_weights"):
+        AutoModelForSequenceClassification.from_pretrained(tmp_path, use_weighted_layer_sum=False)
+
+
+def test_another_head_or_another_number_of_classes_is_made_anew_on_request(tmp_path: Path):
+    config = AstromerConfig(**TINY, num_labels=3, classifier_head="lstm", classifier_lstm_sizes=[4])
+    AstromerForSequenceClassification(config).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"misshapen: classifier\.head\.output"):
+        AutoModelForSequenceClassification.from_pretrained(tmp_path, num_labels=5)
+    model, info = AutoModelForSequenceClassification.from_pretrained(
+        tmp_path, num_labels=5, ignore_mismatched_sizes=True, output_loading_info=True
+    )
+    assert {name for name, _, _ in info["mismatched_keys"]} == {"classifier.head.output.weight", "classifier.head.output.bias"}
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path, classifier_head="linear")
+    assert type(model.classifier.head).__name__ == "AstromerMLPHead"
+
+
+def test_a_pickle_is_loaded_by_nobody_who_does_not_ask_for_it(tmp_path: Path):
+    AstromerModel(AstromerConfig(**TINY)).save_pretrained(tmp_path)
+    torch.save(load_file(tmp_path / "model.safetensors"), tmp_path / "pytorch_model.bin")
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(OSError, match=r"no file named model\.safetensors found") as error:
+        AutoModel.from_pretrained(tmp_path)
+    assert "\n" not in str(error.value)
+    AutoModel.from_pretrained(tmp_path, use_safetensors=False)
 
 
 def test_weights_start_xavier_uniform_as_in_keras():
