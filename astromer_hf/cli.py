@@ -207,7 +207,7 @@ def run_few_shot(args: argparse.Namespace) -> None:
     from .embedding import default_model_folder
     from .few_shot import Recipe
     from .plots import plot_confusion_matrix
-    from .table_classifier import teach_classifier
+    from .table_classifier import SMALL_MLP, teach_classifier
 
     if args.output.exists() and (not args.output.is_dir() or any(args.output.iterdir())):
         raise FileExistsError(f"{args.output} exists already: name a new or empty folder.")
@@ -222,8 +222,8 @@ def run_few_shot(args: argparse.Namespace) -> None:
         max_per_class=args.max_per_class,
         drop_rare_classes=args.drop_rare_classes,
         balance_classes=args.balance_classes,
-        head={"classifier_head": args.head, "classifier_pooling": "mean" if args.head == "lstm" else "mean_std"},
-        recipe=Recipe(max_epochs=args.max_epochs),
+        head=SMALL_MLP | {"classifier_head": args.head},
+        recipe=Recipe(learning_rate=3e-4, max_epochs=args.max_epochs),
         batch_size=args.batch_size,
         seed=args.seed,
     )

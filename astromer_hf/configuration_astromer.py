@@ -64,6 +64,8 @@ class AstromerConfig(PreTrainedConfig):
             Sect. 4.4).
         classifier_pooling (`"mean"` or `"mean_std"`, defaults to `"mean"`): What the perceptron and the linear layer see of a
             window's observations: the mean of their embeddings, as in the paper, or their standard deviation as well.
+        classifier_batch_norm (`bool`, defaults to `False`): Standardise each pooled feature by its mean and variance over the
+            training windows before the perceptron or the linear layer, as is usual on frozen features (He et al. 2022, MAE).
         classifier_hidden_sizes (`list[int]`, defaults to `[1024, 512, 256]`): Widths of the perceptron's hidden layers.
         classifier_lstm_sizes (`list[int]`, defaults to `[256, 256]`): Widths of the LSTM's layers.
         classifier_dropout (`float`, defaults to 0.0): Dropout after each hidden layer of the head; 0.3 in the paper's LSTM.
@@ -100,6 +102,7 @@ class AstromerConfig(PreTrainedConfig):
     reconstruction_loss: Literal["rmse", "relative"] = "rmse"
     classifier_head: Literal["mlp", "linear", "lstm"] = "mlp"
     classifier_pooling: Literal["mean", "mean_std"] = "mean"
+    classifier_batch_norm: bool = False
     classifier_hidden_sizes: list[int] | tuple[int, ...] = (1024, 512, 256)
     classifier_lstm_sizes: list[int] | tuple[int, ...] = (256, 256)
     classifier_dropout: float | int = 0.0

@@ -629,6 +629,7 @@ class AstromerMLPHead(nn.Module):
         super().__init__()
         hidden_sizes = [] if config.classifier_head == "linear" else config.classifier_hidden_sizes
         pooled_size = config.hidden_size * (2 if config.classifier_pooling == "mean_std" else 1)
+        self.batch_norm = nn.BatchNorm1d(pooled_size, affine=False) if config.classifier_batch_norm else None
         widths = [pooled_size, *hidden_sizes]
         blocks = [
             nn.Sequential(nn.Linear(wide, narrow), nn.ReLU(), nn.Dropout(config.classifier_dropout))
@@ -638,6 +639,9 @@ class AstromerMLPHead(nn.Module):
 
     def forward(self, pooled: torch.Tensor) -> torch.Tensor:
         """Logits (B, num_labels) for `pooled` (B, D), or (B, 2D) with standard deviations."""
+        if (norm := self.batch_norm) is not None:
+            by_batch = self.training and len(pooled) > 1  # a single window has no variance of its own
+            pooled = nn.functional.batch_norm(pooled, norm.running_mean, norm.running_var, training=by_batch, eps=norm.eps)
         return self.layers(pooled)
 
 

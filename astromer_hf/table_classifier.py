@@ -30,6 +30,15 @@ from .labelled_light_curves import load_labelled
 from .modeling_astromer import AstromerForSequenceClassification, AstromerModel
 from .training import balanced_class_weights
 
+# The head that did best on frozen embeddings of few light curves: few weights, much dropout, standardised features.
+SMALL_MLP: dict[str, Any] = {
+    "classifier_head": "mlp",
+    "classifier_hidden_sizes": [256],
+    "classifier_pooling": "mean_std",
+    "classifier_batch_norm": True,
+    "classifier_dropout": 0.5,
+}
+
 
 @dataclass(frozen=True)
 class TaughtClassifier:
@@ -84,8 +93,8 @@ def teach_classifier(
         max_per_class: training light curves of a class at the most, chosen at random.
         drop_rare_classes: leave rare classes out instead of refusing them.
         balance_classes: let every class count the same in the loss.
-        head: fields of `AstromerConfig` that choose the head; a perceptron on means and deviations by default.
-        recipe: of the training.
+        head: fields of `AstromerConfig` that choose the head; `SMALL_MLP` by default.
+        recipe: of the training; for `SMALL_MLP` by default.
         batch_size: windows a forward pass of the encoder.
         seed: of the splits, the sample and the training.
 
@@ -101,7 +110,7 @@ def teach_classifier(
     draw = Draw(np.sort(train), labelled.members("validation"), labelled.members("test"))
 
     curves = LabelledCurves(labelled.curves, ids, classes, np.isin(np.arange(len(labelled)), draw.test))
-    head = {"classifier_pooling": "mean_std"} if head is None else head
+    head = SMALL_MLP if head is None else head
     model = build_classifier(encoder.config, classes, seed, **head)
     model.model.load_state_dict(encoder.state_dict())
     needed = np.concatenate((draw.labelled, draw.test))
@@ -109,7 +118,7 @@ def teach_classifier(
         encoder, curves, needed, with_observations=model.config.classifier_head == "lstm", batch_size=batch_size
     )
     weights = balanced_class_weights(ids[draw.train], len(classes)) if balance_classes else None
-    outcome = train_head(model, states, ids, draw, recipe or Recipe(), seed, weights)
+    outcome = train_head(model, states, ids, draw, recipe or Recipe(learning_rate=3e-4), seed, weights)
 
     true, predicted = ids[draw.test], outcome.probabilities.argmax(1)
     return TaughtClassifier(

@@ -52,6 +52,7 @@ from astromer_hf.hand_crafted_features import extract_features, random_forest
 from astromer_hf.hub import load_encoder, load_model
 from astromer_hf.lstm_baseline import LightCurveLSTMForSequenceClassification
 from astromer_hf.plots import plot_confusion_matrix, plot_few_shot, plot_learning_curves
+from astromer_hf.table_classifier import SMALL_MLP
 from astromer_hf.training import load_split
 
 SURVEYS = ("crts_css", "asas_acvs", "sss_catalina_south")
@@ -171,6 +172,7 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
         SystemExit: two models have the same name.
     """
     heads = Recipe(max_epochs=args.max_epochs)
+    small = replace(heads, learning_rate=3e-4)
     # A step of an LSTM costs as much as one of the encoder, so that steps and not epochs are what they get the same of.
     sequences = Recipe(batch_size=16, max_steps=args.max_steps, patience=15, bf16=args.bf16)
     along = replace(sequences, learning_rate=1e-4, max_steps=max(args.max_steps // 2, 1), patience=5)
@@ -259,6 +261,7 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
             Method(f"{source.name}: MLP", head(source, heads), source.weights),
             Method(f"{source.name}: MLP, layer-skip", head(source, heads, use_weighted_layer_sum=True), source.weights),
             Method(f"{source.name}: MLP, means and deviations", head(source, heads, **DEVIATIONS), source.weights),
+            Method(f"{source.name}: small MLP, standardised", head(source, small, **SMALL_MLP), source.weights),
         ]
     ours = encoders[:1]
     for source in ours:

@@ -713,6 +713,7 @@ HEADS = [
     pytest.param({"classifier_hidden_sizes": [8, 6]}, id="mlp"),
     pytest.param({"classifier_head": "linear"}, id="linear"),
     pytest.param({"classifier_head": "linear", "classifier_pooling": "mean_std"}, id="mean and deviation"),
+    pytest.param({"classifier_hidden_sizes": [8], "classifier_batch_norm": True}, id="batch norm"),
     pytest.param({"classifier_head": "lstm", "classifier_lstm_sizes": [8, 6]}, id="lstm"),
     pytest.param({"use_weighted_layer_sum": True}, id="layer-skip pooling"),
 ]
@@ -821,6 +822,21 @@ def test_a_head_may_see_the_deviations_of_embeddings_beside_their_means(inputs: 
     with torch.no_grad():
         # The root has a floor, so that a window of one observation has a gradient.
         torch.testing.assert_close(outputs_of(model, inputs)["logits"], model.classifier.head(pooled), rtol=1e-3, atol=1e-4)
+
+
+def test_batch_norm_standardises_pooled_features_by_those_seen_in_training(inputs: Batch):
+    config = AstromerConfig(**TINY, classifier_head="linear", classifier_batch_norm=True)
+    model = build(AstromerForSequenceClassification, config, num_labels=3)
+    head = model.classifier.head.train()
+    pooled = outputs_of(model.model, inputs)["pooler_output"]
+    with torch.no_grad():
+        standardised = (pooled - pooled.mean(0)) / (pooled.var(0, correction=0) + 1e-5).sqrt()
+        torch.testing.assert_close(head(pooled), head.layers(standardised), rtol=1e-4, atol=1e-4)
+        for _ in range(200):
+            head(pooled)
+        unbiased = (pooled - pooled.mean(0)) / (pooled.var(0) + 1e-5).sqrt()
+        torch.testing.assert_close(head.eval()(pooled), head.layers(unbiased), rtol=1e-3, atol=1e-3)
+        assert head.train()(pooled[:1]).isfinite().all()  # by what was seen before
 
 
 def test_layer_skip_pooling_mixes_the_input_embedding_and_every_block(inputs: Batch):
