@@ -11,6 +11,7 @@ from itertools import cycle
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 from numpy.typing import ArrayLike
 from sklearn.decomposition import PCA
 from sklearn.metrics import ConfusionMatrixDisplay
@@ -141,16 +142,20 @@ def plot_learning_curves(curves: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> F
 
 def plot_few_shot(scores: Mapping[str, Mapping[int, Sequence[float]]], *, score_name: str = "macro-F1") -> Figure:
     """A score against labelled samples a class, with a band of one standard deviation: method -> samples -> scores of seeds."""
-    figure = Figure(figsize=(6, 4), layout="constrained")
+    figure = Figure(figsize=(9, 5), layout="constrained")
     axes = figure.subplots()
-    for (method, by_samples), color, marker in zip(scores.items(), cycle(COLORS), cycle(MARKERS)):
+    styles = cycle([(color, marker, line) for line in ("-", "--", ":") for color, marker in zip(COLORS, MARKERS, strict=True)])
+    for (method, by_samples), (color, marker, line) in zip(scores.items(), styles, strict=False):
         samples = np.array(sorted(by_samples))
         mean = np.array([np.mean(by_samples[count]) for count in samples])
         spread = np.array([np.std(by_samples[count]) for count in samples])
-        axes.plot(samples, mean, color=color, marker=marker, label=method)
-        axes.fill_between(samples, mean - spread, mean + spread, color=color, alpha=0.2, linewidth=0)
+        axes.plot(samples, mean, color=color, marker=marker, linestyle=line, label=method)
+        axes.fill_between(samples, mean - spread, mean + spread, color=color, alpha=0.15, linewidth=0)
     axes.set(xlabel="labelled samples a class", ylabel=score_name, xscale="log")
-    axes.legend()
+    drawn = sorted({count for by_samples in scores.values() for count in by_samples})
+    axes.set_xticks(drawn, labels=map(str, drawn))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
@@ -159,7 +164,7 @@ def plot_confusion_matrix(true_labels: Sequence[str], predicted_labels: Sequence
     figure = Figure(figsize=(6, 5.5), layout="constrained")
     axes = figure.subplots()
     ConfusionMatrixDisplay.from_predictions(
-        true_labels, predicted_labels, normalize="true", values_format=".0%", cmap="cividis", ax=axes, xticks_rotation=45
+        true_labels, predicted_labels, normalize="true", values_format=".0%", cmap="cividis", ax=axes, xticks_rotation="vertical"
     )
     return figure
 

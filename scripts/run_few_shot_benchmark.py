@@ -380,7 +380,7 @@ def describe_scores(mean: float, deviation: float, count: float) -> str:
 
 
 def draw_pictures(runs: pd.DataFrame, output: Path, order: Sequence[str]) -> Iterator[Path]:
-    """Scores against samples a class (Fig. 9), learning curves (Fig. 11) and confusion matrices (Fig. 12)."""
+    """Scores against samples a class (Fig. 9), learning curves (Fig. 11), the best model's confusion matrix (Fig. 12)."""
     for survey, rows in runs.groupby("survey", sort=False):
         scores = {
             method: {count: list(group["macro_f1"]) for count, group in part.groupby("samples_per_class")}
@@ -391,7 +391,8 @@ def draw_pictures(runs: pd.DataFrame, output: Path, order: Sequence[str]) -> Ite
         figure.axes[0].set_title(str(survey))
         yield save(figure, output / f"{survey}_scores.png")
         largest = rows[(rows["samples_per_class"] == rows["samples_per_class"].max()) & (rows["fold"] == 0)]
-        best = largest.loc[largest["macro_f1"].idxmax()]
+        of_models = largest[largest["weights"] != ""]
+        best = (of_models if len(of_models) else largest).sort_values("macro_f1").iloc[-1]
         classes = list(best["classes"])
         counts = np.array(best["confusion"]).reshape(len(classes), -1)
         true, predicted = (np.repeat(np.indices(counts.shape)[axis].ravel(), counts.ravel()) for axis in (0, 1))
