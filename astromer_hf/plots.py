@@ -163,9 +163,8 @@ def plot_confusion_matrix(true_labels: Sequence[str], predicted_labels: Sequence
     """Percentage of each true class that goes to each predicted class."""
     figure = Figure(figsize=(6, 5.5), layout="constrained")
     axes = figure.subplots()
-    ConfusionMatrixDisplay.from_predictions(
-        true_labels, predicted_labels, normalize="true", values_format=".0%", cmap="cividis", ax=axes, xticks_rotation="vertical"
-    )
+    style = {"values_format": ".0%", "cmap": "cividis", "xticks_rotation": "vertical"}
+    ConfusionMatrixDisplay.from_predictions(true_labels, predicted_labels, normalize="true", ax=axes, **style)
     return figure
 
 
