@@ -92,7 +92,14 @@ def test_every_method_runs_on_every_draw_and_stands_in_the_table(data, model, tm
         *(
             f"{name}: {method}"
             for name in ("tiny", "other")
-            for method in ("linear probe", "nearest neighbours", "MLP", "MLP, layer-skip", "MLP, means and deviations")
+            for method in (
+                "linear probe",
+                "nearest neighbours",
+                "MLP",
+                "MLP, layer-skip",
+                "MLP, means and deviations",
+                "small MLP, standardised",
+            )
         ),
         "tiny: embedding and features, random forest",
         "random encoder: MLP",
@@ -252,7 +259,7 @@ def test_a_model_whose_weights_do_not_fit_is_refused(data, model, tmp_path):
     weights = load_file(model / "model.safetensors")
     del weights[next(name for name in weights if name.startswith("model.layers"))]
     save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ValueError, match="do not fit"):
+    with pytest.raises(ValueError, match="missing: layers"):
         run(data, [model], tmp_path / "results", "--methods", "linear")
 
 
