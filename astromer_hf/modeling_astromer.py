@@ -169,13 +169,16 @@ class AstromerPeriodogram(nn.Module):
         orders = torch.arange(self.harmonics + 1, device=phases.device, dtype=phases.dtype)
         angles = 2 * math.pi * orders[:, None] * phases[:, :, None]  # (B, K, 1 + harmonics, L)
         waves = torch.cat((angles.cos(), angles[:, :, 1:].sin()), dim=2)
+        if waves.device.type != "mps":  # which has no float64: so that batch and padding do not show in the solution
+            waves, magnitudes = waves.double(), magnitudes.double()
         seen = waves * visible[:, None, None]
         penalties = 1e-3 + self.roughness_penalty * (torch.cat((orders, orders[1:])) / self.period_multiple).square()
         count = visible.sum(1).clamp(min=1)[:, None, None, None]
-        normal = torch.matmul(seen, waves.transpose(2, 3)) + count * penalties.diag()
-        solved = torch.linalg.solve(normal, torch.matmul(seen, magnitudes[:, None, :, None]))  # (B, K, 1 + 2·harmonics, 1)
-        fits = torch.matmul(solved.transpose(2, 3), waves).squeeze(2)
-        return solved[:, :, 1:, 0].unflatten(2, (2, self.harmonics)), fits
+        # Sums and not matrix products, whose rounding depends on the windows beside.
+        normal = (seen[:, :, :, None] * waves[:, :, None]).sum(-1) + count * penalties.diag()
+        solved = torch.linalg.solve(normal, (seen * magnitudes[:, None, None]).sum(-1))  # (B, K, 1 + 2·harmonics)
+        fits = (solved[..., None] * waves).sum(2)
+        return solved[:, :, 1:].unflatten(2, (2, self.harmonics)).float(), fits.float()
 
     def _peaks_of_bands(self, magnitudes: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
         """The grid numbers n (B, K) of the highest peaks of the K strongest bands; `steps` (B, L) is δ·t."""

@@ -379,7 +379,8 @@ def test_the_order_of_windows_does_not_matter(tiny_config: AstromerConfig, input
     shuffled = outputs_of(model, {name: values[order] for name, values in inputs.items()})
     assert_same_outputs(shuffled, {name: values[order] for name, values in outputs_of(model, inputs).items()})
     alone = outputs_of(model, {name: values[1:2] for name, values in inputs.items()})
-    assert_same_outputs(alone, {name: values[1:2] for name, values in outputs_of(model, inputs).items()})
+    # A matrix product of fewer rows rounds otherwise.
+    assert_same_outputs(alone, {name: values[1:2] for name, values in outputs_of(model, inputs).items()}, **SUMMED)
 
 
 @pytest.mark.parametrize("scheme", ["hidden", "additive"])
