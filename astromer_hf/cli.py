@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .hub import load_encoder
 
@@ -152,6 +152,11 @@ def add_model_arguments(parser: argparse.ArgumentParser, model_help: str, *, req
         parser.add_argument(f"--{role.replace('_', '-')}-column", metavar="NAME", help=f"the table's column for {role}")
 
 
+def table_options(args: argparse.Namespace) -> dict[str, Any]:
+    """How a table is read and run over, for `embed_table` and `classify_table`."""
+    return {"batch_size": args.batch_size, "columns": column_names(args), "show_progress": not args.quiet}
+
+
 def column_names(args: argparse.Namespace) -> dict[str, str | None]:
     """The columns that the command line names."""
     return {role: getattr(args, f"{role}_column") for role in COLUMN_ROLES}
@@ -187,15 +192,13 @@ def run_embed(args: argparse.Namespace) -> None:
         args.output,
         model,
         feature_extractor=feature_extractor,
-        batch_size=args.batch_size,
-        columns=column_names(args),
         level=args.level,
-        show_progress=not args.quiet,
         description={
             "model": args.model or DEFAULT_MODEL,
             "dtype": args.dtype,
             "masking_scheme": model.config.masking_scheme,
         },
+        **table_options(args),
     )
     print_report(report, time.perf_counter() - started, args.output)
 
@@ -263,10 +266,8 @@ def run_classify(args: argparse.Namespace) -> None:
         args.output,
         model,
         feature_extractor=feature_extractor,
-        batch_size=args.batch_size,
-        columns=column_names(args),
-        show_progress=not args.quiet,
         description={"model": args.model, "dtype": args.dtype},
+        **table_options(args),
     )
     print_report(report, time.perf_counter() - started, args.output)
 
