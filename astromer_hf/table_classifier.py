@@ -46,7 +46,7 @@ class TaughtClassifier:
 
     Args:
         model ([`AstromerForSequenceClassification`]): the given encoder with a trained head, in evaluation mode.
-        counts (`pd.DataFrame`): light curves of each class (rows) in each split (columns).
+        counts (`pd.DataFrame`): light curves of each class (rows) that taught, stopped the training and tested (columns).
         left_out (`Counter[str]`): reason -> how many light curves of the table were not used.
         scores (`dict[str, float]`): `macro_f1` and `accuracy` on the test split.
         true, predicted (`list[str]`): classes of the T light curves of the test split.
@@ -117,13 +117,15 @@ def teach_classifier(
     states = FrozenStates.compute(
         encoder, curves, needed, with_observations=model.config.classifier_head == "lstm", batch_size=batch_size
     )
+    counts = labelled.count_classes()
+    counts["train"] = counts["train"].clip(upper=max_per_class)
     weights = balanced_class_weights(ids[draw.train], len(classes)) if balance_classes else None
     outcome = train_head(model, states, ids, draw, recipe or Recipe(learning_rate=3e-4), seed, weights)
 
     true, predicted = ids[draw.test], outcome.probabilities.argmax(1)
     return TaughtClassifier(
         model=model.eval(),
-        counts=labelled.count_classes(),
+        counts=counts,
         left_out=labelled.left_out,
         scores=score_classes(true, predicted, len(classes)),
         true=[classes[i] for i in true],

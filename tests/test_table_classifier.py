@@ -89,6 +89,7 @@ def test_a_rare_class_is_refused_unless_it_is_dropped(table: Path, encoder: Astr
 def test_so_many_of_a_class_teach_at_the_most(table: Path, encoder: AstromerModel):
     few = teach_classifier(table, encoder, drop_rare_classes=True, max_per_class=5, recipe=replace(RECIPE, max_epochs=1))
     assert len(few.outcome.history) == 1
+    assert few.counts["train"].tolist() == [5, 5, 5]
     assert len(few.true) == few.counts["test"].sum()
 
 
