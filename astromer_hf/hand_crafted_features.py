@@ -67,7 +67,7 @@ def extract_features(
     """
     _light_curve()
     curves, _ = curves.clean()
-    names = _feature_names(with_brightness)
+    names = feature_names(with_brightness)
     parts = np.split(np.arange(len(curves)), range(CURVES_PER_TASK, len(curves), CURVES_PER_TASK))
     tasks = (joblib.delayed(_extract_chunk)(curves.select(part), with_brightness) for part in parts)
     rows: list[np.ndarray] = []
@@ -159,7 +159,7 @@ def _folded_statistics() -> "light_curve.Extractor":
 
 
 @cache
-def _feature_names(with_brightness: bool) -> tuple[str, ...]:
+def feature_names(with_brightness: bool) -> tuple[str, ...]:
     """Those of a curve that defines every feature."""
     times = np.arange(64) * 1.234
     magnitudes = 15 + np.sin(times) + 0.1 * np.cos(times**2)
@@ -168,7 +168,7 @@ def _feature_names(with_brightness: bool) -> tuple[str, ...]:
 
 def _extract_chunk(curves: RaggedLightCurves, with_brightness: bool) -> np.ndarray:
     """Features of clean curves, `(N, F)`."""
-    names = _feature_names(with_brightness)
+    names = feature_names(with_brightness)
     values = np.full((len(curves), len(names)), np.nan)
     for i in np.flatnonzero(curves.lengths):
         part = slice(curves.offsets[i], curves.offsets[i + 1])

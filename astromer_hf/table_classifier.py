@@ -28,7 +28,7 @@ from .few_shot import (
 )
 from .labelled_light_curves import load_labelled
 from .modeling_astromer import AstromerForSequenceClassification, AstromerModel
-from .training import balanced_class_weights
+from .training import balanced_class_weights, take_per_class
 
 # The head that did best on frozen embeddings of few light curves: few weights, much dropout, standardised features.
 SMALL_MLP: dict[str, Any] = {
@@ -105,9 +105,9 @@ def teach_classifier(
     labelled = labelled.keep_classes(min_per_class, drop_rare_classes)
     classes = tuple(sorted(set(labelled.labels.tolist())))
     ids = np.searchsorted(classes, labelled.labels)
-    train = np.random.default_rng(seed).permutation(labelled.members("train"))
-    train = np.concatenate([train[ids[train] == label][:max_per_class] for label in range(len(classes))])
-    draw = Draw(np.sort(train), labelled.members("validation"), labelled.members("test"))
+    train = labelled.members("train")
+    train = train[take_per_class(labelled.labels[train], classes, max_per_class, seed)]
+    draw = Draw(train, labelled.members("validation"), labelled.members("test"))
 
     curves = LabelledCurves(labelled.curves, ids, classes, np.isin(np.arange(len(labelled)), draw.test))
     head = SMALL_MLP if head is None else head

@@ -48,7 +48,7 @@ from astromer_hf.few_shot import (
     train_head,
     train_on_windows,
 )
-from astromer_hf.hand_crafted_features import extract_features, random_forest
+from astromer_hf.hand_crafted_features import extract_features, feature_names, random_forest
 from astromer_hf.hub import load_encoder, load_model
 from astromer_hf.lstm_baseline import LightCurveLSTMForSequenceClassification
 from astromer_hf.plots import plot_confusion_matrix, plot_few_shot, plot_learning_curves
@@ -117,8 +117,9 @@ class Survey:
     @cached_property
     def features(self) -> dict[bool, np.ndarray]:
         """Hand-crafted features without and with those of absolute brightness."""
-        curves = self.labelled.curves.select(self.objects)
-        return {flag: self.scatter(extract_features(curves, with_brightness=flag)[0]) for flag in (False, True)}
+        values, names = extract_features(self.labelled.curves.select(self.objects), with_brightness=True)
+        rows = self.scatter(values)
+        return {True: rows, False: rows[:, [names.index(name) for name in feature_names(with_brightness=False)]]}
 
     def states(self, source: "Encoder", with_observations: bool = False) -> FrozenStates:
         """Of `objects`, computed once for all draws."""
@@ -128,6 +129,10 @@ class Survey:
             encoder = source.load()
             self._states[key] = FrozenStates.compute(encoder, self.labelled, self.objects, with_observations=with_observations)
         return self._states[key]
+
+    def embeddings(self, source: "Encoder") -> np.ndarray:
+        """Of all light curves, see `scatter`."""
+        return self.scatter(self.states(source).object_embeddings(self.objects))
 
 
 @dataclass(frozen=True)
@@ -183,16 +188,11 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
         )
 
     def on_embeddings(source: Encoder, learn: Callable[..., Outcome]) -> Callable[[Survey, Draw, int], Outcome]:
-        def run(survey: Survey, draw: Draw, seed: int) -> Outcome:
-            embeddings = survey.scatter(survey.states(source).object_embeddings(survey.objects))
-            return learn(embeddings, survey.labelled.labels, draw, seed)
-
-        return run
+        return lambda survey, draw, seed: learn(survey.embeddings(source), survey.labelled.labels, draw, seed)
 
     def forest_of_both(source: Encoder) -> Callable[[Survey, Draw, int], Outcome]:
         def run(survey: Survey, draw: Draw, seed: int) -> Outcome:
-            embeddings = survey.scatter(survey.states(source).object_embeddings(survey.objects))
-            both = np.concatenate((embeddings, survey.features[False]), axis=1)
+            both = np.concatenate((survey.embeddings(source), survey.features[False]), axis=1)
             return fit_and_predict(random_forest(seed), both, survey.labelled.labels, draw)
 
         return run
