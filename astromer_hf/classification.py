@@ -14,7 +14,7 @@ import pyarrow as pa
 import torch
 
 from .feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves
-from .inference import DEFAULT_BATCH_SIZE, TableReport, WindowRunner, map_table, mean_over_windows
+from .inference import TableReport, WindowRunner, map_table, mean_over_windows
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,7 @@ class LightCurveClassifier:
         feature_extractor, batch_size: see `WindowRunner`.
     """
 
-    def __init__(
-        self, model: Any, feature_extractor: AstromerFeatureExtractor | None = None, batch_size: int = DEFAULT_BATCH_SIZE
-    ):
+    def __init__(self, model: Any, feature_extractor: AstromerFeatureExtractor | None = None, batch_size: int | None = None):
         self.runner = WindowRunner(model, feature_extractor, batch_size)
 
     def predict(self, curves: RaggedLightCurves) -> LightCurvePredictions:
@@ -86,7 +84,7 @@ def classify_light_curves(
     mag: Any,
     *,
     feature_extractor: AstromerFeatureExtractor | None = None,
-    batch_size: int = DEFAULT_BATCH_SIZE,
+    batch_size: int | None = None,
 ) -> LightCurvePredictions:
     """Classify one light curve or a list of them; arguments and errors as of `embed_light_curves`."""
     return LightCurveClassifier(model, feature_extractor, batch_size).predict(RaggedLightCurves.from_arrays(mjd, mag))
@@ -98,7 +96,7 @@ def classify_table(
     model: Any,
     *,
     feature_extractor: AstromerFeatureExtractor | None = None,
-    batch_size: int = DEFAULT_BATCH_SIZE,
+    batch_size: int | None = None,
     **options: Any,
 ) -> TableReport:
     """Classify a table of light curves into a parquet table, in its order and in bounded memory.

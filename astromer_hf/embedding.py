@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from .feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves
-from .inference import DEFAULT_BATCH_SIZE, TableReport, WindowRunner, map_table, mean_over_windows
+from .inference import TableReport, WindowRunner, map_table, mean_over_windows
 
 DEFAULT_MODEL = "astromer-surveys-small"
 _MODEL_FOLDERS = tuple(root / "model_cards" for root in (Path(__file__).parent, Path(__file__).parents[1]))
@@ -70,9 +70,7 @@ class LightCurveEmbedder:
         feature_extractor, batch_size: see `WindowRunner`.
     """
 
-    def __init__(
-        self, model: Any, feature_extractor: AstromerFeatureExtractor | None = None, batch_size: int = DEFAULT_BATCH_SIZE
-    ):
+    def __init__(self, model: Any, feature_extractor: AstromerFeatureExtractor | None = None, batch_size: int | None = None):
         self.runner = WindowRunner(model.base_model, feature_extractor, batch_size)
 
     def embed(
@@ -112,7 +110,7 @@ def embed_light_curves(
     mag: Any,
     *,
     feature_extractor: AstromerFeatureExtractor | None = None,
-    batch_size: int = DEFAULT_BATCH_SIZE,
+    batch_size: int | None = None,
     return_windows: bool = False,
     return_observations: bool = False,
 ) -> LightCurveEmbeddings:
@@ -123,7 +121,7 @@ def embed_light_curves(
         mjd: observation times in days: a 1-d array, or a list of them.
         mag: magnitudes, likewise.
         feature_extractor: cuts the windows; one with the model's `window_size` when absent.
-        batch_size: windows a forward pass.
+        batch_size: windows a forward pass, see `WindowRunner`.
         return_windows: also return the embedding of every window.
         return_observations: also return the embedding of every observation.
 
@@ -145,7 +143,7 @@ def embed_table(
     model: Any,
     *,
     feature_extractor: AstromerFeatureExtractor | None = None,
-    batch_size: int = DEFAULT_BATCH_SIZE,
+    batch_size: int | None = None,
     objects_per_chunk: int = 2048,
     columns: Mapping[str, str | None] | None = None,
     level: str = "object",

@@ -263,7 +263,7 @@ class FrozenStates:
         objects: np.ndarray,
         *,
         with_observations: bool = False,
-        batch_size: int = 32,
+        batch_size: int | None = None,
     ) -> "FrozenStates":
         """Run the encoder over all windows of the light curves of these numbers, which it leaves as they are numbered."""
         runner = WindowRunner(encoder, batch_size=batch_size)

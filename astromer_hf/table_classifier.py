@@ -79,7 +79,7 @@ def teach_classifier(
     balance_classes: bool = False,
     head: Mapping[str, Any] | None = None,
     recipe: Recipe | None = None,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     seed: int = 0,
 ) -> TaughtClassifier:
     """Train a head on the labelled light curves of a table, and score it on a fifth of their stars.
