@@ -78,7 +78,9 @@ class WindowRunner:
             return batch, self.model(**features.convert_to_tensors("pt").to(self.model.device), **options)
 
         batches = self._batches(length if padded_length is None else np.full_like(length, padded_length))
-        yield from map_on_cores(run, batches) if self.model.device.type == "cpu" else map(run, batches)
+        # Layers of dropout that are switched on draw from one stream of random numbers, batch after batch.
+        alone = self.model.device.type != "cpu" or any(module.training for module in self.model.modules())
+        yield from map(run, batches) if alone else map_on_cores(run, batches)
 
     def _batches(self, length: np.ndarray) -> Iterator[np.ndarray]:
         """Numbers of windows of like `length` (W,), the longest first."""

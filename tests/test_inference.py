@@ -114,3 +114,25 @@ def test_outputs_carry_no_gradient(tiny_config: AstromerConfig) -> None:
     runner = WindowRunner(AstromerModel(tiny_config))
     for _, outputs in runner.iter_outputs(curves, runner.cut(curves)):
         assert not outputs.last_hidden_state.requires_grad
+
+
+def test_dropout_that_is_switched_on_repeats_with_its_seed_on_any_number_of_threads(tiny_config: AstromerConfig) -> None:
+    curves = light_curves([30, 20, 25, 40, 10, 33, 28, 39] * 4)
+    model = AstromerModel(tiny_config)
+    runner = WindowRunner(model, batch_size=1)
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.5
+            module.train()
+    before = torch.get_num_threads()
+    results = []
+    try:
+        for threads in (4, 4, 1):
+            torch.set_num_threads(threads)
+            torch.manual_seed(0)
+            outputs = runner.iter_outputs(curves, runner.cut(curves))
+            results.append(np.concatenate([batch_outputs.pooler_output.numpy() for _, batch_outputs in outputs]))
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_array_equal(results[0], results[1])
+    np.testing.assert_allclose(results[0], results[2], atol=1e-5)
