@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export HF_HUB_OFFLINE := 1
 
-.PHONY: help demo test test-all check fix clean
+.PHONY: help demo test test-all check fix docs clean
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -25,6 +25,9 @@ check: $(VENV)/installed-dev ## lint, format and types
 fix: $(VENV)/installed-dev ## mend what the linter and formatter can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/installed-dev ## build the documentation into runs/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean: ## remove the environment, the demo's output and caches
 	rm -rf $(VENV) runs/demo .pytest_cache .mypy_cache .ruff_cache dist

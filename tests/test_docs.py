@@ -1,0 +1,84 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""The documentation's code runs, page by page: ```python in one session, ```bash as commands. ```sh blocks are long."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from astromer_hf import AstromerConfig, AstromerModel
+from astromer_hf.cli import main
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted(path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md"))
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to write into from which the shipped models are seen as in a checkout."""
+    (tmp_path / "model_cards").symlink_to(ROOT / "model_cards")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run_page(page: str) -> dict[str, Any]:
+    """Run a page's blocks and return what its Python has defined."""
+    session: dict[str, Any] = {}
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    for language, block in re.findall(r"^```(python|bash)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        if language == "python":
+            exec(compile(block, page, "exec"), session)
+        else:
+            for line in block.replace("\\\n", " ").splitlines():
+                program, *arguments = shlex.split(line)
+                assert program == "astromer-hf"
+                assert main(arguments) == 0, line
+    return session
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "migration.md"])
+def test_the_code_of_a_page_runs(page: str, workplace: Path):
+    session = run_page(page)
+    if page == "index.md":
+        assert session["embeddings"].object_embeddings.shape == (3, 256)
+        assert (workplace / "classes.parquet").is_file()
+    if page == "concepts.md":
+        assert session["windows"].window_start.tolist() == [0, 200, 250]
+
+
+def test_the_migration_page_runs_on_a_model_of_the_papers_size(workplace: Path):
+    torch.manual_seed(0)
+    AstromerModel(AstromerConfig(masking_scheme="additive")).save_pretrained("macho_a0")
+    session = run_page("migration.md")
+    assert [rows.shape for rows in session["embeddings"].observation_embeddings] == [(37, 256), (451, 256)]
+    assert [rows.shape for rows in session["encode_as_original"](session["model"], session["curves"])] == [
+        (37, 256),
+        (600, 256),
+    ]
+
+
+def test_what_the_migration_page_offers_agrees_with_the_original(workplace: Path, macho_a0: Path, shared_reference: Path):
+    (workplace / "macho_a0").symlink_to(macho_a0)
+    session = run_page("migration.md")
+    with np.load(shared_reference / "curves.npz") as arrays:
+        curves = [np.stack([arrays[f"{name}_{i}"] for name in ("time", "mag", "err")], axis=1) for i in range(4)]
+    with np.load(shared_reference / "encode_pip018.npz") as arrays:
+        original = [
+            np.concatenate(arrays["embedding"][arrays["curve"] == i])[:rows] for i, rows in enumerate(arrays["encode_rows"])
+        ]
+    for ours, theirs in zip(session["encode_as_original"](session["model"], curves), original, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=2e-3)
+
+
+def test_the_site_builds_without_a_warning(tmp_path: Path):
+    pytest.importorskip("mkdocs", reason="the documentation's tools are not installed: pip install -e '.[docs]'")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "AstromerConfig" in (tmp_path / "site" / "reference" / "index.html").read_text(encoding="utf-8")
