@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import torch
 
-from .feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves
-from .inference import DEFAULT_BATCH_SIZE, TableReport, WindowRunner, map_table, mean_over_windows
+from .feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves, mean_over_windows
+from .inference import DEFAULT_BATCH_SIZE, TableReport, WindowRunner, map_table
+from .modeling_astromer import activate, problem_type_of
 
 
 @dataclass(frozen=True)
@@ -34,19 +34,6 @@ class LightCurvePredictions:
 
     def __len__(self) -> int:
         return len(self.values)
-
-
-def problem_type_of(config: Any) -> str:
-    """The problem of a classifier: what its config says, or else what transformers would take `num_labels` for."""
-    return config.problem_type or ("regression" if config.num_labels == 1 else "single_label_classification")
-
-
-def activate(logits: torch.Tensor, config: Any) -> torch.Tensor:
-    """Probabilities, or for a regression the numbers themselves, of logits (B, C); float32."""
-    problem = problem_type_of(config)
-    if problem == "regression":
-        return logits.float()
-    return logits.float().softmax(-1) if problem == "single_label_classification" else logits.float().sigmoid()
 
 
 class LightCurveClassifier:

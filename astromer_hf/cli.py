@@ -205,11 +205,12 @@ def run_embed(args: argparse.Namespace) -> None:
 
 def run_few_shot(args: argparse.Namespace) -> None:
     """`astromer-hf few-shot`."""
-    from sklearn.metrics import classification_report
+    from sklearn.metrics import classification_report, log_loss
 
+    from .classification_metrics import bin_confidences, expected_calibration_error, score_classes
     from .embedding import default_model_folder
     from .few_shot import Recipe
-    from .plots import plot_confusion_matrix
+    from .plots import plot_confusion_matrix, plot_reliability
     from .table_classifier import SMALL_MLP, teach_classifier
 
     if args.output.exists() and (not args.output.is_dir() or any(args.output.iterdir())):
@@ -234,6 +235,11 @@ def run_few_shot(args: argparse.Namespace) -> None:
     report = classification_report(taught.true, taught.predicted, zero_division=0)
     (args.output / "classification_report.txt").write_text(report, encoding="utf-8")
     plot_confusion_matrix(taught.true, taught.predicted).savefig(args.output / "confusion_matrix.png", dpi=150)
+    bins = {
+        name: bin_confidences(taught.true_ids, probabilities)
+        for name, probabilities in (("as trained", taught.uncalibrated), ("calibrated", taught.outcome.probabilities))
+    }
+    plot_reliability(bins).savefig(args.output / "reliability.png", dpi=150)
     for reason, count in taught.left_out.items():
         if count:
             print(f"{count} light curves left out: {reason}")
@@ -242,6 +248,13 @@ def run_few_shot(args: argparse.Namespace) -> None:
         f"macro-F1 {taught.scores['macro_f1']:.3f}, accuracy {taught.scores['accuracy']:.3f}, epoch "
         f"{taught.outcome.best_epoch} of {len(taught.outcome.history)}, {time.perf_counter() - started:.0f} s -> {args.output}"
     )
+    ids = taught.true_ids
+    print(f"calibrated by a temperature of {taught.model.config.classifier_temperature:.3f}, on the test stars:")
+    for name, probabilities in (("as trained", taught.uncalibrated), ("calibrated", taught.outcome.probabilities)):
+        loss = log_loss(ids, probabilities, labels=range(probabilities.shape[1]))
+        macro_f1 = score_classes(ids, probabilities.argmax(1), probabilities.shape[1])["macro_f1"]
+        error = expected_calibration_error(ids, probabilities)
+        print(f"  {name}: expected calibration error {error:.3f}, log loss {loss:.3f}, macro-F1 {macro_f1:.3f}")
 
 
 def run_classify(args: argparse.Namespace) -> None:

@@ -142,6 +142,26 @@ def iter_light_curves(
         raise TableError(f"Expected a .parquet, .csv or .csv.gz file, got {files[0].name}.")
 
 
+def read_chunk(source: Any, columns: Mapping[str, str | None] | None = None) -> LightCurveChunk | None:
+    """Read a table in memory (pyarrow, pandas, polars: whatever has Arrow's interface) as `iter_light_curves` reads a file.
+
+    Returns:
+        Its light curves; None where it has no column of object ids, so that it is one light curve at most.
+
+    Raises:
+        TableError: no light curves can be read from it.
+    """
+    table, given = pa.table(source), columns or {}
+    if not given.get("object_id") and {name.lower() for name in table.column_names}.isdisjoint(_COLUMN_GUESSES["object_id"]):
+        return None
+    names = ColumnNames.guess(table.column_names, **given)
+    table = table.select(names.used).combine_chunks()
+    if not _is_list(table.schema.field(names.mag).type):
+        return _group_measurements(table, names)
+    batch = next(iter(table.to_batches()), pa.RecordBatch.from_pylist([], table.schema))
+    return _chunk_of_lists(batch, names)
+
+
 def iter_split(
     dataset: str | Path, split: str, *, columns: Mapping[str, str | None] | None = None
 ) -> Iterator[LightCurveChunk]:

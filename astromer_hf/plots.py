@@ -168,6 +168,27 @@ def plot_confusion_matrix(true_labels: Sequence[str], predicted_labels: Sequence
     return figure
 
 
+def plot_reliability(bins: Mapping[str, tuple[ArrayLike, ArrayLike, ArrayLike]]) -> Figure:
+    """How often classes are right against how likely they are said to be: name -> confidence, accuracy and objects of bins.
+
+    The nearer to the diagonal, the better calibrated; a point is as large as its bin is full. See
+    `classification_metrics.bin_confidences`.
+    """
+    figure = Figure(figsize=(5, 4.5), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle="--", label="perfect")
+    for (name, (confidence, accuracy, counts)), color, marker in zip(bins.items(), COLORS, MARKERS, strict=False):
+        said, found, objects = (np.asarray(column, dtype=float) for column in (confidence, accuracy, counts))
+        axes.plot(said, found, color=color, linewidth=0.8, alpha=0.6)
+        sizes = 12 + 150 * objects / objects.sum()
+        error = np.average(np.abs(found - said), weights=objects)
+        label = f"{name} (calibration error {error:.3f})"
+        axes.scatter(said, found, s=sizes, marker=marker, color=color, alpha=0.8, linewidth=0, label=label)
+    axes.set(xlabel="probability of the likeliest class", ylabel="fraction that is right", xlim=(0, 1.02), ylim=(-0.02, 1.02))
+    axes.legend(fontsize="small", loc="upper left")
+    return figure
+
+
 def plot_embedding_map(embeddings: ArrayLike, labels: Sequence[str | None] | None = None, *, title: str = "") -> Figure:
     """Embeddings (N, D) on their two first principal components, after each dimension is scaled; coloured by label.
 

@@ -36,15 +36,16 @@ from transformers import (
 )
 
 import astromer_hf  # noqa: F401 (registers the classes)
-from astromer_hf.classification import LightCurveClassifier, activate
+from astromer_hf.classification import LightCurveClassifier
 from astromer_hf.classification_metrics import score_classes
 from astromer_hf.data_collator import DataCollatorForLightCurveClassification, InMemoryLightCurves
 from astromer_hf.embedding import default_model_folder
+from astromer_hf.feature_extraction_astromer import mean_over_windows
 from astromer_hf.hub_trainer import HubTrainer
-from astromer_hf.inference import mean_over_windows
 from astromer_hf.labelled_light_curves import UNLABELLED, LabelledLightCurves, load_labelled
 from astromer_hf.light_curve_dataset import FRACTIONS, SPLITS, TableError
 from astromer_hf.model_card import CardFacts
+from astromer_hf.modeling_astromer import activate
 from astromer_hf.plots import plot_confusion_matrix
 from astromer_hf.training import (
     ScriptArguments,
@@ -238,6 +239,7 @@ def build_model(source: str | Path, task: Task, data: DataArguments, head: HeadA
         source,
         problem_type=task.problem_type,
         id2label=names,
+        classifier_temperature=1.0,  # of another head, where the model has one
         label2id={name: i for i, name in names.items()},
         **head.fields,
     )
