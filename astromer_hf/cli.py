@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .cli_options import MODEL_OR_DEFAULT, add_columns, column_names
 from .hub import load_encoder
+from .plot_commands import add_neighbors, add_plot
 
 if TYPE_CHECKING:
     from .inference import TableReport
-
-MODEL_OR_DEFAULT = "model folder, or model id on the Hub; the model of the package when absent"
-COLUMN_ROLES = ("object_id", "mjd", "mag", "magerr", "band", "label")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -75,6 +74,9 @@ def build_parser() -> argparse.ArgumentParser:
     add_output_table(classify)
     add_model_arguments(classify, "folder, or id on the Hub, of a fine-tuned classifier", required=True)
     classify.set_defaults(run=run_classify)
+
+    add_neighbors(verbs)
+    add_plot(verbs)
 
     convert = verbs.add_parser("convert", help="the released TensorFlow checkpoint to a Transformers model folder")
     convert.add_argument("source", type=Path, help="zip file as published, or its folder")
@@ -148,18 +150,12 @@ def add_model_arguments(parser: argparse.ArgumentParser, model_help: str, *, req
     parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16", "float16"))
     parser.add_argument("--batch-size", type=int, default=32, metavar="WINDOWS", help="windows a forward pass; more on a GPU")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    for role in COLUMN_ROLES:
-        parser.add_argument(f"--{role.replace('_', '-')}-column", metavar="NAME", help=f"the table's column for {role}")
+    add_columns(parser)
 
 
 def table_options(args: argparse.Namespace) -> dict[str, Any]:
     """How a table is read and run over, for `embed_table` and `classify_table`."""
     return {"batch_size": args.batch_size, "columns": column_names(args), "show_progress": not args.quiet}
-
-
-def column_names(args: argparse.Namespace) -> dict[str, str | None]:
-    """The columns that the command line names."""
-    return {role: getattr(args, f"{role}_column") for role in COLUMN_ROLES}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

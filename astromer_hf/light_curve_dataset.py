@@ -109,6 +109,11 @@ class LightCurveChunk:
     def __len__(self) -> int:
         return len(self.object_ids)
 
+    def select(self, numbers: np.ndarray) -> "LightCurveChunk":
+        """Those of these numbers, in their order."""
+        annotations = {role: values.take(pa.array(numbers)) for role, values in self.annotations.items()}
+        return LightCurveChunk(self.object_ids.take(pa.array(numbers)), self.curves.select(numbers), annotations)
+
 
 def iter_light_curves(
     path: str | Path, *, objects_per_chunk: int = 2048, columns: Mapping[str, str | None] | None = None
@@ -160,6 +165,50 @@ def read_chunk(source: Any, columns: Mapping[str, str | None] | None = None) -> 
         return _group_measurements(table, names)
     batch = next(iter(table.to_batches()), pa.RecordBatch.from_pylist([], table.schema))
     return _chunk_of_lists(batch, names)
+
+
+def find_light_curves(
+    path: str | Path, object_ids: Sequence[str], *, columns: Mapping[str, str | None] | None = None
+) -> LightCurveChunk:
+    """The light curves of some objects of a table, in its order; an object has one for each of its bands.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        TableError: no light curves can be read from it, or an object is not among them.
+    """
+    wanted = pa.array(list(dict.fromkeys(object_ids)), pa.string())
+    parts = []
+    for chunk in iter_light_curves(path, columns=columns):
+        if len(found := np.flatnonzero(pc.is_in(chunk.object_ids, wanted).to_numpy(zero_copy_only=False))):
+            parts.append(chunk.select(found))
+    known = {object_id for part in parts for object_id in part.object_ids.to_pylist()}
+    if missing := [object_id for object_id in wanted.to_pylist() if object_id not in known]:
+        first = next(iter_light_curves(path, columns=columns)).object_ids[:3].to_pylist()
+        raise TableError(f"There is no object {missing[0]!r} in {Path(path).name}; the first are {', '.join(map(str, first))}.")
+    annotations = {
+        role: pa.concat_arrays([part.annotations[role] for part in parts])
+        for role in parts[0].annotations
+        if all(role in part.annotations for part in parts)
+    }
+    object_ids = pa.concat_arrays([part.object_ids for part in parts])
+    return LightCurveChunk(object_ids, RaggedLightCurves.concatenate([part.curves for part in parts]), annotations)
+
+
+def summarize_light_curves(path: str | Path, *, columns: Mapping[str, str | None] | None = None) -> dict[str, np.ndarray]:
+    """What a survey's light curves are like: `num_points` of each, all `mag`, and all `gaps` in days, float32.
+
+    Raises:
+        FileNotFoundError, TableError: as `iter_light_curves`.
+    """
+    parts: dict[str, list[np.ndarray]] = {"num_points": [], "mag": [], "gaps": []}
+    for chunk in iter_light_curves(path, columns=columns):
+        curves, _ = chunk.curves.clean()
+        parts["num_points"].append(curves.lengths)
+        parts["mag"].append(curves.magnitudes.astype(np.float32))
+        parts["gaps"].append(np.diff(curves.times)[np.diff(curves.object_index) == 0].astype(np.float32))
+    if not sum(map(len, parts["mag"])):
+        raise TableError(f"{path} holds no usable observation.")
+    return {name: np.concatenate(values) for name, values in parts.items()}
 
 
 def iter_split(

@@ -9,7 +9,7 @@ Tables on disk are the business of `embedding.py` and `classification.py`, which
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from .feature_extraction_astromer import AstromerFeatureExtractor, LightCurveWin
 from .modeling_astromer import activate, problem_type_of, visible_center_and_scale
 
 BATCH_SIZE = 32
+_Pipeline: Any = Pipeline  # whose methods are typed for text and images
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class PreparedLightCurves:
     windows: LightCurveWindows
 
 
-class LightCurvePipeline(Pipeline):
+class LightCurvePipeline(_Pipeline):
     """What the pipelines share: they read light curves, cut them, and run the model over a batch of their windows.
 
     Call one with
@@ -53,6 +54,7 @@ class LightCurvePipeline(Pipeline):
     observation has a result of None. `return_numpy=True` leaves arrays as they are, which are lists otherwise.
     """
 
+    feature_extractor: AstromerFeatureExtractor
     _load_tokenizer = False
     _load_processor = False
     _load_image_processor = False
@@ -70,8 +72,7 @@ class LightCurvePipeline(Pipeline):
                 f"name a checkpoint with such a head; this one is of {' or '.join(config.architectures or ['an encoder'])}."
             )
         self.model.eval()
-        if self.feature_extractor is None:
-            self.feature_extractor = AstromerFeatureExtractor(window_size=config.window_size)
+        self.feature_extractor = self.feature_extractor or AstromerFeatureExtractor(window_size=config.window_size)
 
     def __call__(
         self,
@@ -133,7 +134,9 @@ class LightCurvePipeline(Pipeline):
             raise ValueError(f"Light curve {wrong[0]} holds {len(parts[wrong[0]])} light curves: give a list of them instead.")
         curves, dropped = RaggedLightCurves.concatenate(parts).clean()
         # Upstream's masking lets padding take part in attention, so that its amount matters.
-        padding = "max_length" if self.model.config.masking_scheme == "additive_padding" else "longest"
+        padding: Literal["longest", "max_length"] = (
+            "max_length" if self.model.config.masking_scheme == "additive_padding" else "longest"
+        )
         windows = self.feature_extractor.extract(curves, padding=padding)
         windows.dropped_points = dropped
         return PreparedLightCurves([one.get("object_id") for one in read], curves, windows.convert_to_tensors("pt"))
@@ -193,7 +196,7 @@ class LightCurveClassificationPipeline(LightCurvePipeline):
     def describe(self, prepared: PreparedLightCurves, values: Any) -> Iterator[dict[str, Any]]:
         """The mean over windows, by name."""
         config = self.model.config
-        names = [config.id2label[i] for i in range(config.num_labels)]
+        names = [name for _, name in sorted(config.id2label.items())]
         problem = problem_type_of(config)
         for count, row in zip(prepared.windows.num_points, prepared.windows.per_object(values), strict=True):
             by_name = dict(zip(names, row.tolist(), strict=True)) if count else None
@@ -216,7 +219,7 @@ class LightCurveReconstructionPipeline(LightCurvePipeline):
     which ones depends on nothing else but their number. A hidden magnitude never enters the model, whatever its masking scheme.
     """
 
-    def _sanitize_parameters(
+    def _sanitize_parameters(  # type: ignore[override]
         self, hidden_fraction: float | None = None, seed: int | None = None, **others: Any
     ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
         if hidden_fraction is not None and not 0 <= hidden_fraction < 1:
@@ -227,7 +230,7 @@ class LightCurveReconstructionPipeline(LightCurvePipeline):
 
     def _forward(
         self, prepared: PreparedLightCurves, batch_size: int = BATCH_SIZE, hidden_fraction: float = 0.5, seed: int = 0
-    ) -> tuple[torch.Tensor, np.ndarray, list[np.ndarray]]:
+    ) -> tuple[torch.Tensor, list[np.ndarray]]:
         windows, curves = prepared.windows, prepared.curves
         hidden = [hide(int(count), hidden_fraction, seed) for count in curves.lengths]
         inputs = dict(_without_errors(windows))

@@ -69,7 +69,7 @@ class TaughtClassifier:
     @property
     def true_ids(self) -> np.ndarray:
         """Ids of the classes of the test split, `(T,)`."""
-        return np.array([self.model.config.label2id[name] for name in self.true])
+        return np.searchsorted(sorted(self.counts.index), self.true)
 
     def save(self, folder: str | Path) -> None:
         """Write a model folder that `astromer-hf classify` and every Auto class read."""

@@ -1,9 +1,9 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """How sure a model is: probabilities that are calibrated, and the spread of predictions under Monte-Carlo dropout.
 
-Before it stands a trained model; after it `table_classifier.py`, which calibrates the classifier that it makes, and whoever asks
-for error bars. A temperature is one number and changes how sure a classifier is of its classes; dropout at inference (Gal &
-Ghahramani 2016, ICML) gives a distribution of predictions, of a model that has dropout layers.
+Before it stands a trained model; after it `table_classifier.py`, which calibrates the classifier that it makes, and whoever
+asks for error bars. A temperature is one number and changes how sure a classifier is of its classes; dropout at inference
+(Gal & Ghahramani 2016, ICML) gives a distribution of predictions, of a model that has dropout layers.
 """
 
 import math
@@ -98,8 +98,8 @@ def switched_on_dropout(model: nn.Module) -> Iterator[None]:
         fields = {name: getattr(config, name, None) for name in ("hidden_dropout_prob", "classifier_dropout")}
         raise ValueError(
             "Monte-Carlo dropout needs a model that was trained with dropout, and this one has no layer that drops anything "
-            f"({', '.join(f'`{name}` {value}' for name, value in fields.items())}). Train it with a `hidden_dropout_prob` above "
-            "0, or a classifier with a `classifier_dropout`, as astromer-hf few-shot does."
+            f"({', '.join(f'`{name}` {value}' for name, value in fields.items())}). Train it with a `hidden_dropout_prob` "
+            "above 0, or a classifier with a `classifier_dropout`, as astromer-hf few-shot does."
         )
     before = [layer.training for layer in layers]
     try:
