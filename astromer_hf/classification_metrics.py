@@ -2,8 +2,8 @@
 """Macro-F1, accuracy and calibration, for plain arrays and (the first two) for the `evaluate` library, without a network.
 
 Before this file stand class ids and probabilities, after it few-shot tables and `compute_metrics`. All classes count the same
-in macro-F1, also one that a fold lacks. The file is a script for `evaluate.load` as well, which is why it imports nothing of the
-package.
+in macro-F1, also one that a fold lacks. The file is a script for `evaluate.load` as well, which is why it imports nothing of
+the package.
 """
 
 from typing import Any

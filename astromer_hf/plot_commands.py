@@ -398,11 +398,11 @@ def draw_found(args: argparse.Namespace, embeddings: Any, found: Any, query: int
     chunk = find_light_curves(args.curves, [row["object_id"] for row in rows], columns=column_names(args))
     curves, _ = chunk.curves.clean()
     bands = chunk.annotations["band"].to_pylist() if "band" in chunk.annotations else [None] * len(chunk)
-    places = {key: number for number, key in reversed(list(enumerate(zip(chunk.object_ids.to_pylist(), bands, strict=True))))}
+    object_ids = chunk.object_ids.to_pylist()
     drawn: list[tuple[str, np.ndarray, np.ndarray]] = []
     for row in rows:
-        band = row.get("band") if "band" in chunk.annotations else None
-        number = places[row["object_id"], band]
+        of_object = [number for number, object_id in enumerate(object_ids) if object_id == row["object_id"]]
+        number = next((number for number in of_object if bands[number] == row.get("band")), of_object[0])
         own = slice(curves.offsets[number], curves.offsets[number + 1])
         value = "query" if "distance" in row and not drawn else f"{row.get('distance', row.get('isolation')):.2f}"
         title = ", ".join(str(part) for part in (row["object_id"], row.get("label"), value) if part)
