@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import torch
 
 from .feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves, mean_over_windows
 from .inference import DEFAULT_BATCH_SIZE, TableReport, WindowRunner, map_table
 from .modeling_astromer import activate, problem_type_of
+from .uncertainty import fit_temperature
 
 
 @dataclass(frozen=True)
@@ -52,19 +54,52 @@ class LightCurveClassifier:
     def predict(self, curves: RaggedLightCurves) -> LightCurvePredictions:
         """Classify light curves as they come: cleaned, cut, batched by length and put back into their order."""
         curves, dropped = curves.clean()
-        windows = self.runner.cut(curves)
-        object_index, _, length = windows
-        config = self.runner.model.config
-        values = np.empty((len(length), config.num_labels), dtype=np.float32)
-        for batch, outputs in self.runner.iter_outputs(curves, windows):
-            values[batch] = activate(outputs.logits, config).cpu().numpy()
-        self.runner.check_finite(values, object_index, "prediction")
+        logits, object_index, length = self._run(curves)
+        values = activate(logits, self.runner.model.config).numpy()
         return LightCurvePredictions(
             values=mean_over_windows(values, object_index, length, len(curves)),
             num_points=curves.lengths,
             num_windows=np.bincount(object_index, minlength=len(curves)),
             dropped_points=dropped,
         )
+
+    def calibrate(self, curves: RaggedLightCurves, labels: np.ndarray) -> float:
+        """Fit the model's `classifier_temperature` to light curves that did not train it, and set it.
+
+        Args:
+            curves: with at least one usable observation each.
+            labels (`np.ndarray` of shape `(N,)`): their class ids.
+
+        Returns:
+            The temperature, see `fit_temperature`.
+
+        Raises:
+            ValueError: the model is none of single classes, or a light curve has no usable observation.
+        """
+        config = self.runner.model.config
+        if (problem := problem_type_of(config)) != "single_label_classification":
+            raise ValueError(f"Probabilities are calibrated of a classifier of single classes, this model's are {problem}.")
+        curves, _ = curves.clean()
+        if not curves.lengths.all():
+            raise ValueError(f"Light curve {np.argmin(curves.lengths)} has no usable observation: leave it out.")
+        config.classifier_temperature = 1.0
+        logits, object_index, length = self._run(curves)
+
+        def probabilities_at(temperature: float) -> np.ndarray:
+            return mean_over_windows((logits / temperature).softmax(-1).numpy(), object_index, length, len(curves))
+
+        config.classifier_temperature = fit_temperature(probabilities_at, labels)
+        return config.classifier_temperature
+
+    def _run(self, curves: RaggedLightCurves) -> tuple[torch.Tensor, np.ndarray, np.ndarray]:
+        """Logits (W, C) of the windows of clean light curves, float32, and the object and the length of each."""
+        windows = self.runner.cut(curves)
+        object_index, _, length = windows
+        logits = torch.empty(len(length), self.runner.model.config.num_labels)
+        for batch, outputs in self.runner.iter_outputs(curves, windows):
+            logits[torch.from_numpy(batch)] = outputs.logits.float().cpu()
+        self.runner.check_finite(logits.numpy(), object_index, "prediction")
+        return logits, object_index, length
 
 
 def classify_light_curves(

@@ -202,6 +202,22 @@ def test_the_shared_code_is_all_that_the_model_needs(tiny):
     }  # huggingface_hub comes with transformers
 
 
+@pytest.mark.parametrize("kind", [AstromerForMaskedReconstruction, AstromerForSequenceClassification])
+def test_a_shared_config_points_to_the_pipelines_that_the_checkpoint_serves_and_the_package_does_not_follow(tmp_path, kind):
+    kind(AstromerConfig(**TINY)).save_pretrained(tmp_path)
+    write_card(tmp_path, CardFacts("astromer/tiny", ("macho",), base_model="astromer/macho"))
+    files = gather_checkpoint(tmp_path)
+    named = json.loads(files["config.json"])["custom_pipelines"]
+    head = {"Reconstruction": "reconstruction", "Classification": "classification"}
+    tasks = {"light-curve-embedding", *(f"light-curve-{task}" for name, task in head.items() if kind.__name__.endswith(name))}
+    assert set(named) == tasks
+    for pointer in named.values():
+        module, class_name = pointer["impl"].split(".")
+        assert f"class {class_name}(" in Path(files[f"{module}.py"]).read_text()
+    (tmp_path / "config.json").write_bytes(files["config.json"])
+    assert not hasattr(AstromerConfig.from_pretrained(tmp_path), "custom_pipelines")
+
+
 def test_branches_tags_commits_and_pull_requests_load_what_was_pushed_there(tiny, tmp_path, client, hub):
     assert push(client, tiny, "astromer/revisions", "--public", "--tag", "v1") == ""
     first = hub.repo("astromer/revisions").refs["refs/heads/main"]
