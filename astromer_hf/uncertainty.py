@@ -72,7 +72,8 @@ def sample_with_dropout(model: nn.Module, predict: Callable[[], Any], *, num_pas
     """Repeat a prediction with the model's dropout layers switched on, and nothing else of its training mode.
 
     Everything that runs the model can be repeated: `lambda: classifier.predict(curves).values` of a [`LightCurveClassifier`],
-    or `lambda: pipe(light_curve, seed=0)["reconstruction"]` of a reconstruction pipeline.
+    or `lambda: pipe(light_curve, seed=0)["reconstruction"]` of a reconstruction pipeline. Of weights that never knew dropout in
+    their training, such as the released ones of ASTROMER 1, the spread is no measure of doubt.
 
     Args:
         model: that `predict` runs, or any module around it.
