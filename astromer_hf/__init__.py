@@ -1,5 +1,5 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""ASTROMER for Hugging Face Transformers. Importing the package registers its classes with the Auto classes."""
+"""ASTROMER for Hugging Face Transformers. Importing the package registers its Auto classes and pipelines."""
 
 from transformers import (
     AutoConfig,
@@ -17,6 +17,7 @@ from .modeling_astromer import (
     AstromerForSequenceClassification,
     AstromerModel,
 )
+from .pipelines import register_pipelines
 
 __version__ = "0.1.0"
 
@@ -36,3 +37,4 @@ AutoModel.register(AstromerConfig, AstromerModel, exist_ok=True)
 AutoModelForPreTraining.register(AstromerConfig, AstromerForMaskedReconstruction, exist_ok=True)
 AutoModelForSequenceClassification.register(AstromerConfig, AstromerForSequenceClassification, exist_ok=True)
 AutoFeatureExtractor.register(AstromerConfig, AstromerFeatureExtractor, exist_ok=True)
+register_pipelines()

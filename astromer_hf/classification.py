@@ -13,8 +13,10 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from .feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves
-from .inference import TableReport, WindowRunner, map_table, mean_over_windows
+from .feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves, mean_over_windows
+from .inference import TableReport, WindowRunner, map_table
+from .modeling_astromer import activate, problem_type_of
+from .uncertainty import fit_temperature, sample_with_dropout
 
 
 @dataclass(frozen=True)
@@ -36,19 +38,6 @@ class LightCurvePredictions:
         return len(self.values)
 
 
-def problem_type_of(config: Any) -> str:
-    """The problem of a classifier: what its config says, or else what transformers would take `num_labels` for."""
-    return config.problem_type or ("regression" if config.num_labels == 1 else "single_label_classification")
-
-
-def activate(logits: torch.Tensor, config: Any) -> torch.Tensor:
-    """Probabilities, or for a regression the numbers themselves, of logits (B, C); float32."""
-    problem = problem_type_of(config)
-    if problem == "regression":
-        return logits.float()
-    return logits.float().softmax(-1) if problem == "single_label_classification" else logits.float().sigmoid()
-
-
 class LightCurveClassifier:
     """A classifier ready to predict.
 
@@ -63,19 +52,52 @@ class LightCurveClassifier:
     def predict(self, curves: RaggedLightCurves) -> LightCurvePredictions:
         """Classify light curves as they come: cleaned, cut, batched by length and put back into their order."""
         curves, dropped = curves.clean()
-        windows = self.runner.cut(curves)
-        object_index, _, length = windows
-        config = self.runner.model.config
-        values = np.empty((len(length), config.num_labels), dtype=np.float32)
-        for batch, outputs in self.runner.iter_outputs(curves, windows):
-            values[batch] = activate(outputs.logits, config).cpu().numpy()
-        self.runner.check_finite(values, object_index, "prediction")
+        logits, object_index, length = self._run(curves)
+        values = activate(logits, self.runner.model.config).numpy()
         return LightCurvePredictions(
             values=mean_over_windows(values, object_index, length, len(curves)),
             num_points=curves.lengths,
             num_windows=np.bincount(object_index, minlength=len(curves)),
             dropped_points=dropped,
         )
+
+    def calibrate(self, curves: RaggedLightCurves, labels: np.ndarray) -> float:
+        """Fit the model's `classifier_temperature` to light curves that did not train it, and set it.
+
+        Args:
+            curves: with at least one usable observation each.
+            labels (`np.ndarray` of shape `(N,)`): their class ids.
+
+        Returns:
+            The temperature, see `fit_temperature`.
+
+        Raises:
+            ValueError: the model is none of single classes, or a light curve has no usable observation.
+        """
+        config = self.runner.model.config
+        if (problem := problem_type_of(config)) != "single_label_classification":
+            raise ValueError(f"Probabilities are calibrated of a classifier of single classes, this model's are {problem}.")
+        curves, _ = curves.clean()
+        if not curves.lengths.all():
+            raise ValueError(f"Light curve {np.argmin(curves.lengths)} has no usable observation: leave it out.")
+        config.classifier_temperature = 1.0
+        logits, object_index, length = self._run(curves)
+
+        def probabilities_at(temperature: float) -> np.ndarray:
+            return mean_over_windows((logits / temperature).softmax(-1).numpy(), object_index, length, len(curves))
+
+        config.classifier_temperature = fit_temperature(probabilities_at, labels)
+        return config.classifier_temperature
+
+    def _run(self, curves: RaggedLightCurves) -> tuple[torch.Tensor, np.ndarray, np.ndarray]:
+        """Logits (W, C) of the windows of clean light curves, float32, and the object and the length of each."""
+        windows = self.runner.cut(curves)
+        object_index, _, length = windows
+        logits = torch.empty(len(length), self.runner.model.config.num_labels)
+        for batch, outputs in self.runner.iter_outputs(curves, windows):
+            logits[torch.from_numpy(batch)] = outputs.logits.float().cpu()
+        self.runner.check_finite(logits.numpy(), object_index, "prediction")
+        return logits, object_index, length
 
 
 def classify_light_curves(
@@ -97,6 +119,8 @@ def classify_table(
     *,
     feature_extractor: AstromerFeatureExtractor | None = None,
     batch_size: int | None = None,
+    dropout_passes: int | None = None,
+    seed: int = 0,
     **options: Any,
 ) -> TableReport:
     """Classify a table of light curves into a parquet table, in its order and in bounded memory.
@@ -109,14 +133,25 @@ def classify_table(
     Args:
         source, output, options: as for `map_table`.
         model, feature_extractor, batch_size: as for [`LightCurveClassifier`].
+        dropout_passes: add `spread_<class>`, the standard deviation over so many passes with dropout, see
+            `sample_with_dropout`; none by default.
+        seed: of these passes.
 
     Raises:
-        FileNotFoundError, TableError, ValueError: as `map_table` does.
+        FileNotFoundError, TableError, ValueError: as `map_table` does; or there is no dropout in the model.
     """
     classifier = LightCurveClassifier(model, feature_extractor, batch_size)
 
     def process(curves: RaggedLightCurves) -> dict[str, pa.Array]:
-        return _as_columns(classifier.predict(curves), model.config)
+        columns = _as_columns(classifier.predict(curves), model.config)
+        if dropout_passes is not None:
+            spread = sample_with_dropout(
+                model, lambda: classifier.predict(curves).values, num_passes=dropout_passes, seed=seed
+            ).std
+            missing = columns["num_points"].to_numpy() == 0
+            for i in range(model.config.num_labels):
+                columns[f"spread_{model.config.id2label[i]}"] = pa.array(spread[:, i].copy(), pa.float32(), mask=missing)
+        return columns
 
     return map_table(source, output, process, **options)
 

@@ -1,8 +1,9 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Macro-F1 and accuracy of predicted classes, for plain arrays and for the `evaluate` library, without a network.
+"""Macro-F1, accuracy and calibration, for plain arrays and (the first two) for the `evaluate` library, without a network.
 
-Before this file stand class ids, after it few-shot tables and `compute_metrics`. All classes count the same in macro-F1, also
-one that a fold lacks. The file is a script for `evaluate.load` as well, which is why it imports nothing of the package.
+Before this file stand class ids and probabilities, after it few-shot tables and `compute_metrics`. All classes count the same
+in macro-F1, also one that a fold lacks. The file is a script for `evaluate.load` as well, which is why it imports nothing of
+the package.
 """
 
 from typing import Any
@@ -33,6 +34,37 @@ def score_classes(true: Any, predicted: Any, num_classes: int) -> dict[str, floa
         raise ValueError(f"Expected class ids from 0 to {num_classes - 1}, got {ids.min()} to {ids.max()}.")
     macro_f1 = f1_score(true, predicted, labels=range(num_classes), average="macro", zero_division=0)
     return {"macro_f1": float(macro_f1), "accuracy": float(accuracy_score(true, predicted))}
+
+
+def bin_confidences(true: Any, probabilities: Any, num_bins: int = 15) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How often the likeliest class is right, by how likely it is said to be: equal bins of [0, 1], empty ones left out.
+
+    Args:
+        true (array of shape `(N,)`): class ids.
+        probabilities (array of shape `(N, C)`): of the classes.
+        num_bins: how many.
+
+    Returns:
+        Mean confidence, accuracy and number of objects of every bin that has any, each `(B,)`.
+
+    Raises:
+        ValueError: the arrays do not belong together, or are empty.
+    """
+    true, probabilities = np.asarray(true), np.asarray(probabilities, dtype=np.float64)
+    if probabilities.ndim != 2 or true.shape != probabilities.shape[:1] or not len(true):
+        raise ValueError(f"Expected N class ids and (N, C) probabilities, got shapes {true.shape} and {probabilities.shape}.")
+    confidence, right = probabilities.max(1), probabilities.argmax(1) == true
+    bins = np.minimum((confidence * num_bins).astype(int), num_bins - 1)
+    counts = np.bincount(bins, minlength=num_bins)
+    filled = counts > 0
+    means = [np.bincount(bins, values, num_bins)[filled] / counts[filled] for values in (confidence, right)]
+    return means[0], means[1], counts[filled]
+
+
+def expected_calibration_error(true: Any, probabilities: Any, num_bins: int = 15) -> float:
+    """Mean over objects of their bin's |accuracy - confidence| (Guo et al. 2017, ICML); 0 is perfect. See `bin_confidences`."""
+    confidence, accuracy, counts = bin_confidences(true, probabilities, num_bins)
+    return float(np.average(np.abs(accuracy - confidence), weights=counts))
 
 
 class MacroF1(evaluate.Metric):

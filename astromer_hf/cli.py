@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .cli_options import MODEL_OR_DEFAULT, add_columns, column_names
 from .hub import load_encoder
+from .plot_commands import add_neighbors, add_plot
 
 if TYPE_CHECKING:
     from .inference import TableReport
-
-MODEL_OR_DEFAULT = "model folder, or model id on the Hub; the model of the package when absent"
-COLUMN_ROLES = ("object_id", "mjd", "mag", "magerr", "band", "label")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -74,7 +73,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_output_table(classify)
     add_model_arguments(classify, "folder, or id on the Hub, of a fine-tuned classifier", required=True)
+    classify.add_argument(
+        "--dropout-passes", type=int, metavar="N", help="add the spread of every probability over N passes with dropout"
+    )
     classify.set_defaults(run=run_classify)
+
+    add_neighbors(verbs)
+    add_plot(verbs)
 
     convert = verbs.add_parser("convert", help="the released TensorFlow checkpoint to a Transformers model folder")
     convert.add_argument("source", type=Path, help="zip file as published, or its folder")
@@ -148,18 +153,12 @@ def add_model_arguments(parser: argparse.ArgumentParser, model_help: str, *, req
     parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16", "float16"))
     parser.add_argument("--batch-size", type=int, metavar="WINDOWS", help="windows a forward pass (8 on a CPU, 256 on a GPU)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    for role in COLUMN_ROLES:
-        parser.add_argument(f"--{role.replace('_', '-')}-column", metavar="NAME", help=f"the table's column for {role}")
+    add_columns(parser)
 
 
 def table_options(args: argparse.Namespace) -> dict[str, Any]:
     """How a table is read and run over, for `embed_table` and `classify_table`."""
     return {"batch_size": args.batch_size, "columns": column_names(args), "show_progress": not args.quiet}
-
-
-def column_names(args: argparse.Namespace) -> dict[str, str | None]:
-    """The columns that the command line names."""
-    return {role: getattr(args, f"{role}_column") for role in COLUMN_ROLES}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -205,11 +204,12 @@ def run_embed(args: argparse.Namespace) -> None:
 
 def run_few_shot(args: argparse.Namespace) -> None:
     """`astromer-hf few-shot`."""
-    from sklearn.metrics import classification_report
+    from sklearn.metrics import classification_report, log_loss
 
+    from .classification_metrics import bin_confidences, expected_calibration_error, score_classes
     from .embedding import default_model_folder
     from .few_shot import Recipe
-    from .plots import plot_confusion_matrix
+    from .plots import plot_confusion_matrix, plot_reliability
     from .table_classifier import SMALL_MLP, teach_classifier
 
     if args.output.exists() and (not args.output.is_dir() or any(args.output.iterdir())):
@@ -234,6 +234,11 @@ def run_few_shot(args: argparse.Namespace) -> None:
     report = classification_report(taught.true, taught.predicted, zero_division=0)
     (args.output / "classification_report.txt").write_text(report, encoding="utf-8")
     plot_confusion_matrix(taught.true, taught.predicted).savefig(args.output / "confusion_matrix.png", dpi=150)
+    bins = {
+        name: bin_confidences(taught.true_ids, probabilities)
+        for name, probabilities in (("as trained", taught.uncalibrated), ("calibrated", taught.outcome.probabilities))
+    }
+    plot_reliability(bins).savefig(args.output / "reliability.png", dpi=150)
     for reason, count in taught.left_out.items():
         if count:
             print(f"{count} light curves left out: {reason}")
@@ -242,6 +247,13 @@ def run_few_shot(args: argparse.Namespace) -> None:
         f"macro-F1 {taught.scores['macro_f1']:.3f}, accuracy {taught.scores['accuracy']:.3f}, epoch "
         f"{taught.outcome.best_epoch} of {len(taught.outcome.history)}, {time.perf_counter() - started:.0f} s -> {args.output}"
     )
+    ids = taught.true_ids
+    print(f"calibrated by a temperature of {taught.model.config.classifier_temperature:.3f}, on the test stars:")
+    for name, probabilities in (("as trained", taught.uncalibrated), ("calibrated", taught.outcome.probabilities)):
+        loss = log_loss(ids, probabilities, labels=range(probabilities.shape[1]))
+        macro_f1 = score_classes(ids, probabilities.argmax(1), probabilities.shape[1])["macro_f1"]
+        error = expected_calibration_error(ids, probabilities)
+        print(f"  {name}: expected calibration error {error:.3f}, log loss {loss:.3f}, macro-F1 {macro_f1:.3f}")
 
 
 def run_classify(args: argparse.Namespace) -> None:
@@ -266,6 +278,7 @@ def run_classify(args: argparse.Namespace) -> None:
         args.output,
         model,
         feature_extractor=feature_extractor,
+        dropout_passes=args.dropout_passes,
         description={"model": args.model, "dtype": args.dtype},
         **table_options(args),
     )

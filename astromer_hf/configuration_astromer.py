@@ -5,7 +5,7 @@ Nothing comes before this file; `modeling_astromer.py` and `feature_extraction_a
 pushed to the Hub with the weights, so they import only torch, numpy, transformers and each other.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
@@ -69,6 +69,8 @@ class AstromerConfig(PreTrainedConfig):
         classifier_hidden_sizes (`list[int]`, defaults to `[1024, 512, 256]`): Widths of the perceptron's hidden layers.
         classifier_lstm_sizes (`list[int]`, defaults to `[256, 256]`): Widths of the LSTM's layers.
         classifier_dropout (`float`, defaults to 0.0): Dropout after each hidden layer of the head; 0.3 in the paper's LSTM.
+        classifier_temperature (`float`, defaults to 1.0): Divides the logits of a classifier, so that their softmax is
+            calibrated (Guo et al. 2017, ICML); fitted after the training, see `uncertainty.py`. Of a regression always 1.
         use_weighted_layer_sum (`bool`, defaults to `False`): Classify from a learned mixture of the input embedding and every
             block's output (layer-skip pooling) instead of the last block's output.
 
@@ -106,7 +108,14 @@ class AstromerConfig(PreTrainedConfig):
     classifier_hidden_sizes: list[int] | tuple[int, ...] = (1024, 512, 256)
     classifier_lstm_sizes: list[int] | tuple[int, ...] = (256, 256)
     classifier_dropout: float | int = 0.0
+    classifier_temperature: float | int = 1.0
     use_weighted_layer_sum: bool = False
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        """Leave out what points to the pipelines of a repository: the installed package has its own, without trust."""
+        if not __name__.startswith("transformers_modules"):
+            kwargs.pop("custom_pipelines", None)
+        super().__post_init__(**kwargs)
 
     def validate_architecture(self) -> None:
         """Refuse sizes that contradict each other (called at construction and when saving)."""
@@ -130,6 +139,13 @@ class AstromerConfig(PreTrainedConfig):
         for name in ("hidden_dropout_prob", "classifier_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must lie in [0, 1), got {getattr(self, name)}.")
+        if not 0 < self.classifier_temperature < float("inf"):
+            raise ValueError(f"`classifier_temperature` must be positive and finite, got {self.classifier_temperature}.")
+        if self.problem_type == "regression" and self.classifier_temperature != 1:
+            raise ValueError(
+                f"A regression has no probabilities to calibrate: leave `classifier_temperature` at 1, got "
+                f"{self.classifier_temperature}."
+            )
         if self.phase_bias_scale <= 0:
             raise ValueError(f"`phase_bias_scale` must be positive, in cycles, got {self.phase_bias_scale}.")
         if self.max_frequency <= 0:

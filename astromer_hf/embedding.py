@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from .feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves
-from .inference import TableReport, WindowRunner, map_table, mean_over_windows
+from .feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves, mean_over_windows
+from .inference import TableReport, WindowRunner, map_table
 
 DEFAULT_MODEL = "astromer-surveys-small"
 _MODEL_FOLDERS = tuple(root / "model_cards" for root in (Path(__file__).parent, Path(__file__).parents[1]))

@@ -208,6 +208,27 @@ def cut_windows(
     return object_index, start, np.minimum(lengths[object_index], window_size)
 
 
+def mean_over_windows(values: np.ndarray, object_index: np.ndarray, length: np.ndarray, num_objects: int) -> np.ndarray:
+    """Mean of `values` (W, D) over the windows of each object, weighted by their observations.
+
+    Args:
+        values: of every window, `(W, D)`.
+        object_index: the object of every window, `(W,)`, rising.
+        length: observations of every window, `(W,)`.
+        num_objects: N.
+
+    Returns:
+        `(N, D)` float32; NaN for an object without a window.
+    """
+    means = np.full((num_objects, values.shape[1]), np.nan, dtype=np.float32)
+    if len(length):
+        present, first = np.unique(object_index, return_index=True)
+        weights = length.astype(np.float64)
+        totals = np.add.reduceat(values * weights[:, None], first, axis=0)
+        means[present] = totals / np.add.reduceat(weights, first)[:, None]
+    return means
+
+
 class LightCurveWindows(BatchFeature):
     """Tensors for the model, and beside them (as attributes, so that `model(**windows)` works) the way back to the objects.
 
@@ -236,6 +257,10 @@ class LightCurveWindows(BatchFeature):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+
+    def per_object(self, values: Any) -> np.ndarray:
+        """Mean of `values` (W, D) over the windows of each light curve, `(N, D)`, see `mean_over_windows`."""
+        return mean_over_windows(np.asarray(values), self.object_index, self.window_length, len(self.num_points))
 
     def per_observation(self, values: Any) -> list[np.ndarray]:
         """Bring `values` (W, L, ...) back to one array a light curve, `(num_points, ...)`, every observation once.
@@ -425,4 +450,4 @@ def center_window(values: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np
     return centred, origin + mean
 
 
-__all__ = ["AstromerFeatureExtractor", "LightCurveWindows", "RaggedLightCurves", "cut_windows"]
+__all__ = ["AstromerFeatureExtractor", "LightCurveWindows", "RaggedLightCurves", "cut_windows", "mean_over_windows"]

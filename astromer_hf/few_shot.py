@@ -28,8 +28,8 @@ from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, Traini
 from .classification import LightCurveClassifier
 from .configuration_astromer import AstromerConfig
 from .data_collator import DataCollatorForLightCurveClassification, DataCollatorForMaskedLightCurves, InMemoryLightCurves
-from .feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves
-from .inference import WindowRunner, mean_over_windows
+from .feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves, mean_over_windows
+from .inference import WindowRunner
 from .modeling_astromer import AstromerForSequenceClassification, AstromerModel, pool_observed
 from .training import WeightedCrossEntropy, cut_sequentially, load_labelled_split
 
@@ -370,14 +370,22 @@ def train_head(
         return StatesOfWindows(states, states.windows_of(objects), labels, model.config)
 
     history = fit(head, windows_of(draw.train), windows_of(draw.validation), _as_it_is, recipe, seed, class_weights)
-    tested = windows_of(draw.test)
+    return Outcome(classify_states(model, states, labels, draw.test)(1.0), history)
+
+
+@torch.inference_mode()
+def classify_states(
+    model: AstromerForSequenceClassification, states: FrozenStates, labels: np.ndarray, objects: np.ndarray
+) -> Callable[[float], np.ndarray]:
+    """From a temperature to the probabilities (N, C) that the head of `model` gives objects, whose numbers rise."""
+    head = HeadOnStates(model)
     device = next(head.parameters()).device  # where Trainer left the head
     model.to(device).eval()  # type: ignore[arg-type]
-    with torch.inference_mode():
-        loader = DataLoader(tested, 256, collate_fn=_as_it_is)
-        batches = ({name: tensor.to(device) for name, tensor in batch.items()} for batch in loader)
-        logits = torch.cat([head(**batch)["logits"].float().cpu() for batch in batches])
-    return Outcome(states.mean_over_windows(logits.softmax(-1).numpy(), tested.windows), history)
+    asked = StatesOfWindows(states, states.windows_of(objects), labels, model.config)
+    loader = DataLoader(asked, 256, collate_fn=_as_it_is)
+    batches = ({name: tensor.to(device) for name, tensor in batch.items()} for batch in loader)
+    logits = torch.cat([head(**batch)["logits"].float().cpu() for batch in batches])
+    return lambda temperature: states.mean_over_windows((logits / temperature).softmax(-1).numpy(), asked.windows)
 
 
 def _as_it_is(batch: Any) -> Any:
@@ -466,6 +474,7 @@ def build_classifier(
         "id2label": names,
         "label2id": {name: i for i, name in names.items()},
         "problem_type": "single_label_classification",
+        "classifier_temperature": 1.0,  # the new head's own, whatever the encoder came with
         **head,
     }
     return AstromerForSequenceClassification(AstromerConfig.from_dict(fields))

@@ -47,11 +47,12 @@ from .dataset_preparation import PREPARATION_FILE
 from .feature_extraction_astromer import AstromerFeatureExtractor
 from .light_curve_dataset import PREPARED_SCHEMA, SPLITS
 from .model_card import CARD_FILE, check_card, check_dataset_card, list_names, load_card, shown_pictures
+from .pipelines import TASKS
 
 WEIGHTS_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"  # of weights in several files
 TEST_VECTOR_FILE = "test_vector.safetensors"
-CODE_FILES = ("configuration_astromer.py", "feature_extraction_astromer.py", "modeling_astromer.py")
+CODE_FILES = ("configuration_astromer.py", "feature_extraction_astromer.py", "modeling_astromer.py", "pipelines.py")
 # All of a checkpoint that is ever shared or fetched, beside the pictures that its card shows.
 CHECKPOINT_FILES = (
     CARD_FILE,
@@ -71,6 +72,10 @@ AUTO_MAP = {
     "AutoModel": "modeling_astromer.AstromerModel",
     "AutoModelForPreTraining": "modeling_astromer.AstromerForMaskedReconstruction",
     "AutoModelForSequenceClassification": "modeling_astromer.AstromerForSequenceClassification",
+}
+PIPELINES_OF = {  # the tasks of a checkpoint with such a head; every one embeds
+    "AstromerForMaskedReconstruction": "light-curve-reconstruction",
+    "AstromerForSequenceClassification": "light-curve-classification",
 }
 AUTO_CLASSES = {
     "AstromerModel": AutoModel,
@@ -604,7 +609,8 @@ def gather_checkpoint(folder: Path) -> dict[str, Path | bytes]:
     model, feature_extractor = load_model(str(folder))
     extractor = feature_extractor or _default_extractor(model)
     # Written here rather than by `register_for_auto_class`, which names one class, and has all later checkpoints copy code.
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8")) | {"auto_map": AUTO_MAP}
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config |= {"auto_map": AUTO_MAP, "custom_pipelines": _list_pipelines(type(model).__name__)}
     preprocessor = extractor.to_dict() | {
         "auto_map": {"AutoFeatureExtractor": "feature_extraction_astromer.AstromerFeatureExtractor"}
     }
@@ -614,6 +620,15 @@ def gather_checkpoint(folder: Path) -> dict[str, Path | bytes]:
     if TEST_VECTOR_FILE not in files:
         files[TEST_VECTOR_FILE] = safetensors.numpy.save(make_test_vector(model, extractor))
     return files
+
+
+def _list_pipelines(architecture: str) -> dict[str, dict[str, Any]]:
+    """The pipelines of a checkpoint, as transformers looks for them in its config: the class in the code beside the weights."""
+    tasks = ["light-curve-embedding", *([PIPELINES_OF[architecture]] if architecture in PIPELINES_OF else [])]
+    return {
+        task: {"impl": f"pipelines.{TASKS[task][0].__name__}", "pt": [TASKS[task][1].__name__], "type": "multimodal"}
+        for task in tasks
+    }
 
 
 def _packaged_code(name: str) -> Path:

@@ -130,27 +130,6 @@ def map_on_cores(function: Callable[[Any], Any], items: Iterable[Any]) -> Iterat
             torch.set_num_threads(num_threads)  # a thread's own setting is that of threads to come as well
 
 
-def mean_over_windows(values: np.ndarray, object_index: np.ndarray, length: np.ndarray, num_objects: int) -> np.ndarray:
-    """Mean of `values` (W, D) over the windows of each object, weighted by their observations.
-
-    Args:
-        values: of every window, `(W, D)`.
-        object_index: the object of every window, `(W,)`, rising.
-        length: observations of every window, `(W,)`.
-        num_objects: N.
-
-    Returns:
-        `(N, D)` float32; NaN for an object without a window.
-    """
-    means = np.full((num_objects, values.shape[1]), np.nan, dtype=np.float32)
-    if len(length):
-        present, first = np.unique(object_index, return_index=True)
-        weights = length.astype(np.float64)
-        totals = np.add.reduceat(values * weights[:, None], first, axis=0)
-        means[present] = totals / np.add.reduceat(weights, first)[:, None]
-    return means
-
-
 @dataclass
 class TableReport:
     """What `map_table` did: light curves written, the ids of those without a result, observations dropped."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # Guesses for each catalogue column, best first; compared in lower case.
-_COLUMN_GUESSES: Mapping[str, tuple[str, ...]] = {
+COLUMN_GUESSES: Mapping[str, tuple[str, ...]] = {
     "object_id": ("object_id", "id", "objectid", "oid", "source_id", "star_id", "name"),
     "mjd": ("mjd", "hjd", "bjd", "jd", "time", "times", "t"),
     "mag": ("mag", "magnitude", "magnitudes", "mags", "magpsf", "psfmag", "m"),
@@ -69,7 +69,7 @@ class ColumnNames:
         """
         lower = {name.lower(): name for name in reversed(available)}
         found: dict[str, str] = {}
-        for role, guesses in _COLUMN_GUESSES.items():
+        for role, guesses in COLUMN_GUESSES.items():
             if wanted := given.get(role):
                 if wanted not in available:
                     raise TableError(f"There is no column {wanted!r} for {role}; there are: {', '.join(available)}.")
@@ -109,6 +109,11 @@ class LightCurveChunk:
     def __len__(self) -> int:
         return len(self.object_ids)
 
+    def select(self, numbers: np.ndarray) -> "LightCurveChunk":
+        """Those of these numbers, in their order."""
+        annotations = {role: values.take(pa.array(numbers)) for role, values in self.annotations.items()}
+        return LightCurveChunk(self.object_ids.take(pa.array(numbers)), self.curves.select(numbers), annotations)
+
 
 def iter_light_curves(
     path: str | Path, *, objects_per_chunk: int = 2048, columns: Mapping[str, str | None] | None = None
@@ -140,6 +145,70 @@ def iter_light_curves(
         yield from _iter_csv(files[0], objects_per_chunk, columns or {})
     else:
         raise TableError(f"Expected a .parquet, .csv or .csv.gz file, got {files[0].name}.")
+
+
+def read_chunk(source: Any, columns: Mapping[str, str | None] | None = None) -> LightCurveChunk | None:
+    """Read a table in memory (pyarrow, pandas, polars: whatever has Arrow's interface) as `iter_light_curves` reads a file.
+
+    Returns:
+        Its light curves; None where it has no column of object ids, so that it is one light curve at most.
+
+    Raises:
+        TableError: no light curves can be read from it.
+    """
+    table, given = pa.table(source), columns or {}
+    if not given.get("object_id") and {name.lower() for name in table.column_names}.isdisjoint(COLUMN_GUESSES["object_id"]):
+        return None
+    names = ColumnNames.guess(table.column_names, **given)
+    table = table.select(names.used).combine_chunks()
+    if not _is_list(table.schema.field(names.mag).type):
+        return _group_measurements(table, names)
+    batch = next(iter(table.to_batches()), pa.RecordBatch.from_pylist([], table.schema))
+    return _chunk_of_lists(batch, names)
+
+
+def find_light_curves(
+    path: str | Path, object_ids: Sequence[str], *, columns: Mapping[str, str | None] | None = None
+) -> LightCurveChunk:
+    """The light curves of some objects of a table, in its order; an object has one for each of its bands.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        TableError: no light curves can be read from it, or an object is not among them.
+    """
+    wanted = pa.array(list(dict.fromkeys(object_ids)), pa.string())
+    parts = []
+    for chunk in iter_light_curves(path, columns=columns):
+        if len(found := np.flatnonzero(pc.is_in(chunk.object_ids, wanted).to_numpy(zero_copy_only=False))):
+            parts.append(chunk.select(found))
+    known = {object_id for part in parts for object_id in part.object_ids.to_pylist()}
+    if missing := [object_id for object_id in wanted.to_pylist() if object_id not in known]:
+        first = next(iter_light_curves(path, columns=columns)).object_ids[:3].to_pylist()
+        raise TableError(f"There is no object {missing[0]!r} in {Path(path).name}; the first are {', '.join(map(str, first))}.")
+    annotations = {
+        role: pa.concat_arrays([part.annotations[role] for part in parts])
+        for role in parts[0].annotations
+        if all(role in part.annotations for part in parts)
+    }
+    object_ids = pa.concat_arrays([part.object_ids for part in parts])
+    return LightCurveChunk(object_ids, RaggedLightCurves.concatenate([part.curves for part in parts]), annotations)
+
+
+def summarize_light_curves(path: str | Path, *, columns: Mapping[str, str | None] | None = None) -> dict[str, np.ndarray]:
+    """What a survey's light curves are like: `num_points` of each, all `mag`, and all `gaps` in days, float32.
+
+    Raises:
+        FileNotFoundError, TableError: as `iter_light_curves`.
+    """
+    parts: dict[str, list[np.ndarray]] = {"num_points": [], "mag": [], "gaps": []}
+    for chunk in iter_light_curves(path, columns=columns):
+        curves, _ = chunk.curves.clean()
+        parts["num_points"].append(curves.lengths)
+        parts["mag"].append(curves.magnitudes.astype(np.float32))
+        parts["gaps"].append(np.diff(curves.times)[np.diff(curves.object_index) == 0].astype(np.float32))
+    if not sum(map(len, parts["mag"])):
+        raise TableError(f"{path} holds no usable observation.")
+    return {name: np.concatenate(values) for name, values in parts.items()}
 
 
 def iter_split(
@@ -203,7 +272,7 @@ def _iter_csv(file: Path, objects_per_chunk: int, given: Mapping[str, str | None
         with pa.csv.open_csv(file) as reader:
             available = reader.schema.names
         path_column = given.get("path") or next((name for name in available if name.lower() == "path"), None)
-        if path_column and path_column in available and not any(name.lower() in _COLUMN_GUESSES["mjd"] for name in available):
+        if path_column and path_column in available and not any(name.lower() in COLUMN_GUESSES["mjd"] for name in available):
             names = ColumnNames.guess(list(dict.fromkeys([*available, "mjd", "mag"])), **given)  # the two stand in the files
             yield from _iter_files(file, path_column, names, objects_per_chunk)
             return

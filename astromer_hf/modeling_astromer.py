@@ -413,6 +413,7 @@ class AstromerPreTrainedModel(PreTrainedModel):
     _supports_sdpa = True
     _can_compile_fullgraph = True
     _can_record_outputs = {"hidden_states": AstromerLayer, "attentions": AstromerAttention}
+    head_is_new = False  # whether `from_pretrained` found nothing of the head, whose weights are then random
 
     def post_init(self) -> None:
         """transformers' own; and heads that this model does not have are left behind in a checkpoint without a word."""
@@ -466,6 +467,7 @@ class AstromerPreTrainedModel(PreTrainedModel):
                     f"The weights of {pretrained_model_name_or_path} are damaged, or its config.json is another model's; "
                     f"{kind}: {', '.join(sorted(names)[:3])}{' ...' * (len(names) > 3)}. Download it again, or save it anew."
                 )
+        model.head_is_new = bool(head) and head_is_new
         return (model, loading) if output_loading_info else model  # type: ignore[return-value]  # as transformers does
 
     @torch.no_grad()
@@ -750,7 +752,7 @@ class AstromerForSequenceClassification(AstromerPreTrainedModel):
                 `problem_type="multi_label_classification"`; targets `(B,)` or `(B, num_labels)` for `"regression"`.
 
         Returns:
-            `SequenceClassifierOutput`: `logits` of shape `(B, num_labels)`.
+            `SequenceClassifierOutput`: `logits` of shape `(B, num_labels)`, divided by `config.classifier_temperature`.
         """
         wants_states = kwargs.pop("output_hidden_states", None)
         wants_states = self.config.output_hidden_states if wants_states is None else wants_states
@@ -765,7 +767,7 @@ class AstromerForSequenceClassification(AstromerPreTrainedModel):
         )
         observed, _ = resolve_masks(magnitudes, times, attention_mask, masked_positions)
         states = outputs.hidden_states if self.config.use_weighted_layer_sum else (outputs.last_hidden_state,)
-        logits = self.classifier(states, observed)
+        logits = self.classifier(states, observed) / self.config.classifier_temperature
 
         loss = None
         if labels is not None:
@@ -776,6 +778,19 @@ class AstromerForSequenceClassification(AstromerPreTrainedModel):
             hidden_states=outputs.hidden_states if wants_states else None,
             attentions=outputs.attentions,
         )
+
+
+def problem_type_of(config: Any) -> str:
+    """The problem of a classifier: what its config says, or else what transformers would take `num_labels` for."""
+    return config.problem_type or ("regression" if config.num_labels == 1 else "single_label_classification")
+
+
+def activate(logits: torch.Tensor, config: Any) -> torch.Tensor:
+    """Probabilities, or for a regression the numbers themselves, of logits (B, C); float32."""
+    problem = problem_type_of(config)
+    if problem == "regression":
+        return logits.float()
+    return logits.float().softmax(-1) if problem == "single_label_classification" else logits.float().sigmoid()
 
 
 def resolve_masks(

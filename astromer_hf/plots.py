@@ -2,11 +2,12 @@
 """Pictures: every function takes arrays and returns a matplotlib `Figure`, ready to be saved or shown.
 
 Before this file stand the model's outputs and tables of results; nothing here runs a model. Colours are those of Okabe & Ito,
-which colour-blind readers tell apart, and markers differ too, for print in black and white.
+which colour-blind readers tell apart (grey for their yellow, which paper swallows), and markers and lines differ too, for print
+in black and white.
 """
 
-from collections.abc import Mapping, Sequence
-from itertools import cycle
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,8 +17,9 @@ from numpy.typing import ArrayLike
 from sklearn.decomposition import PCA
 from sklearn.metrics import ConfusionMatrixDisplay
 
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+LINES = ("-", "--", "-.", ":")
 TIME_LABEL = "time [d]"
 MAGNITUDE_LABEL = "magnitude"
 
@@ -29,6 +31,7 @@ def plot_light_curve(
     *,
     hidden: ArrayLike | None = None,
     reconstruction: ArrayLike | None = None,
+    reconstruction_std: ArrayLike | None = None,
     period_days: float | None = None,
     title: str = "",
 ) -> Figure:
@@ -38,6 +41,7 @@ def plot_light_curve(
         mjd, mag, magerr: `(n,)`, days and magnitudes.
         hidden: `(n,)` bool, True for observations that the model did not see.
         reconstruction: `(n,)`, magnitudes that the model gives.
+        reconstruction_std: `(n,)`, their spread under Monte-Carlo dropout, say; drawn as error bars.
         period_days: draw against the phase of this period instead of time.
     """
     times, magnitudes = _columns(mjd=mjd, mag=mag)
@@ -53,8 +57,13 @@ def plot_light_curve(
     if reconstruction is not None:
         model = _columns(mjd=times, reconstruction=reconstruction)[1]
         shown = hidden if hidden.any() else np.ones(len(times), bool)
-        main.scatter(times[shown], model[shown], s=22, marker="x", color=COLORS[1], label="reconstructed", zorder=3)
-        axes[1].scatter(times[shown], (magnitudes - model)[shown], s=10, color=COLORS[1])
+        main.scatter(
+            times[shown], model[shown], s=22, marker="x", color=COLORS[1], linewidth=0.9, label="reconstructed", zorder=3
+        )
+        if reconstruction_std is not None:
+            spread = _columns(mjd=times, reconstruction_std=reconstruction_std)[1]
+            main.errorbar(times[shown], model[shown], spread[shown], fmt="none", ecolor=COLORS[1], alpha=0.5, linewidth=0.8)
+        axes[1].scatter(times[shown], (magnitudes - model)[shown], s=14, marker="x", color=COLORS[1], linewidth=0.9)
         axes[1].axhline(0, color="0.6", linewidth=0.8)
         axes[1].set_ylabel("residual [mag]")
         axes[1].invert_yaxis()
@@ -97,29 +106,43 @@ def plot_time_encoding(times: ArrayLike, encoding: ArrayLike, *, title: str = ""
 
 
 def plot_magnitude_projection(
-    weight: ArrayLike, bias: ArrayLike, *, magnitudes: Sequence[float] = (-1, -0.5, 0.5, 1)
+    weight: ArrayLike, bias: ArrayLike, *, magnitudes: Sequence[float] = (-1, -0.5, 0.5, 1), title: str = ""
 ) -> Figure:
-    """The learned linear embedding of some centred magnitudes (paper, Fig. A.1): `weight` (D,) or (D, 1), `bias` (D,)."""
+    """The learned linear embedding of some centred magnitudes (paper, Fig. A.1), and what a magnitude adds to it.
+
+    Args:
+        weight, bias: of the layer, `(D,)` or `(D, 1)` and `(D,)`.
+        magnitudes: which to draw.
+        title: of the picture.
+    """
     slope, offset = _columns(weight=np.asarray(weight, dtype=float).reshape(-1), bias=bias)
-    figure = Figure(figsize=(7, 3.5), layout="constrained")
-    axes = figure.subplots()
-    for magnitude, color in zip(magnitudes, cycle(COLORS)):
-        axes.plot(slope * magnitude + offset, color=color, linewidth=0.8, label=f"{magnitude:+g} mag")
-    axes.set(xlabel="dimension", ylabel="embedding")
+    figure = Figure(figsize=(7, 5), layout="constrained")
+    axes, change = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
+    for magnitude, (color, _, line) in zip(magnitudes, _styles(), strict=False):
+        axes.plot(slope * magnitude + offset, color=color, linestyle=line, linewidth=0.9, label=f"{magnitude:+g} mag")
+    axes.set(ylabel="embedding", title=title)
     axes.legend(ncols=len(magnitudes), fontsize="small")
+    change.plot(slope, color=COLORS[6], linewidth=0.9)
+    change.set(xlabel="dimension", ylabel="change\nper mag")
     return figure
 
 
-def plot_attention(times: ArrayLike, magnitudes: ArrayLike, attention: ArrayLike, observation: int) -> Figure:
+def plot_attention(
+    times: ArrayLike, magnitudes: ArrayLike, attention: ArrayLike, observation: int, *, title: str = ""
+) -> Figure:
     """How strongly one observation attends to the others, head by head: `attention` (H, n, n) of one block and window."""
     days, mags = _columns(times=times, magnitudes=magnitudes)
     weights = np.asarray(attention)
     if weights.ndim != 3 or weights.shape[1:] != (len(days), len(days)):
         raise ValueError(f"`attention` must have the shape (heads, {len(days)}, {len(days)}), got {weights.shape}.")
     figure = Figure(figsize=(8, 1.9 * len(weights)), layout="constrained")
+    figure.suptitle(title)
     panels = figure.subplots(len(weights), 1, sharex=True, squeeze=False)[:, 0]
     for head, axes in enumerate(panels):
-        points = axes.scatter(days, mags, c=weights[head, observation], s=18, cmap="cividis")
+        attended = weights[head, observation]
+        rising = np.argsort(attended)  # the strongest are drawn last, largest and darkest
+        sizes = 6 + 50 * attended / max(attended.max(), 1e-12)
+        points = axes.scatter(days[rising], mags[rising], c=attended[rising], s=sizes[rising], cmap="cividis_r", vmin=0)
         axes.plot(days[observation], mags[observation], marker="x", color=COLORS[1], markersize=9, markeredgewidth=2)
         axes.set_title(f"head {head}", fontsize="small")
         axes.set_ylabel(MAGNITUDE_LABEL)
@@ -133,8 +156,9 @@ def plot_learning_curves(curves: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> F
     """Losses or scores against training steps: a name -> (steps, values)."""
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
-    for (name, (steps, values)), color in zip(curves.items(), cycle(COLORS)):
-        axes.plot(steps, values, color=color, marker="o" if len(np.asarray(steps)) < 60 else None, markersize=3, label=name)
+    for (name, (steps, values)), (color, marker, line) in zip(curves.items(), _styles(), strict=False):
+        shown = marker if len(np.asarray(steps)) < 60 else None
+        axes.plot(steps, values, color=color, marker=shown, markersize=4, linestyle=line, linewidth=1.2, label=name)
     axes.set(xlabel="step", ylabel="value", yscale="log")
     axes.legend()
     return figure
@@ -144,8 +168,7 @@ def plot_few_shot(scores: Mapping[str, Mapping[int, Sequence[float]]], *, score_
     """A score against labelled samples a class, with a band of one standard deviation: method -> samples -> scores of seeds."""
     figure = Figure(figsize=(9, 5), layout="constrained")
     axes = figure.subplots()
-    styles = cycle([(color, marker, line) for line in ("-", "--", ":") for color, marker in zip(COLORS, MARKERS, strict=True)])
-    for (method, by_samples), (color, marker, line) in zip(scores.items(), styles, strict=False):
+    for (method, by_samples), (color, marker, line) in zip(scores.items(), _styles(), strict=False):
         samples = np.array(sorted(by_samples))
         mean = np.array([np.mean(by_samples[count]) for count in samples])
         spread = np.array([np.std(by_samples[count]) for count in samples])
@@ -168,11 +191,50 @@ def plot_confusion_matrix(true_labels: Sequence[str], predicted_labels: Sequence
     return figure
 
 
-def plot_embedding_map(embeddings: ArrayLike, labels: Sequence[str | None] | None = None, *, title: str = "") -> Figure:
-    """Embeddings (N, D) on their two first principal components, after each dimension is scaled; coloured by label.
+def plot_reliability(bins: Mapping[str, tuple[ArrayLike, ArrayLike, ArrayLike]]) -> Figure:
+    """How often classes are right against how likely they are said to be: name -> confidence, accuracy and objects of bins.
 
-    Rows that are not finite (objects without an embedding) are left out; 2-d points are drawn as they are, a UMAP's say.
+    The nearer to the diagonal, the better calibrated; a point is as large as its bin is full. See
+    `classification_metrics.bin_confidences`.
     """
+    figure = Figure(figsize=(5, 4.5), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle="--", label="perfect")
+    for (name, (confidence, accuracy, counts)), (color, marker, line) in zip(bins.items(), _styles(), strict=False):
+        said, found, objects = (np.asarray(column, dtype=float) for column in (confidence, accuracy, counts))
+        axes.plot(said, found, color=color, linestyle=line, linewidth=0.8, alpha=0.6)
+        sizes = 12 + 150 * objects / objects.sum()
+        error = np.average(np.abs(found - said), weights=objects)
+        label = f"{name} (calibration error {error:.3f})"
+        axes.scatter(said, found, s=sizes, marker=marker, color=color, alpha=0.8, linewidth=0, label=label)
+    axes.set(xlabel="probability of the likeliest class", ylabel="fraction that is right", xlim=(0, 1.02), ylim=(-0.02, 1.02))
+    axes.legend(fontsize="small", loc="upper left")
+    return figure
+
+
+def plot_embedding_map(
+    embeddings: ArrayLike,
+    labels: Sequence[str | None] | None = None,
+    *,
+    method: str = "pca",
+    max_classes: int = 16,
+    seed: int = 0,
+    title: str = "",
+) -> Figure:
+    """Embeddings (N, D) in two dimensions, after each of theirs is scaled; coloured by label.
+
+    Rows that are not finite (objects without an embedding) are left out; 2-d points are drawn as they are.
+
+    Args:
+        embeddings: `(N, D)`.
+        labels: the class of each, None for the unlabelled.
+        method: `"pca"`, the two first principal components; or `"umap"`, which needs `umap-learn`.
+        max_classes: beyond so many, the smallest are drawn as one.
+        seed: of UMAP.
+        title: of the picture.
+    """
+    if method not in ("pca", "umap"):
+        raise ValueError(f'`method` must be "pca" or "umap", got {method!r}.')
     points = np.asarray(embeddings, dtype=float)
     if points.ndim != 2 or points.shape[1] < 2:
         raise ValueError(f"`embeddings` must have the shape (N, D) with D of 2 or more, got {points.shape}.")
@@ -183,8 +245,10 @@ def plot_embedding_map(embeddings: ArrayLike, labels: Sequence[str | None] | Non
     finite = np.isfinite(points).all(axis=1)
     points, names = points[finite], names[finite]
     axis_names = ("dimension 1", "dimension 2")
-    if points.shape[1] > 2:
-        scaled = (points - points.mean(0)) / np.maximum(points.std(0), 1e-12)
+    scaled = (points - points.mean(0)) / np.maximum(points.std(0), 1e-12)
+    if points.shape[1] > 2 and method == "umap":
+        points, axis_names = _umap(scaled, seed), ("UMAP 1", "UMAP 2")
+    elif points.shape[1] > 2:
         pca = PCA(2, svd_solver="full").fit(scaled)
         points = pca.transform(scaled)
         axis_names = tuple(  # type: ignore[assignment]
@@ -193,21 +257,18 @@ def plot_embedding_map(embeddings: ArrayLike, labels: Sequence[str | None] | Non
     figure = Figure(figsize=(7, 5), layout="constrained")
     axes = figure.subplots()
     by_size = sorted(set(names), key=lambda name: (-np.sum(names == name), name))
-    for name, color, marker in zip(by_size, cycle(COLORS), cycle(MARKERS)):
+    if len(by_size) > max_classes:
+        others = f"{len(by_size) - max_classes + 1} smaller classes"
+        names = np.where(np.isin(names, by_size[: max_classes - 1]), names, others)
+        by_size = [*by_size[: max_classes - 1], others]
+    size = float(np.clip(12000 / max(len(points), 1), 6, 20))  # thousands of points stay apart
+    for name, (color, marker, _) in zip(by_size, _styles(), strict=False):
         chosen = points[names == name]
-        axes.scatter(
-            chosen[:, 0],
-            chosen[:, 1],
-            s=16,
-            alpha=0.75,
-            linewidth=0,
-            color=color,
-            marker=marker,
-            label=f"{name} ({len(chosen)})",
-        )
+        label = f"{name} ({len(chosen)})"
+        axes.scatter(chosen[:, 0], chosen[:, 1], s=size, alpha=0.75, linewidth=0, color=color, marker=marker, label=label)
     axes.set(xlabel=axis_names[0], ylabel=axis_names[1], title=title)
     if labels is not None:
-        axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
+        axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5), markerscale=max(1, 4 / size**0.5))
     return figure
 
 
@@ -216,16 +277,63 @@ def plot_survey_summary(surveys: Mapping[str, Mapping[str, ArrayLike]]) -> Figur
     panels = (("num_points", "observations a light curve", True), ("mag", MAGNITUDE_LABEL, False), ("gaps", "Δt [d]", True))
     figure = Figure(figsize=(11, 3.5), layout="constrained")
     for axes, (column, label, logarithmic) in zip(figure.subplots(1, 3), panels, strict=True):
-        for (name, columns), color in zip(surveys.items(), cycle(COLORS)):
+        for (name, columns), (color, _, line) in zip(surveys.items(), _styles(), strict=False):
             values = np.asarray(columns[column], dtype=float)
             values = values[np.isfinite(values) & ((values > 0) | (not logarithmic))]
             scaled = np.log10(values) if logarithmic else values
             edges = np.linspace(scaled.min() - 1e-6, scaled.max() + 1e-6, 60)  # wider, for equal values and rounding
             bins = 10**edges if logarithmic else edges
-            axes.hist(values, bins=bins, density=True, histtype="step", color=color, label=name)
-        axes.set(xlabel=label, ylabel="density", xscale="log" if logarithmic else "linear")
-    figure.axes[0].legend(fontsize="small")
+            weights = np.full(len(values), 1 / max(len(values), 1))
+            axes.hist(values, bins=bins, weights=weights, histtype="step", color=color, linestyle=line, label=name)
+        axes.set(xlabel=label, ylabel="fraction", xscale="log" if logarithmic else "linear")
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), fontsize="small", loc="outside upper center", ncols=4)
     return figure
+
+
+def plot_light_curves(
+    curves: Sequence[tuple[str, ArrayLike, ArrayLike]], *, highlight_first: bool = False, num_columns: int = 3
+) -> Figure:
+    """Light curves side by side.
+
+    Args:
+        curves: title, days and magnitudes of each.
+        highlight_first: draw the first in another colour and marker than the rest, a query before its nearest neighbours.
+        num_columns: of the grid.
+    """
+    if not curves:
+        raise ValueError("There must be at least one light curve to draw, got none.")
+    num_columns = min(num_columns, len(curves))
+    num_rows = -(-len(curves) // num_columns)
+    figure = Figure(figsize=(3.4 * num_columns, 2.2 * num_rows), layout="constrained")
+    panels = figure.subplots(num_rows, num_columns, squeeze=False).flat
+    for number, ((title, mjd, mag), axes) in enumerate(zip(curves, panels, strict=False)):
+        times, magnitudes = _columns(mjd=mjd, mag=mag)
+        style = int(highlight_first and number == 0)
+        axes.scatter(times, magnitudes, s=6, marker=MARKERS[style], color=COLORS[style], linewidth=0)
+        axes.set_title(title, fontsize="small")
+        axes.set_xlabel(TIME_LABEL, fontsize="small")
+        axes.set_ylabel(MAGNITUDE_LABEL, fontsize="small")
+        axes.tick_params(labelsize="x-small")
+        axes.invert_yaxis()
+    for axes in panels:  # what is left of the iterator
+        axes.set_axis_off()
+    return figure
+
+
+def _styles() -> Iterator[tuple[str, str, str]]:
+    """Colour, marker and line of the first group, the second ...; no pair of colour and marker comes again before the 65th."""
+    for i in count():
+        turn = i // len(COLORS)
+        yield COLORS[i % len(COLORS)], MARKERS[(i + turn) % len(MARKERS)], LINES[(i + turn) % len(LINES)]
+
+
+def _umap(points: np.ndarray, seed: int) -> np.ndarray:
+    """Two dimensions in which neighbours stay neighbours (McInnes et al. 2018)."""
+    try:
+        from umap import UMAP
+    except ImportError as error:
+        raise ImportError("This picture needs umap-learn: pip install 'astromer-hf[umap]', or take the method pca.") from error
+    return UMAP(random_state=seed, n_jobs=1).fit_transform(points)
 
 
 def _columns(**columns: ArrayLike) -> list[np.ndarray]:
@@ -258,7 +366,8 @@ def _errorbar(
     if errors is not None:
         bars = np.nan_to_num(_columns(mjd=chosen, magerr=errors)[1][chosen].astype(float))
         axes.errorbar(x, y, bars, fmt="none", ecolor=color, alpha=0.4, linewidth=0.8)
-    axes.scatter(x, y, s=14, marker=MARKERS[style % 2], color=facecolor or color, edgecolor=color, linewidth=0.8, label=label)
+    size = float(np.clip(3000 / max(len(chosen), 1), 4, 14))  # a thousand points stay apart
+    axes.scatter(x, y, s=size, marker=MARKERS[style % 2], color=facecolor or color, edgecolor=color, linewidth=0.8, label=label)
 
 
 def _finish_light_curve(axes: Axes) -> None:

@@ -8,14 +8,14 @@ Before it stand `labelled_light_curves.py`, which splits the table by star, and 
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from .classification_metrics import score_classes
+from .classification_metrics import expected_calibration_error, score_classes
 from .feature_extraction_astromer import AstromerFeatureExtractor
 from .few_shot import (
     Draw,
@@ -24,11 +24,13 @@ from .few_shot import (
     Outcome,
     Recipe,
     build_classifier,
+    classify_states,
     train_head,
 )
 from .labelled_light_curves import load_labelled
 from .modeling_astromer import AstromerForSequenceClassification, AstromerModel
 from .training import balanced_class_weights, take_per_class
+from .uncertainty import fit_temperature
 
 # The head that did best on frozen embeddings of few light curves: few weights, much dropout, standardised features.
 SMALL_MLP: dict[str, Any] = {
@@ -46,11 +48,13 @@ class TaughtClassifier:
 
     Args:
         model ([`AstromerForSequenceClassification`]): the given encoder with a trained head, in evaluation mode.
+            Its probabilities are calibrated, see `uncertainty.fit_temperature`.
         counts (`pd.DataFrame`): light curves of each class (rows) that taught, stopped the training and tested (columns).
         left_out (`Counter[str]`): reason -> how many light curves of the table were not used.
-        scores (`dict[str, float]`): `macro_f1` and `accuracy` on the test split.
+        scores (`dict[str, float]`): `macro_f1`, `accuracy` and `calibration_error` on the test split.
         true, predicted (`list[str]`): classes of the T light curves of the test split.
         outcome ([`Outcome`]): probabilities of the test split and the losses of every epoch.
+        uncalibrated (`np.ndarray` of shape `(T, C)`): probabilities of the test split before they were calibrated.
     """
 
     model: AstromerForSequenceClassification
@@ -60,6 +64,12 @@ class TaughtClassifier:
     true: list[str]
     predicted: list[str]
     outcome: Outcome
+    uncalibrated: np.ndarray
+
+    @property
+    def true_ids(self) -> np.ndarray:
+        """Ids of the classes of the test split, `(T,)`."""
+        return np.searchsorted(sorted(self.counts.index), self.true)
 
     def save(self, folder: str | Path) -> None:
         """Write a model folder that `astromer-hf classify` and every Auto class read."""
@@ -82,7 +92,9 @@ def teach_classifier(
     batch_size: int | None = None,
     seed: int = 0,
 ) -> TaughtClassifier:
-    """Train a head on the labelled light curves of a table, and score it on a fifth of their stars.
+    """Train a head on the labelled light curves of a table, calibrate it, and score it on a fifth of their stars.
+
+    A fifth of the stars stops the training and calibrates the probabilities.
 
     Args:
         table: labelled parquet or CSV table, see `iter_light_curves`, or a prepared dataset with its own splits.
@@ -121,14 +133,19 @@ def teach_classifier(
     counts["train"] = counts["train"].clip(upper=max_per_class)
     weights = balanced_class_weights(ids[draw.train], len(classes)) if balance_classes else None
     outcome = train_head(model, states, ids, draw, recipe or Recipe(learning_rate=3e-4), seed, weights)
+    temperature = fit_temperature(classify_states(model, states, ids, draw.validation), ids[draw.validation])
+    model.config.classifier_temperature = temperature
+    calibrated = classify_states(model, states, ids, draw.test)(temperature)
 
-    true, predicted = ids[draw.test], outcome.probabilities.argmax(1)
+    true, predicted = ids[draw.test], calibrated.argmax(1)
     return TaughtClassifier(
         model=model.eval(),
         counts=counts,
         left_out=labelled.left_out,
-        scores=score_classes(true, predicted, len(classes)),
+        scores=score_classes(true, predicted, len(classes))
+        | {"calibration_error": expected_calibration_error(true, calibrated)},
         true=[classes[i] for i in true],
         predicted=[classes[i] for i in predicted],
-        outcome=outcome,
+        outcome=replace(outcome, probabilities=calibrated),
+        uncalibrated=outcome.probabilities,
     )

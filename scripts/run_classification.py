@@ -36,15 +36,16 @@ from transformers import (
 )
 
 import astromer_hf  # noqa: F401 (registers the classes)
-from astromer_hf.classification import LightCurveClassifier, activate
-from astromer_hf.classification_metrics import score_classes
+from astromer_hf.classification import LightCurveClassifier
+from astromer_hf.classification_metrics import expected_calibration_error, score_classes
 from astromer_hf.data_collator import DataCollatorForLightCurveClassification, InMemoryLightCurves
 from astromer_hf.embedding import default_model_folder
+from astromer_hf.feature_extraction_astromer import mean_over_windows
 from astromer_hf.hub_trainer import HubTrainer
-from astromer_hf.inference import mean_over_windows
 from astromer_hf.labelled_light_curves import UNLABELLED, LabelledLightCurves, load_labelled
 from astromer_hf.light_curve_dataset import FRACTIONS, SPLITS, TableError
 from astromer_hf.model_card import CardFacts
+from astromer_hf.modeling_astromer import activate
 from astromer_hf.plots import plot_confusion_matrix
 from astromer_hf.training import (
     ScriptArguments,
@@ -238,6 +239,7 @@ def build_model(source: str | Path, task: Task, data: DataArguments, head: HeadA
         source,
         problem_type=task.problem_type,
         id2label=names,
+        classifier_temperature=1.0,  # of another head, where the model has one
         label2id={name: i for i, name in names.items()},
         **head.fields,
     )
@@ -290,12 +292,18 @@ def main(data: DataArguments, head: HeadArguments, training: ClassificationArgum
     )
     trainer.train(resume_from_checkpoint=training.resume_from_checkpoint or last_complete_checkpoint(training.output_dir))
     rescale_predictions(model, task.center, task.scale)
+    classifier = LightCurveClassifier(model, feature_extractor, training.per_device_eval_batch_size)
+    uncalibrated = classifier.predict(labelled.curves.select(test)).values
+    if not data.is_regression:
+        classifier.calibrate(labelled.curves.select(validation), task.labels[validation])
     trainer.save_model(_internal_call=True)  # without a push, which waits for the scores
     trainer.save_state()
 
-    classifier = LightCurveClassifier(model, feature_extractor, training.per_device_eval_batch_size)
     values = classifier.predict(labelled.curves.select(test)).values
     metrics = {f"test_{name}": value for name, value in task.score(values, test).items()} | {"test_objects": len(test)}
+    if not data.is_regression:
+        metrics["test_calibration_error"] = expected_calibration_error(task.labels[test], values)
+        metrics["test_calibration_error_as_trained"] = expected_calibration_error(task.labels[test], uncalibrated)
     trainer.save_metrics("test", metrics)
     if trainer.is_world_process_zero():
         write_scores(Path(training.output_dir), metrics, task, values, labelled, data)

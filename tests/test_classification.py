@@ -1,6 +1,7 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """Every light curve gets the mean of its own windows' probabilities, in its place, under the names of the classes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,9 @@ import torch
 from conftest import TINY
 from test_light_curve_dataset import CURVES, LAYOUTS
 
-from astromer_hf import AstromerConfig, AstromerFeatureExtractor, AstromerForSequenceClassification
-from astromer_hf.classification import classify_light_curves, classify_table
-from astromer_hf.simulation import to_table
+from astromer_hf import AstromerConfig, AstromerFeatureExtractor, AstromerForSequenceClassification, RaggedLightCurves
+from astromer_hf.classification import LightCurveClassifier, classify_light_curves, classify_table
+from astromer_hf.simulation import SIMULATED_SURVEYS, simulate_light_curves, to_table
 
 NAMES = {0: "EC", 1: "RRab", 2: "LPV"}
 
@@ -102,3 +103,48 @@ def test_weights_that_give_no_numbers_are_named_with_the_object(source: Path, tm
     with pytest.raises(ValueError, match=f"prediction of object '{CURVES[0].object_id}' is not finite"):
         classify_table(source, tmp_path / "out.parquet", model, show_progress=False)
     assert not (tmp_path / "out.parquet").exists()
+
+
+def test_calibration_finds_the_temperature_that_the_labels_were_drawn_at_and_predictions_follow_it():
+    curves = simulate_light_curves(300, seed=4, survey=replace(SIMULATED_SURVEYS["macho_like"], min_points=20, max_points=20))
+    ragged = RaggedLightCurves.from_arrays([curve.mjd for curve in curves], [curve.mag for curve in curves])
+    torch.manual_seed(0)
+    classifier = LightCurveClassifier(AstromerForSequenceClassification(AstromerConfig(**TINY, num_labels=3)))
+    with torch.no_grad():  # a new head is sure of nothing
+        classifier.runner.model.classifier.head.layers[-1].weight *= 30
+    confident = classifier.predict(ragged).values
+    config = classifier.runner.model.config
+    config.classifier_temperature = 4.0  # what the labels are drawn at, and the calibration is not told
+    uniform = np.random.default_rng(0).random((len(ragged), 1))
+    labels = (classifier.predict(ragged).values.cumsum(1) < uniform).sum(1).clip(max=2)
+    assert classifier.calibrate(ragged, labels) == config.classifier_temperature == pytest.approx(4, rel=0.35)
+    assert classifier.predict(ragged).values.max(1).mean() < confident.max(1).mean()
+
+
+@pytest.mark.parametrize(
+    ("fields", "curve", "message"),
+    [
+        (
+            {"problem_type": "regression", "num_labels": 1},
+            [15.0],
+            "of a classifier of single classes, this model's are regression",
+        ),
+        ({"num_labels": 3}, [float("nan")], "Light curve 0 has no usable observation"),
+    ],
+)
+def test_what_cannot_be_calibrated_is_refused(fields, curve, message):
+    classifier = LightCurveClassifier(AstromerForSequenceClassification(AstromerConfig(**TINY, **fields)))
+    with pytest.raises(ValueError, match=message):
+        classifier.calibrate(RaggedLightCurves.from_arrays([1.0], curve), np.zeros(1, dtype=int))
+
+
+def test_a_table_may_have_the_spread_of_passes_with_dropout(tmp_path):
+    source = LAYOUTS["lists"](tmp_path, to_table(CURVES))
+    model = build(classifier_dropout=0.5, classifier_hidden_sizes=[16])
+    for output, options in (("plain", {}), ("spread", {"dropout_passes": 20})):
+        classify_table(source, tmp_path / f"{output}.parquet", model, show_progress=False, **options)
+    plain, spread = (pq.read_table(tmp_path / f"{output}.parquet") for output in ("plain", "spread"))
+    added = [f"spread_{name}" for name in NAMES.values()]
+    assert spread.column_names == [*plain.column_names, *added]
+    assert spread.select(plain.column_names).equals(plain)
+    assert all(0 < value < 0.5 for name in added for value in spread[name].to_pylist())

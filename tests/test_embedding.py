@@ -27,7 +27,7 @@ from astromer_hf import (
     embedding,
 )
 from astromer_hf.embedding import DEFAULT_MODEL, default_model_folder, embed_light_curves, embed_table
-from astromer_hf.inference import mean_over_windows
+from astromer_hf.feature_extraction_astromer import mean_over_windows
 from astromer_hf.light_curve_dataset import TableError
 from astromer_hf.simulation import SIMULATED_SURVEYS, simulate_light_curves, to_table
 

@@ -57,24 +57,30 @@ LOAD = """
 import hashlib
 import numpy as np
 import torch
-from transformers import AutoFeatureExtractor, AutoModel, AutoModelForPreTraining
+from transformers import AutoFeatureExtractor, AutoModel, AutoModelForPreTraining, pipeline
 
 def digest(tensor):
     return hashlib.sha256(tensor.detach().numpy().tobytes()).hexdigest()
 
 extractor = AutoFeatureExtractor.from_pretrained(name, **options)
 encoder, whole = (kind.from_pretrained(name, **options).eval() for kind in (AutoModel, AutoModelForPreTraining))
-windows = extractor(np.arange(0, 900, 2.5), 15 + 0.1 * np.sin(np.arange(360)), return_tensors="pt")
+curve = {"mjd": np.arange(0, 900, 2.5), "mag": 15 + 0.1 * np.sin(np.arange(360))}
+windows = extractor(curve["mjd"], curve["mag"], return_tensors="pt")
+pipes = [pipeline(f"light-curve-{task}", name, device="cpu", **options) for task in ("embedding", "reconstruction")]
+by_pipeline, reconstructed = (pipe(curve, return_numpy=True) for pipe in pipes)
 answer = {
     "module": type(encoder).__module__.split(".")[0],
     "embedding": digest(encoder(**windows).pooler_output),
     "reconstruction": digest(whole(**windows).reconstruction),
+    "embedding by pipeline": digest(torch.from_numpy(by_pipeline["embedding"])),
+    "reconstruction by pipeline": digest(torch.from_numpy(reconstructed["reconstruction"])),
+    "hidden": int(reconstructed["hidden"].sum()),
 }
 """
 
 
 def run_here(script: str, name: str) -> dict[str, str]:
-    session: dict[str, Any] = {"name": name}
+    session: dict[str, Any] = {"name": name, "options": {}}
     exec(script, session)
     return session["answer"]
 
@@ -107,7 +113,7 @@ def pushed_macho(macho: Path, client: HubClient) -> Path:
     """The same, on the Hub as a public repository, with a tag."""
     status, output, errors = client(hub_client.command, "push", macho, "astromer/macho", "--public", "--tag", "v1.0", token=ADA)
     assert status == 0, errors
-    assert output.startswith("8 files -> astromer/macho (public), commit ")
+    assert output.startswith("9 files -> astromer/macho (public), commit ")
     return macho
 
 
@@ -179,7 +185,7 @@ def test_the_list_is_shared_and_nothing_else_of_a_training_folder(tiny, client, 
 
 def test_the_shared_code_is_all_that_the_model_needs(tiny):
     files = gather_checkpoint(tiny)
-    relative = {name: set(re.findall(r"^from \.(\w+) import", Path(files[name]).read_text(), re.M)) for name in CODE_FILES}
+    relative = {name: set(re.findall(r"^\s*from \.(\w+) import", Path(files[name]).read_text(), re.M)) for name in CODE_FILES}
     assert set().union(*relative.values()) <= {Path(name).stem for name in CODE_FILES}
     outside = {
         re.match(r"(?:from|import) (\w+)", line)[1]
@@ -194,6 +200,22 @@ def test_the_shared_code_is_all_that_the_model_needs(tiny):
         "transformers",
         "huggingface_hub",
     }  # huggingface_hub comes with transformers
+
+
+@pytest.mark.parametrize("kind", [AstromerForMaskedReconstruction, AstromerForSequenceClassification])
+def test_a_shared_config_points_to_the_pipelines_that_the_checkpoint_serves_and_the_package_does_not_follow(tmp_path, kind):
+    kind(AstromerConfig(**TINY)).save_pretrained(tmp_path)
+    write_card(tmp_path, CardFacts("astromer/tiny", ("macho",), base_model="astromer/macho"))
+    files = gather_checkpoint(tmp_path)
+    named = json.loads(files["config.json"])["custom_pipelines"]
+    head = {"Reconstruction": "reconstruction", "Classification": "classification"}
+    tasks = {"light-curve-embedding", *(f"light-curve-{task}" for name, task in head.items() if kind.__name__.endswith(name))}
+    assert set(named) == tasks
+    for pointer in named.values():
+        module, class_name = pointer["impl"].split(".")
+        assert f"class {class_name}(" in Path(files[f"{module}.py"]).read_text()
+    (tmp_path / "config.json").write_bytes(files["config.json"])
+    assert not hasattr(AstromerConfig.from_pretrained(tmp_path), "custom_pipelines")
 
 
 def test_branches_tags_commits_and_pull_requests_load_what_was_pushed_there(tiny, tmp_path, client, hub):

@@ -16,7 +16,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from astromer_hf import light_curve_dataset
-from astromer_hf.light_curve_dataset import ColumnNames, TableError, count_light_curves, iter_light_curves
+from astromer_hf.light_curve_dataset import (
+    ColumnNames,
+    TableError,
+    count_light_curves,
+    find_light_curves,
+    iter_light_curves,
+    read_chunk,
+    summarize_light_curves,
+)
 from astromer_hf.simulation import SIMULATED_SURVEYS, LightCurve, simulate_light_curves, to_table
 
 SURVEY = replace(SIMULATED_SURVEYS["macho_like"], min_points=3, max_points=70)
@@ -111,6 +119,49 @@ def test_a_chunk_holds_no_more_objects_than_asked_for_and_chunks_hold_them_all(t
     assert max(sizes) <= objects_per_chunk
     assert sum(sizes) == len(CURVES)
     assert_same(read(path, objects_per_chunk=objects_per_chunk), CURVES)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_objects_are_found_by_their_ids_in_every_layout(tmp_path, layout):
+    wanted = [CURVES[2], CURVES[0]]
+    found = find_light_curves(LAYOUTS[layout](tmp_path, to_table(CURVES)), [curve.object_id for curve in wanted])
+    assert found.object_ids.to_pylist() == [CURVES[0].object_id, CURVES[2].object_id]  # in the table's order
+    np.testing.assert_array_equal(found.curves.magnitudes, np.concatenate([CURVES[0].mag, CURVES[2].mag]))
+    assert found.annotations["label"].to_pylist() == [CURVES[0].label, CURVES[2].label]
+
+
+def test_an_object_that_is_not_there_is_missed_by_name(tmp_path):
+    path = LAYOUTS["lists"](tmp_path, to_table(CURVES))
+    with pytest.raises(TableError, match=f"There is no object 'nobody' in curves.parquet; the first are {CURVES[0].object_id}"):
+        find_light_curves(path, [CURVES[0].object_id, "nobody"])
+
+
+@pytest.mark.parametrize(
+    "as_table", [lambda table: table, pa.Table.to_pandas, to_measurements], ids=["arrow", "pandas", "rows"]
+)
+def test_a_table_in_memory_is_read_as_its_file_is(as_table):
+    chunk = read_chunk(as_table(to_table(CURVES)))
+    assert chunk.object_ids.to_pylist() == [curve.object_id for curve in CURVES]
+    np.testing.assert_array_equal(chunk.curves.times, np.concatenate([curve.mjd for curve in CURVES]))
+    np.testing.assert_array_equal(chunk.curves.magnitude_errors, np.concatenate([curve.magerr for curve in CURVES]))
+    assert chunk.annotations["band"].to_pylist() == [curve.band for curve in CURVES]
+
+
+def test_a_table_in_memory_without_ids_is_no_table_of_objects_and_an_empty_one_holds_none():
+    assert read_chunk(pa.table({"mjd": [1.0], "mag": [15.0]})) is None
+    assert len(read_chunk(to_table(CURVES).slice(0, 0))) == 0
+    with pytest.raises(TableError, match="no column 'star' for object_id"):
+        read_chunk(to_table(CURVES), {"object_id": "star"})
+
+
+def test_a_summary_counts_usable_observations_and_gaps_within_light_curves(tmp_path):
+    days = [[3.0, 1.0, 7.0], [0.0], [5.0, 5.5]]
+    magnitudes = [[15.0, 16.0, float("nan")], [14.0], [13.0, 99.9]]
+    path = write_columns(tmp_path / "table.parquet", id=["a", "b", "c"], mjd=days, mag=magnitudes)
+    summary = summarize_light_curves(path)
+    assert summary["num_points"].tolist() == [2, 1, 1]
+    assert summary["mag"].tolist() == [16, 15, 14, 13]
+    assert summary["gaps"].tolist() == [2]
 
 
 def test_an_object_whose_measurements_cross_the_borders_of_batches_stays_whole(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 """Every picture shows all of its data under the right names, saves, and refuses arrays that do not belong together."""
 
 import io
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -33,6 +34,10 @@ PICTURES: dict[str, Callable[[], Figure]] = {
     "learning curves": lambda: plots.plot_learning_curves({"loss": ([1, 2, 3], [3, 2, 1]), "eval_loss": ([2], [2.5])}),
     "few-shot": lambda: plots.plot_few_shot({"ASTROMER": {20: [0.5, 0.6], 100: [0.7, 0.7]}, "LSTM": {20: [0.4, 0.4]}}),
     "confusion matrix": lambda: plots.plot_confusion_matrix(LABELS, LABELS[::-1]),
+    "reliability": lambda: plots.plot_reliability(
+        {"before": ([0.4, 0.9], [0.2, 0.9], [10, 30]), "after": ([0.5], [0.5], [40])}
+    ),
+    "light curves": lambda: plots.plot_light_curves([("query", MJD, MAG), *[(f"no. {i}", MJD, MAG) for i in range(4)]]),
     "embedding map": lambda: plots.plot_embedding_map(EMBEDDINGS, LABELS),
     "survey summary": lambda: plots.plot_survey_summary(
         {"MACHO": {"num_points": [200, 900], "mag": MAG, "gaps": np.diff(MJD)}}
@@ -143,7 +148,8 @@ def test_the_time_encoding_of_the_model_is_drawn_value_by_value():
 def test_the_magnitude_projection_of_the_model_is_a_line_a_magnitude():
     layer = AstromerModel(AstromerConfig(**TINY)).embeddings.magnitude_embedding
     weight, bias = (parameter.detach().numpy() for parameter in (layer.weight, layer.bias))
-    (axes,) = plots.plot_magnitude_projection(weight, bias, magnitudes=(-1, 2)).axes
+    axes, change = plots.plot_magnitude_projection(weight, bias, magnitudes=(-1, 2)).axes
+    np.testing.assert_allclose(change.lines[0].get_ydata(), weight[:, 0])
     np.testing.assert_allclose([line.get_ydata() for line in axes.lines], [bias - weight[:, 0], bias + 2 * weight[:, 0]])
     assert legend(axes) == ["-1 mag", "+2 mag"]
 
@@ -156,7 +162,10 @@ def test_the_attention_of_an_observation_colours_all_others_head_by_head():
     for head, axes in enumerate(panels):
         assert axes.get_title() == f"head {head}"
         assert axes.yaxis_inverted()
-        np.testing.assert_array_equal(axes.collections[0].get_array(), attention[head, 7])
+        rising = np.argsort(attention[head, 7])  # the strongest are drawn last
+        np.testing.assert_array_equal(axes.collections[0].get_array(), attention[head, 7][rising])
+        np.testing.assert_array_equal(points(axes)[0], np.column_stack((MJD, MAG))[rising])
+        assert np.argmax(axes.collections[0].get_sizes()) == NUM_POINTS - 1
         np.testing.assert_allclose(axes.lines[0].get_xydata(), [[MJD[7], MAG[7]]])
 
 
@@ -179,6 +188,59 @@ def test_rows_of_a_confusion_matrix_are_shares_of_the_true_class():
     axes = plots.plot_confusion_matrix(["a", "a", "a", "a", "b"], ["a", "a", "a", "b", "b"]).axes[0]
     np.testing.assert_allclose(axes.images[0].get_array(), [[0.75, 0.25], [0, 1]])
     assert {text.get_text() for text in axes.texts} == {"75%", "25%", "0%", "100%"}
+
+
+def test_a_reliability_diagram_has_a_point_a_bin_and_names_the_calibration_error():
+    (axes,) = PICTURES["reliability"]().axes
+    np.testing.assert_allclose(points(axes)[0], [[0.4, 0.2], [0.9, 0.9]])
+    assert legend(axes) == ["perfect", "before (calibration error 0.050)", "after (calibration error 0.000)"]
+
+
+def test_light_curves_side_by_side_are_titled_and_inverted_and_the_query_differs():
+    curves = [("query", MJD, MAG), ("first", MJD, MAG + 1)]
+    query, first = plots.plot_light_curves(curves, highlight_first=True).axes
+    assert [query.get_title(), first.get_title()] == ["query", "first"]
+    assert query.yaxis_inverted()
+    assert first.yaxis_inverted()
+    np.testing.assert_allclose(points(first)[0], np.column_stack((MJD, MAG + 1)))
+    assert query.collections[0].get_facecolor().tolist() != first.collections[0].get_facecolor().tolist()
+
+
+def test_places_of_the_grid_without_a_light_curve_are_empty():
+    shown = [axes.axison for axes in PICTURES["light curves"]().axes]
+    assert shown == [True] * 5 + [False]
+
+
+def test_no_two_of_many_classes_look_alike():
+    classes = [f"class {i:02}" for i in range(30)]
+    (axes,) = plots.plot_embedding_map(EMBEDDINGS, classes, max_classes=30).axes
+    looks = {
+        (tuple(group.get_facecolor()[0]), group.get_paths()[0].vertices.tobytes())
+        for group in axes.collections
+        if isinstance(group, PathCollection)
+    }
+    assert len(looks) == 30
+
+
+def test_the_smallest_of_too_many_classes_are_drawn_as_one():
+    classes = [f"class {i:02}" for i in range(20)] + ["large"] * 10
+    (axes,) = plots.plot_embedding_map(EMBEDDINGS, classes, max_classes=4).axes
+    assert legend(axes) == ["large (10)", "class 00 (1)", "class 01 (1)", "18 smaller classes (18)"]
+
+
+@pytest.mark.slow
+def test_a_umap_keeps_groups_apart():
+    pytest.importorskip("umap", reason="umap-learn, an optional extra, is not installed")
+    groups = np.concatenate([RNG.normal(size=(40, 6)), RNG.normal(size=(40, 6)) + 12])
+    (axes,) = plots.plot_embedding_map(groups, ["a"] * 40 + ["b"] * 40, method="umap").axes
+    first, second = points(axes)
+    assert np.linalg.norm(first.mean(0) - second.mean(0)) > first.std(0).max() + second.std(0).max()
+
+
+def test_a_umap_without_its_package_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "umap", None)
+    with pytest.raises(ImportError, match=r"astromer-hf\[umap\]"):
+        plots.plot_embedding_map(EMBEDDINGS, method="umap")
 
 
 @pytest.mark.parametrize("kind", [list, np.array])
@@ -219,7 +281,16 @@ def test_a_survey_summary_has_a_panel_for_points_magnitudes_and_gaps():
     panels = PICTURES["survey summary"]().axes
     assert [axes.get_xlabel() for axes in panels] == ["observations a light curve", "magnitude", "Δt [d]"]
     assert [axes.get_xscale() for axes in panels] == ["log", "linear", "log"]
-    assert legend(panels[0]) == ["MACHO"]
+    (shown,) = PICTURES["survey summary"]().legends
+    assert [text.get_text() for text in shown.get_texts()] == ["MACHO"]
+
+
+def test_bars_of_a_survey_summary_are_fractions_of_all():
+    columns = {"num_points": RNG.integers(5, 500, 50), "mag": RNG.normal(size=200), "gaps": RNG.exponential(size=150)}
+    for axes in plots.plot_survey_summary({"MACHO": columns}).axes:
+        outline = axes.patches[0].get_xy()
+        heights = outline[1:-1:2, 1]
+        assert heights.sum() == pytest.approx(1)
 
 
 def test_a_survey_whose_light_curves_are_all_of_one_length_has_a_summary():
@@ -243,6 +314,8 @@ def test_a_survey_whose_light_curves_are_all_of_one_length_has_a_summary():
         (lambda: plots.plot_magnitude_projection(np.zeros((4, 1)), np.zeros(1)), r"`weight` \(4,\), `bias` \(1,\)"),
         (lambda: plots.plot_attention(MJD, MAG, np.zeros((20, 20)), 0), r"\(heads, 20, 20\), got \(20, 20\)"),
         (lambda: plots.plot_embedding_map(EMBEDDINGS[:, 0]), r"\(N, D\) with D of 2 or more, got \(30,\)"),
+        (lambda: plots.plot_light_curves([]), "at least one light curve"),
+        (lambda: plots.plot_embedding_map(EMBEDDINGS, method="tsne"), 'must be "pca" or "umap", got \'tsne\''),
         (lambda: plots.plot_embedding_map(EMBEDDINGS, LABELS[:3]), "30 embeddings and 3 labels"),
     ],
 )

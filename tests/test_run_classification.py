@@ -107,6 +107,8 @@ def fine_tuned(prepared: Path, pretrained: Path, tmp_path_factory: pytest.TempPa
 def test_a_fine_tuned_classifier_tells_classes_of_unlike_amplitude_apart(fine_tuned):
     output, metrics = fine_tuned
     assert metrics["test_objects"] == 30
+    assert 0 <= metrics["test_calibration_error"] < 0.5
+    assert 0 <= metrics["test_calibration_error_as_trained"] < 0.5
     assert metrics["test_macro_f1"] > 0.7  # 0.17 for one class, 0.33 by chance
     model = AutoModelForSequenceClassification.from_pretrained(output)
     assert model.config.id2label == dict(enumerate(CLASSES))
@@ -231,7 +233,7 @@ def test_the_loss_is_the_mean_over_light_curves_and_with_balanced_weights_the_me
     labelled = load_labelled(short_stars)
     train = labelled.members("train")
     assert np.unique(labelled.labels[train], return_counts=True)[1].tolist() == [12, 36]
-    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "none")
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "none", classifier_temperature=1.0)
     probabilities = LightCurveClassifier(model).predict(labelled.curves.select(train)).values
     surprise = -np.log(probabilities[range(48), np.searchsorted(["Constant", "LPV"], labelled.labels[train])])
     of_constant, of_variable = (surprise[labelled.labels[train] == name].mean() for name in ("Constant", "LPV"))

@@ -1,6 +1,7 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """A labelled table becomes a classifier that is scored on stars it never saw and labels new light curves by name."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from transformers import AutoFeatureExtractor, AutoModelForSequenceClassificatio
 
 from astromer_hf import AstromerConfig, AstromerFeatureExtractor, AstromerForMaskedReconstruction, AstromerModel
 from astromer_hf.classification import classify_light_curves
+from astromer_hf.classification_metrics import expected_calibration_error
 from astromer_hf.cli import main
-from astromer_hf.few_shot import Recipe
+from astromer_hf.few_shot import Recipe, build_classifier
 from astromer_hf.light_curve_dataset import TableError
 from astromer_hf.simulation import SIMULATED_SURVEYS, simulate_light_curves, to_table
 from astromer_hf.table_classifier import TaughtClassifier, teach_classifier
@@ -56,6 +58,20 @@ def test_it_tells_classes_of_unlike_amplitude_apart(taught: TaughtClassifier):
     assert taught.scores["macro_f1"] > 0.6  # chance is a third
     assert taught.scores["accuracy"] == np.mean([a == b for a, b in zip(taught.true, taught.predicted, strict=True)])
     assert taught.model.config.id2label == dict(enumerate(CLASSES))
+
+
+def test_its_probabilities_are_calibrated_on_stars_that_did_not_train_it(taught: TaughtClassifier):
+    temperature = taught.model.config.classifier_temperature
+    sharpened = np.log(taught.uncalibrated) / temperature  # exact for light curves of one window
+    single = np.abs(torch.from_numpy(sharpened).softmax(-1).numpy() - taught.outcome.probabilities).max(1)
+    assert np.median(single) < 0.05
+    assert taught.scores["calibration_error"] == expected_calibration_error(taught.true_ids, taught.outcome.probabilities)
+    assert [CLASSES[i] for i in taught.true_ids] == taught.true
+
+
+def test_the_encoder_of_a_calibrated_classifier_teaches_another_from_temperature_1(taught: TaughtClassifier):
+    config = replace(taught.model.config, classifier_temperature=3.0)
+    assert build_classifier(config, CLASSES, 0).config.classifier_temperature == 1
 
 
 def test_the_encoder_stays_as_it_was(taught: TaughtClassifier, encoder: AstromerModel):
@@ -114,7 +130,8 @@ def test_two_commands_go_from_labelled_to_newly_classified_light_curves(
     printed = capsys.readouterr().out
     assert "2 light curves left out: without a label" in printed
     assert "macro-F1" in printed
-    assert {"classification_report.txt", "confusion_matrix.png"} <= {path.name for path in folder.iterdir()}
+    assert re.search(r"calibrated by a temperature of \d\.\d+.*as trained: expected calibration error", printed, re.DOTALL)
+    assert {"classification_report.txt", "confusion_matrix.png", "reliability.png"} <= {path.name for path in folder.iterdir()}
     new = to_table(simulate_light_curves(7, seed=9, survey=SURVEY, classes=CLASSES)).drop_columns(["label"])
     pq.write_table(new, tmp_path / "new.parquet")
     assert main(["classify", str(tmp_path / "new.parquet"), "-o", str(output), "--model", str(folder), "--quiet"]) == 0

@@ -1,0 +1,18 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""Options that several verbs of the command share; `cli.py` and `plot_commands.py` add them to their parsers."""
+
+import argparse
+
+MODEL_OR_DEFAULT = "model folder, or model id on the Hub; the model of the package when absent"
+COLUMN_ROLES = ("object_id", "mjd", "mag", "magerr", "band", "label")
+
+
+def add_columns(parser: argparse.ArgumentParser) -> None:
+    """Options that name a table's columns."""
+    for role in COLUMN_ROLES:
+        parser.add_argument(f"--{role.replace('_', '-')}-column", metavar="NAME", help=f"the table's column for {role}")
+
+
+def column_names(args: argparse.Namespace) -> dict[str, str | None]:
+    """The columns that the command line names."""
+    return {role: getattr(args, f"{role}_column") for role in COLUMN_ROLES}
