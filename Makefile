@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export HF_HUB_OFFLINE := 1
 
-.PHONY: help demo test test-all check fix docs clean
+.PHONY: help demo test test-all check fix docs browser demo-app clean
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -14,7 +14,7 @@ demo: $(VENV)/installed ## embed light curves and draw what the model sees, into
 test: $(VENV)/installed-dev ## the test suite, some minutes
 	$(BIN)/pytest
 
-test-all: $(VENV)/installed-dev ## and the slow tests
+test-all: $(VENV)/installed-dev browser ## and the slow tests
 	$(BIN)/pytest -m ""
 
 check: $(VENV)/installed-dev ## lint, format and types
@@ -28,6 +28,15 @@ fix: $(VENV)/installed-dev ## mend what the linter and formatter can
 
 docs: $(VENV)/installed-dev ## build the documentation into runs/site
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+browser: ## Chromium without a screen for the demo page's test (Debian, Ubuntu; needs root)
+	@command -v chromedriver >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		{ apt-get update -qq; apt-get install -y -qq chromium chromium-driver; }; } || \
+		echo "No Chromium is here: the demo page's test will be skipped."
+
+demo-app: $(VENV)/installed ## a page in the browser to try the model on
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[demo]'
+	$(BIN)/python scripts/demo_app.py
 
 clean: ## remove the environment, the demo's output and caches
 	rm -rf $(VENV) runs/demo .pytest_cache .mypy_cache .ruff_cache dist
