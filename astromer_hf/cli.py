@@ -309,11 +309,14 @@ def run_simulate(args: argparse.Namespace) -> None:
     """`astromer-hf simulate`."""
     import pyarrow.parquet as pq
 
+    from .output_files import complete_or_absent
     from .simulation import simulate_light_curves, to_table
 
     if args.output.suffix != ".parquet":
         raise ValueError(f"The output must be a .parquet file, got {args.output.name}.")
-    pq.write_table(to_table(simulate_light_curves(args.num_objects, seed=args.seed, survey=args.survey)), args.output)
+    table = to_table(simulate_light_curves(args.num_objects, seed=args.seed, survey=args.survey))
+    with complete_or_absent(args.output) as partial:
+        pq.write_table(table, partial)
     print(f"{args.num_objects} simulated light curves -> {args.output}")
 
 

@@ -10,6 +10,19 @@ from typing import Any, Literal
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
+# Far beyond any use; a damaged or malicious config.json is refused before memory is spent on it.
+_LARGEST = {
+    "hidden_size": 2**14,
+    "num_hidden_layers": 2**10,
+    "intermediate_size": 2**16,
+    "window_size": 2**20,
+    "num_frequencies": 2**22,
+    "folding_harmonics": 2**6,
+    "folding_period_multiple": 2**6,
+    "classifier_hidden_sizes": 2**16,
+    "classifier_lstm_sizes": 2**14,
+}
+
 
 @strict
 class AstromerConfig(PreTrainedConfig):
@@ -126,6 +139,10 @@ class AstromerConfig(PreTrainedConfig):
         for name in ("classifier_hidden_sizes", "classifier_lstm_sizes"):
             if any(size < 1 for size in getattr(self, name)):
                 raise ValueError(f"`{name}` must each be at least 1, got {getattr(self, name)}.")
+        for name, largest in _LARGEST.items():
+            sizes_of = getattr(self, name)
+            if max(sizes_of if isinstance(sizes_of, (list, tuple)) else [sizes_of], default=0) > largest:
+                raise ValueError(f"`{name}` must be at most {largest}, got {sizes_of}.")
         if not self.classifier_lstm_sizes:
             raise ValueError("`classifier_lstm_sizes` needs the width of at least one layer, got none.")
         if self.hidden_size % 2:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 from torch.utils.data import Subset
@@ -229,7 +229,7 @@ def last_complete_checkpoint(folder: str | Path) -> str | None:
                 pass
             for name in (OPTIMIZER_NAME, SCHEDULER_NAME):
                 torch.load(checkpoint / name, map_location="cpu", weights_only=True)
-        except (OSError, ValueError, RuntimeError, EOFError, SafetensorError) as error:
+        except Exception as error:  # torch's reader lets out whatever a damaged file makes of it, its own unpickler's error too
             logger.warning("Passing over %s, which is not complete: %s", checkpoint, error)
             continue
         return str(checkpoint)

@@ -51,6 +51,7 @@ from astromer_hf.few_shot import (
 from astromer_hf.hand_crafted_features import extract_features, feature_names, random_forest
 from astromer_hf.hub import load_encoder, load_model
 from astromer_hf.lstm_baseline import LightCurveLSTMForSequenceClassification
+from astromer_hf.output_files import only_writer
 from astromer_hf.plots import plot_confusion_matrix, plot_few_shot, plot_learning_curves
 from astromer_hf.table_classifier import SMALL_MLP
 from astromer_hf.training import load_split
@@ -306,7 +307,6 @@ def is_stale(runs: pd.DataFrame, methods: Sequence[Method]) -> pd.Series:
 
 def write_runs(file: Path, runs: pd.DataFrame) -> None:
     """Write a survey's runs, complete or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_name(f".{file.name}.unfinished")
     runs.to_parquet(unfinished, index=False)
     os.replace(unfinished, file)
@@ -421,8 +421,10 @@ def main(args: argparse.Namespace) -> None:
     methods = list_methods(args)
     if not args.table_only:
         chosen = [method for method in methods if re.search(args.methods, method.name)]
+        args.output.mkdir(parents=True, exist_ok=True)
         for name in args.surveys:
-            run_survey(name, chosen, args)
+            with only_writer(args.output / f"{name}.parquet"):  # two would each write their own runs over the other's
+                run_survey(name, chosen, args)
     files = sorted(args.output.glob("*.parquet"))
     if not files:
         raise SystemExit(f"error: there are no runs in {args.output}")
