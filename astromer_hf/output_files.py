@@ -92,9 +92,7 @@ def complete_or_absent(output: Path) -> Iterator[Path]:
         except OSError as error:
             if error.errno not in _NO_SPACE:
                 raise
-            raise OSError(
-                error.errno,
-                f"There is no space for the output {output}, and nothing was written: free some, or name another disk",
-            ) from error
+            message = f"There is no space for the output {output}, and nothing was written: free some, or name another disk"
+            raise OSError(error.errno, message) from error
         finally:
             partial.unlink(missing_ok=True)
