@@ -16,7 +16,7 @@ import torch
 from .feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves, mean_over_windows
 from .inference import DEFAULT_BATCH_SIZE, TableReport, WindowRunner, map_table
 from .modeling_astromer import activate, problem_type_of
-from .uncertainty import fit_temperature
+from .uncertainty import fit_temperature, sample_with_dropout
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,8 @@ def classify_table(
     *,
     feature_extractor: AstromerFeatureExtractor | None = None,
     batch_size: int = DEFAULT_BATCH_SIZE,
+    dropout_passes: int | None = None,
+    seed: int = 0,
     **options: Any,
 ) -> TableReport:
     """Classify a table of light curves into a parquet table, in its order and in bounded memory.
@@ -133,14 +135,25 @@ def classify_table(
     Args:
         source, output, options: as for `map_table`.
         model, feature_extractor, batch_size: as for [`LightCurveClassifier`].
+        dropout_passes: add `spread_<class>`, the standard deviation over so many passes with dropout, see
+            `sample_with_dropout`; none by default.
+        seed: of these passes.
 
     Raises:
-        FileNotFoundError, TableError, ValueError: as `map_table` does.
+        FileNotFoundError, TableError, ValueError: as `map_table` does; or there is no dropout in the model.
     """
     classifier = LightCurveClassifier(model, feature_extractor, batch_size)
 
     def process(curves: RaggedLightCurves) -> dict[str, pa.Array]:
-        return _as_columns(classifier.predict(curves), model.config)
+        columns = _as_columns(classifier.predict(curves), model.config)
+        if dropout_passes is not None:
+            spread = sample_with_dropout(
+                model, lambda: classifier.predict(curves).values, num_passes=dropout_passes, seed=seed
+            ).std
+            missing = columns["num_points"].to_numpy() == 0
+            for i in range(model.config.num_labels):
+                columns[f"spread_{model.config.id2label[i]}"] = pa.array(spread[:, i].copy(), pa.float32(), mask=missing)
+        return columns
 
     return map_table(source, output, process, **options)
 

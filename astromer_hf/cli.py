@@ -73,6 +73,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_output_table(classify)
     add_model_arguments(classify, "folder, or id on the Hub, of a fine-tuned classifier", required=True)
+    classify.add_argument(
+        "--dropout-passes", type=int, metavar="N", help="add the spread of every probability over N passes with dropout"
+    )
     classify.set_defaults(run=run_classify)
 
     add_neighbors(verbs)
@@ -275,6 +278,7 @@ def run_classify(args: argparse.Namespace) -> None:
         args.output,
         model,
         feature_extractor=feature_extractor,
+        dropout_passes=args.dropout_passes,
         description={"model": args.model, "dtype": args.dtype},
         **table_options(args),
     )

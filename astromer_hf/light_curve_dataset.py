@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # Guesses for each catalogue column, best first; compared in lower case.
-_COLUMN_GUESSES: Mapping[str, tuple[str, ...]] = {
+COLUMN_GUESSES: Mapping[str, tuple[str, ...]] = {
     "object_id": ("object_id", "id", "objectid", "oid", "source_id", "star_id", "name"),
     "mjd": ("mjd", "hjd", "bjd", "jd", "time", "times", "t"),
     "mag": ("mag", "magnitude", "magnitudes", "mags", "magpsf", "psfmag", "m"),
@@ -69,7 +69,7 @@ class ColumnNames:
         """
         lower = {name.lower(): name for name in reversed(available)}
         found: dict[str, str] = {}
-        for role, guesses in _COLUMN_GUESSES.items():
+        for role, guesses in COLUMN_GUESSES.items():
             if wanted := given.get(role):
                 if wanted not in available:
                     raise TableError(f"There is no column {wanted!r} for {role}; there are: {', '.join(available)}.")
@@ -157,7 +157,7 @@ def read_chunk(source: Any, columns: Mapping[str, str | None] | None = None) -> 
         TableError: no light curves can be read from it.
     """
     table, given = pa.table(source), columns or {}
-    if not given.get("object_id") and {name.lower() for name in table.column_names}.isdisjoint(_COLUMN_GUESSES["object_id"]):
+    if not given.get("object_id") and {name.lower() for name in table.column_names}.isdisjoint(COLUMN_GUESSES["object_id"]):
         return None
     names = ColumnNames.guess(table.column_names, **given)
     table = table.select(names.used).combine_chunks()
@@ -272,7 +272,7 @@ def _iter_csv(file: Path, objects_per_chunk: int, given: Mapping[str, str | None
         with pa.csv.open_csv(file) as reader:
             available = reader.schema.names
         path_column = given.get("path") or next((name for name in available if name.lower() == "path"), None)
-        if path_column and path_column in available and not any(name.lower() in _COLUMN_GUESSES["mjd"] for name in available):
+        if path_column and path_column in available and not any(name.lower() in COLUMN_GUESSES["mjd"] for name in available):
             names = ColumnNames.guess(list(dict.fromkeys([*available, "mjd", "mag"])), **given)  # the two stand in the files
             yield from _iter_files(file, path_column, names, objects_per_chunk)
             return

@@ -44,7 +44,8 @@ class LightCurvePipeline(_Pipeline):
     Call one with
 
     - a light curve: `{"mjd": days, "mag": magnitudes}`, with `"magerr"` and `"object_id"` where there are any; or, where the
-      package is installed, an astropy `TimeSeries`, a lightkurve object or a table of one light curve;
+      package is installed, whatever `light_curve_inputs.read_light_curve` reads: an astropy `TimeSeries`, a lightkurve object,
+      a table of one light curve;
     - a list of light curves, for which it returns a list; a generator, a `torch` dataset or one of `datasets`, for which it
       returns a generator;
     - a table of many light curves (pandas, pyarrow, polars; in the layouts of `iter_light_curves`) with a column of object ids,
@@ -92,6 +93,8 @@ class LightCurvePipeline(_Pipeline):
             inputs = (row for row in inputs)
         if isinstance(inputs, list) and not inputs:
             return []
+        if columns is not None:
+            kwargs["columns"] = columns
         return super().__call__(inputs, batch_size=batch_size, **kwargs)
 
     def run_single(self, inputs: Any, *parameters: dict[str, Any]) -> Any:
@@ -115,15 +118,16 @@ class LightCurvePipeline(_Pipeline):
             yield from self.postprocess((prepared, outputs), **postprocess_params)
 
     def _sanitize_parameters(
-        self, return_numpy: bool | None = None, **unknown: Any
+        self, return_numpy: bool | None = None, columns: Mapping[str, str | None] | None = None, **unknown: Any
     ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
         if unknown:
             raise TypeError(f"The pipeline {self.task!r} has no option {', '.join(map(repr, unknown))}.")
-        return {}, {}, {} if return_numpy is None else {"return_numpy": return_numpy}
+        preprocess = {} if columns is None else {"columns": columns}
+        return preprocess, {}, {} if return_numpy is None else {"return_numpy": return_numpy}
 
-    def preprocess(self, light_curves: list[Any]) -> PreparedLightCurves:
+    def preprocess(self, light_curves: list[Any], columns: Mapping[str, str | None] | None = None) -> PreparedLightCurves:
         """Read light curves of any kind, clean them and cut them into windows."""
-        read = [read_one(source) for source in light_curves]
+        read = [read_one(source, columns) for source in light_curves]
         parts = []
         for number, one in enumerate(read):
             try:
@@ -277,7 +281,7 @@ def _without_errors(windows: LightCurveWindows) -> dict[str, torch.Tensor]:
 # --- Reading ---
 
 
-def read_one(source: Any) -> Mapping[str, Any]:
+def read_one(source: Any, columns: Mapping[str, str | None] | None = None) -> Mapping[str, Any]:
     """A light curve of any kind as `{"mjd", "mag"}`, with `magerr` and `object_id` where it has any.
 
     Raises:
@@ -285,8 +289,6 @@ def read_one(source: Any) -> Mapping[str, Any]:
     """
     if isinstance(source, Mapping) and {"mjd", "mag"} <= source.keys():
         return source
-    if isinstance(source, Mapping):
-        raise ValueError(f'A light curve needs "mjd" and "mag", got a dictionary with {", ".join(map(repr, source))}.')
     try:
         from astromer_hf.light_curve_inputs import read_light_curve
     except ImportError as error:
@@ -294,8 +296,9 @@ def read_one(source: Any) -> Mapping[str, Any]:
             f'A light curve must be a dictionary with "mjd" and "mag", got {type(source).__name__}. With the package '
             "astromer-hf installed it may be an astropy TimeSeries, a lightkurve object or a table."
         ) from error
-    mjd, mag, magerr = read_light_curve(source)
-    return {"mjd": mjd, "mag": mag, "magerr": magerr}
+    mjd, mag, magerr = read_light_curve(source, columns)
+    object_id = source.get((columns or {}).get("object_id") or "object_id") if isinstance(source, Mapping) else None
+    return {"mjd": mjd, "mag": mag, "magerr": magerr, "object_id": object_id}
 
 
 def read_objects(source: Any, columns: Mapping[str, str | None] | None = None) -> list[Mapping[str, Any]] | None:

@@ -38,7 +38,8 @@ def add_plot(verbs: Any) -> None:
     light_curve.add_argument("--period", type=float, metavar="DAYS", help="draw it against the phase of this period")
     light_curve.add_argument("--reconstruct", action="store_true", help="hide a part of it and draw the reconstruction")
     light_curve.add_argument("--hidden-fraction", type=float, default=0.5, help="of --reconstruct (%(default)s)")
-    light_curve.add_argument("--seed", type=int, default=0, help="of what is hidden")
+    light_curve.add_argument("--seed", type=int, default=0, help="of what is hidden, and of dropout")
+    light_curve.add_argument("--dropout-passes", type=int, metavar="N", help="error bars from N passes with dropout")
     add_model(light_curve)
 
     attention = add("attention", draw_attention, "what an observation of a light curve attends to, head by head")
@@ -171,18 +172,26 @@ def draw_light_curve(args: argparse.Namespace) -> "Figure":
 
     from .hub import load_model
     from .pipelines import LightCurveReconstructionPipeline
+    from .uncertainty import sample_with_dropout
 
     name = model_name(args)
     model, extractor = load_model(name, AutoModelForPreTraining, revision=args.revision)
     pipe = LightCurveReconstructionPipeline(model, feature_extractor=extractor, device="cpu")
     light_curve = {"mjd": curves.times, "mag": curves.magnitudes, "magerr": curves.magnitude_errors}
-    result = pipe(light_curve, hidden_fraction=args.hidden_fraction, seed=args.seed, return_numpy=True)
+    options = {"hidden_fraction": args.hidden_fraction, "seed": args.seed, "return_numpy": True}
+    result = pipe(light_curve, **options)
+    spread = None
+    if args.dropout_passes is not None:
+        spread = sample_with_dropout(
+            model, lambda: pipe(light_curve, **options)["reconstruction"], num_passes=args.dropout_passes, seed=args.seed
+        ).std
     return plot_light_curve(
         result["mjd"],
         result["mag"],
         result.get("magerr"),
         hidden=result["hidden"],
         reconstruction=result["reconstruction"],
+        reconstruction_std=spread,
         period_days=args.period,
         title=f"{title}: {args.hidden_fraction:.0%} hidden, reconstructed by {Path(name).name}",
     )

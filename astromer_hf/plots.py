@@ -57,7 +57,9 @@ def plot_light_curve(
     if reconstruction is not None:
         model = _columns(mjd=times, reconstruction=reconstruction)[1]
         shown = hidden if hidden.any() else np.ones(len(times), bool)
-        main.scatter(times[shown], model[shown], s=22, marker="x", color=COLORS[1], label="reconstructed", zorder=3)
+        main.scatter(
+            times[shown], model[shown], s=22, marker="x", color=COLORS[1], linewidth=0.9, label="reconstructed", zorder=3
+        )
         if reconstruction_std is not None:
             spread = _columns(mjd=times, reconstruction_std=reconstruction_std)[1]
             main.errorbar(times[shown], model[shown], spread[shown], fmt="none", ecolor=COLORS[1], alpha=0.5, linewidth=0.8)
@@ -364,7 +366,8 @@ def _errorbar(
     if errors is not None:
         bars = np.nan_to_num(_columns(mjd=chosen, magerr=errors)[1][chosen].astype(float))
         axes.errorbar(x, y, bars, fmt="none", ecolor=color, alpha=0.4, linewidth=0.8)
-    axes.scatter(x, y, s=14, marker=MARKERS[style % 2], color=facecolor or color, edgecolor=color, linewidth=0.8, label=label)
+    size = float(np.clip(3000 / max(len(chosen), 1), 4, 14))  # a thousand points stay apart
+    axes.scatter(x, y, s=size, marker=MARKERS[style % 2], color=facecolor or color, edgecolor=color, linewidth=0.8, label=label)
 
 
 def _finish_light_curve(axes: Axes) -> None:

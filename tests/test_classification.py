@@ -136,3 +136,15 @@ def test_what_cannot_be_calibrated_is_refused(fields, curve, message):
     classifier = LightCurveClassifier(AstromerForSequenceClassification(AstromerConfig(**TINY, **fields)))
     with pytest.raises(ValueError, match=message):
         classifier.calibrate(RaggedLightCurves.from_arrays([1.0], curve), np.zeros(1, dtype=int))
+
+
+def test_a_table_may_have_the_spread_of_passes_with_dropout(tmp_path):
+    source = LAYOUTS["lists"](tmp_path, to_table(CURVES))
+    model = build(classifier_dropout=0.5, classifier_hidden_sizes=[16])
+    for output, options in (("plain", {}), ("spread", {"dropout_passes": 20})):
+        classify_table(source, tmp_path / f"{output}.parquet", model, show_progress=False, **options)
+    plain, spread = (pq.read_table(tmp_path / f"{output}.parquet") for output in ("plain", "spread"))
+    added = [f"spread_{name}" for name in NAMES.values()]
+    assert spread.column_names == [*plain.column_names, *added]
+    assert spread.select(plain.column_names).equals(plain)
+    assert all(0 < value < 0.5 for name in added for value in spread[name].to_pylist())

@@ -119,6 +119,36 @@ def test_a_table_of_measurements_is_grouped_by_object_and_columns_may_be_named(e
     np.testing.assert_allclose(embeddings(results), embeddings(embed(DICTS)), rtol=0, atol=1e-5)
 
 
+def as_time_series(curve: dict[str, Any]) -> Any:
+    from astropy import units
+    from astropy.time import Time
+    from astropy.timeseries import TimeSeries
+
+    return TimeSeries({"mag": curve["mag"] * units.mag}, time=Time(curve["mjd"], format="mjd"))
+
+
+@pytest.mark.parametrize(
+    "as_object",
+    [
+        as_time_series,
+        lambda curve: pd.DataFrame({"time": curve["mjd"], "mag": curve["mag"]}),
+        lambda curve: {"time": curve["mjd"], "flux": 10 ** (-0.4 * curve["mag"])},
+    ],
+    ids=["TimeSeries", "DataFrame", "flux"],
+)
+def test_objects_of_other_packages_are_light_curves_alone_and_in_lists(embed, as_object: Callable):
+    expected = embed(DICTS[:2])
+    for result in (embed(as_object(DICTS[0])), embed([as_object(DICTS[0]), DICTS[1]])[0]):
+        np.testing.assert_allclose(result["embedding"], expected[0]["embedding"], rtol=0, atol=1e-5)
+    assert "object_id" not in result
+
+
+def test_columns_of_a_single_light_curve_may_be_named(embed):
+    curve = pd.DataFrame({"day": DICTS[0]["mjd"], "brightness": DICTS[0]["mag"]})
+    result = embed(curve, columns={"mjd": "day", "mag": "brightness"})
+    np.testing.assert_allclose(result["embedding"], embed(DICTS[0])["embedding"], rtol=0, atol=1e-6)
+
+
 def test_a_generator_is_read_batch_by_batch_as_results_are_asked_for(embed):
     read = []
 
@@ -245,7 +275,8 @@ def test_a_checkpoint_without_the_head_is_refused_instead_of_answering_at_random
 @pytest.mark.parametrize(
     ("source", "error", "message"),
     [
-        ({"mjd": [1.0], "flux": [2.0]}, ValueError, "needs \"mjd\" and \"mag\", got a dictionary with 'mjd', 'flux'"),
+        ({"mjd": [1.0], "colour": [2.0]}, ValueError, "no column that looks like a magnitude or flux; there are: mjd, colour"),
+        ("curves.parquet", ValueError, "A light curve in memory is needed, got the str 'curves.parquet'"),
         ([{"mjd": [1.0, 2.0], "mag": [15.0]}], ValueError, "Light curve 0 cannot be read: .*2 values in `mjd` and 1 in `mag`"),
         ({"mjd": [[1.0], [2.0]], "mag": [[15.0], [15.0]]}, ValueError, "holds 2 light curves"),
     ],

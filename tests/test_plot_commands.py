@@ -99,6 +99,14 @@ def test_a_light_curve_is_drawn_with_the_reconstruction_of_its_hidden_part(draw,
     assert residuals.get_ylabel() == "residual [mag]"
 
 
+def test_a_reconstruction_has_error_bars_of_passes_with_dropout(draw):
+    options = ["--object", CURVE.object_id, "--model", "tiny", "--dropout-passes", 3]
+    (without, _), (bars, _) = (draw("light-curve", "curves.parquet", *chosen).axes for chosen in (options[:-2], options))
+    assert len(bars.containers) == len(without.containers) + 1
+    lengths = [np.ptp(segment[:, 1]) for segment in bars.containers[-1].lines[2][0].get_segments()]
+    assert min(lengths) > 0
+
+
 def test_an_object_of_several_bands_needs_its_band(draw, capsys):
     assert main(["plot", "light-curve", "bands.parquet", "--object", CURVE.object_id, "-o", "picture.png"]) == 1
     assert f"in the bands {CURVE.band}, z: name one of them by --band" in capsys.readouterr().err

@@ -107,7 +107,8 @@ def fine_tuned(prepared: Path, pretrained: Path, tmp_path_factory: pytest.TempPa
 def test_a_fine_tuned_classifier_tells_classes_of_unlike_amplitude_apart(fine_tuned):
     output, metrics = fine_tuned
     assert metrics["test_objects"] == 30
-    assert 0 <= metrics["test_calibration_error"] != metrics["test_calibration_error_as_trained"]
+    assert 0 <= metrics["test_calibration_error"] < 0.5
+    assert 0 <= metrics["test_calibration_error_as_trained"] < 0.5
     assert metrics["test_macro_f1"] > 0.7  # 0.17 for one class, 0.33 by chance
     model = AutoModelForSequenceClassification.from_pretrained(output)
     assert model.config.id2label == dict(enumerate(CLASSES))

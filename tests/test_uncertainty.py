@@ -53,6 +53,24 @@ def test_calibration_lowers_the_error_on_objects_it_was_not_fitted_on():
     assert after < 0.03
 
 
+def test_a_temperature_by_which_a_few_surprises_spoil_the_calibration_of_all_others_is_not_taken():
+    """Well calibrated up to 3 % of wrong labels, for the sake of which the likelihood alone would doubt everything."""
+    logits = np.random.default_rng(4).normal(scale=6, size=(2000, 3))
+    labels = draw(logits, 5)
+    for_sure = np.flatnonzero(softmax(logits).max(1) > 0.999)[:60]
+    labels[for_sure] = (labels[for_sure] + 1) % 3
+
+    def losses(temperature: float) -> tuple[float, float]:
+        probabilities = softmax(logits / temperature)
+        surprise = -np.log(probabilities[np.arange(2000), labels]).mean()
+        return surprise, expected_calibration_error(labels, probabilities)
+
+    (surprise, error), (less_surprise, larger_error) = losses(1.0), losses(2.2)
+    assert less_surprise < surprise
+    assert larger_error > error
+    assert fit_temperature(lambda t: softmax(logits / t), labels) == 1
+
+
 def test_a_few_objects_that_are_all_classified_rightly_do_not_make_a_classifier_certain():
     labels = np.arange(6) % 3
     logits = 4.0 * np.eye(3)[labels]
