@@ -168,7 +168,7 @@ def _as_float64(values: Any, name: str, i: int) -> np.ndarray:
     kind = getattr(getattr(values, "dtype", None), "kind", "f")
     if kind in "mMcV":  # which numpy would cast, dates to whatever they count and complex numbers to their real part
         raise ValueError(f"`{name}` of light curve {i} must be numbers of {_UNITS[name]}s, got {values.dtype}.")
-    unit = getattr(values, "unit", None)  # astropy's
+    unit: Any = getattr(values, "unit", None)  # astropy's
     try:
         array = np.ma.filled(np.ma.asarray(values).astype(np.float64), np.nan) if np.ma.isMaskedArray(values) else values
         array = np.asarray(array, dtype=np.float64)

@@ -141,7 +141,8 @@ def map_table(
                     table = _process_chunk(chunk, process, report)
                     if writer is None:
                         metadata = {f"astromer_hf.{key}": value for key, value in (description or {}).items()}
-                        writer = pq.ParquetWriter(partial, table.schema.with_metadata(metadata))
+                        schema = table.schema.with_metadata(metadata)
+                        writer = pq.ParquetWriter(partial, schema, write_page_checksum=True)
                     writer.write_table(table)
                     progress.update(len(chunk))
             if writer is None:

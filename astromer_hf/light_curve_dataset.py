@@ -342,7 +342,7 @@ def _naming(file: Path) -> Iterator[None]:
 def _open_parquet(file: Path) -> pq.ParquetFile:
     try:
         # Buffered, so that a large row group is read page by page and not as a whole.
-        return pq.ParquetFile(file, pre_buffer=False, buffer_size=1 << 20)
+        return pq.ParquetFile(file, pre_buffer=False, buffer_size=1 << 20, page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:
         raise TableError(f"{file} is not a complete parquet file: {error}") from error
 

@@ -48,9 +48,11 @@ def _take_lock(path: Path, output: Path) -> IO[str] | None:
     while fcntl is not None:
         try:
             lock = path.open("w", encoding="utf-8")
-        except FileNotFoundError as error:
-            raise FileNotFoundError(f"There is no folder {output.parent} for the output {output}: make it first.") from error
         except OSError as error:
+            if not output.absolute().parent.is_dir():
+                raise FileNotFoundError(
+                    f"There is no folder {output.parent} for the output {output}: make it first."
+                ) from error
             raise type(error)(
                 f"The output {output} cannot be written ({error.strerror}): name one in a folder that you may write to."
             ) from error
