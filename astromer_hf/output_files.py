@@ -77,7 +77,7 @@ def _take_lock(path: Path, output: Path) -> IO[str] | None:
 def complete_or_absent(output: Path) -> Iterator[Path]:
     """Give a path to write to, which becomes `output` if the block ends well and is deleted if it does not.
 
-    The path has the output's suffix and is hidden beside it. What stands under the output's name stays until it is replaced.
+    The path is hidden beside the output and ends in `.partial`, so that no reader of the folder takes it for one. What stands under the output's name stays until it is replaced.
 
     Raises:
         OutputInUseError: another process is writing the same output.

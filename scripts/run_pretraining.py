@@ -28,7 +28,7 @@ from astromer_hf.feature_extraction_astromer import RaggedLightCurves
 from astromer_hf.hub_trainer import HubTrainer
 from astromer_hf.metrics import ReconstructionMetrics, keep_reconstruction
 from astromer_hf.model_card import CardFacts
-from astromer_hf.output_files import only_writer
+from astromer_hf.output_files import complete_or_absent, only_writer
 from astromer_hf.plots import plot_learning_curves
 from astromer_hf.training import (
     ExactRmse,
@@ -143,7 +143,8 @@ def pretrain(data: DataArguments, training: PretrainingArguments) -> dict[str, f
     if trainer.is_world_process_zero():
         history = read_learning_curves(trainer.state.log_history)
         figure = plot_learning_curves({name: history[name] for name in ("loss", "eval_loss") if name in history})
-        figure.savefig(Path(training.output_dir) / "learning_curves.png", dpi=150)
+        with complete_or_absent(Path(training.output_dir) / "learning_curves.png") as partial:
+            figure.savefig(partial, dpi=150, format="png")
         print("\n".join(f"{name} {np.round(value, 4)}" for name, value in metrics.items() if name.endswith("_r2")))
     return metrics
 
