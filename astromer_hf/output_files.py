@@ -67,8 +67,11 @@ def _take_lock(path: Path, output: Path) -> IO[str] | None:
             lock.close()
             path.unlink(missing_ok=True)
             return None
-        if path.exists() and os.path.samestat(os.fstat(lock.fileno()), path.stat()):
-            return lock
+        try:
+            if os.path.samestat(os.fstat(lock.fileno()), path.stat()):
+                return lock
+        except FileNotFoundError:
+            pass
         lock.close()  # its owner was done, and took the file away, just before we had it
     return None
 
@@ -77,7 +80,8 @@ def _take_lock(path: Path, output: Path) -> IO[str] | None:
 def complete_or_absent(output: Path) -> Iterator[Path]:
     """Give a path to write to, which becomes `output` if the block ends well and is deleted if it does not.
 
-    The path is hidden beside the output and ends in `.partial`, so that no reader of the folder takes it for one. What stands under the output's name stays until it is replaced.
+    The path is hidden beside the output and ends in `.partial`, so that no reader of the folder takes it for one.
+    What stands under the output's name stays until it is replaced.
 
     Raises:
         OutputInUseError: another process is writing the same output.

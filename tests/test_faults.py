@@ -356,7 +356,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_no_flipped_bit_and_no_truncation_of_the_weights_is_loaded(sound: Path, tmp_path: Path, seed: int):
+def test_no_flipped_bit_and_no_truncation_changes_a_weight_that_is_loaded(sound: Path, tmp_path: Path, seed: int):
     folder = tmp_path / "model"
     shutil.copytree(sound, folder)
     weights, content, rng = (
@@ -364,16 +364,21 @@ def test_no_flipped_bit_and_no_truncation_of_the_weights_is_loaded(sound: Path, 
         (sound / "model.safetensors").read_bytes(),
         np.random.default_rng(seed),
     )
+    expected = load_file(sound / "model.safetensors")
     for _ in range(40):
         damaged = bytearray(content)
         damaged[rng.integers(len(content))] ^= 1 << rng.integers(8)
         weights.write_bytes(damaged)
-        with pytest.raises(ModelError, match=r"cannot be loaded as an ASTROMER model: .+") as caught:
-            load_model(str(folder))
-        assert "\n" not in str(caught.value)
-        with pytest.raises((ValueError, OSError, RuntimeError, Exception)):
-            AstromerForMaskedReconstruction.from_pretrained(folder)
-        COUNTED["flipped bits refused"] += 1
+        try:
+            model, _ = load_model(str(folder))
+        except ModelError as error:
+            assert "\n" not in str(error)  # noqa: PT017
+            with pytest.raises(ValueError, match=r"checksum|damaged|cut short"):
+                AstromerForMaskedReconstruction.from_pretrained(folder)
+            COUNTED["flipped bits refused"] += 1
+        else:  # it was in the words of the header, such as the name of the checksum
+            assert all(torch.equal(values, expected[name]) for name, values in model.state_dict().items() if name in expected)
+            COUNTED["flipped bits that no number depends on"] += 1
     for length in rng.integers(0, len(content), 20):
         weights.write_bytes(content[:length])
         with pytest.raises(ModelError, match=r"cannot be loaded as an ASTROMER model: .+"):
