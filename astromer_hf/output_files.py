@@ -7,6 +7,7 @@ files beside the output, never half a file under its name, and the next run for 
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,7 +79,7 @@ def _take_lock(path: Path, output: Path) -> IO[str] | None:
 
 @contextmanager
 def complete_or_absent(output: Path) -> Iterator[Path]:
-    """Give a path to write to, which becomes `output` if the block ends well and is deleted if it does not.
+    """Give a path for a file or folder, which becomes `output` if the block ends well and is deleted if it does not.
 
     The path is hidden beside the output and ends in `.partial`, so that no reader of the folder takes it for one.
     What stands under the output's name stays until it is replaced.
@@ -90,10 +91,12 @@ def complete_or_absent(output: Path) -> Iterator[Path]:
     with only_writer(output) as is_held:
         owner = "" if is_held else f"-{os.getpid()}"
         partial = output.absolute().with_name(f".{output.name}{owner}.partial")
+        _remove(partial)  # a killed process'
         try:
             yield partial
-            with partial.open("rb+") as written:
-                os.fsync(written.fileno())  # the name must not reach the disk before the content
+            if partial.is_file():
+                with partial.open("rb+") as written:
+                    os.fsync(written.fileno())  # the name must not reach the disk before the content
             os.replace(partial, output)
         except OSError as error:
             if error.errno not in _NO_SPACE:
@@ -101,4 +104,11 @@ def complete_or_absent(output: Path) -> Iterator[Path]:
             message = f"There is no space for the output {output}, and nothing was written: free some, or name another disk"
             raise OSError(error.errno, message) from error
         finally:
-            partial.unlink(missing_ok=True)
+            _remove(partial)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -199,6 +199,19 @@ def test_an_output_is_let_go_of_after_an_error_and_by_a_writer_that_is_done(tmp_
     assert list(tmp_path.iterdir()) == [output]
 
 
+def test_a_folder_appears_complete_or_not_at_all_and_over_an_empty_one(tmp_path):
+    output = tmp_path / "folder"
+    (tmp_path / ".folder.partial").mkdir()
+    (tmp_path / ".folder.partial" / "half.txt").write_text("left by a killed process")
+    output.mkdir()
+    with complete_or_absent(output) as partial:
+        partial.mkdir()
+        (partial / "whole.txt").write_text("whole")
+        assert list(output.iterdir()) == []
+    assert [path.name for path in output.iterdir()] == ["whole.txt"]
+    assert list(tmp_path.iterdir()) == [output]
+
+
 def test_what_a_killed_writer_left_is_cleared_away(tmp_path):
     output = tmp_path / "out.txt"
     for name in (".out.txt.lock", ".out.txt.partial"):
