@@ -240,6 +240,7 @@ def lose_a_worker() -> None:
     collator = DataCollatorForMaskedLightCurves(AstromerFeatureExtractor(window_size=20))
     batches = iter(torch.utils.data.DataLoader(dataset, batch_size=1, collate_fn=collator, num_workers=1))
     next(batches)
+    time.sleep(0.5)  # it has read ahead and waits
     os.kill(batches._workers[0].pid, signal.SIGKILL)
     for _ in batches:
         pass
@@ -251,4 +252,5 @@ def test_a_dataloader_worker_that_is_killed_is_reported_and_not_waited_for():
     command = [sys.executable, "-c", "import test_load; test_load.lose_a_worker()"]
     done = subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1
-    assert "RuntimeError: DataLoader worker" in done.stderr
+    error = done.stderr.splitlines()[-1]
+    assert error.startswith("RuntimeError: DataLoader worker") or error == "EOFError"  # it may die in mid-sentence
