@@ -128,7 +128,7 @@ def map_table(
     if output.suffix != ".parquet":
         raise ValueError(f"The output must be a .parquet file, got {output.name}.")
     if not output.absolute().parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {output.parent} for the output.")
+        raise FileNotFoundError(f"There is no folder {output.parent} for the output: make it first.")
     if output.is_dir() or (output.exists() and Path(source).exists() and output.samefile(source)):
         raise ValueError(f"The output {output} must be a new file, not {'a folder' if output.is_dir() else 'the source'}.")
     report = TableReport()

@@ -234,14 +234,26 @@ def test_where_there_are_no_locks_writers_have_files_of_their_own(tmp_path, monk
 # --- Workers that die ---
 
 
+class KilledAtTheSecondBatch:
+    """A collator whose process is killed while it makes its second batch, as the system does where memory ends."""
+
+    def __init__(self) -> None:
+        self.collator = DataCollatorForMaskedLightCurves(AstromerFeatureExtractor(window_size=20))
+        self.batches = 0
+
+    def __call__(self, rows: list) -> dict:
+        self.batches += 1
+        if self.batches == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self.collator(rows)
+
+
 def lose_a_worker() -> None:
-    """Read batches by a worker that is killed after the first; torch's handler of its death may interrupt anything."""
+    """Read batches by a worker that is killed; one at a time, so that the first has arrived when it dies."""
     dataset = InMemoryLightCurves.from_table(to_table(simulate_light_curves(64, survey=SURVEY)))
-    collator = DataCollatorForMaskedLightCurves(AstromerFeatureExtractor(window_size=20))
-    batches = iter(torch.utils.data.DataLoader(dataset, batch_size=1, collate_fn=collator, num_workers=1))
-    next(batches)
-    time.sleep(0.5)  # it has read ahead and waits
-    os.kill(batches._workers[0].pid, signal.SIGKILL)
+    batches = torch.utils.data.DataLoader(
+        dataset, batch_size=1, collate_fn=KilledAtTheSecondBatch(), num_workers=1, prefetch_factor=1
+    )
     for _ in batches:
         pass
 

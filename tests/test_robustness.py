@@ -51,6 +51,8 @@ TRIED: Counter[str] = Counter()
 def _report(request: pytest.FixtureRequest) -> Iterator[None]:
     """Print at the end of the run how much was tried."""
     yield
+    if not TRIED:
+        return
     request.config.stash[report_lines].append(
         f"robustness: held: {TRIED['accepted']} cases that are accepted, {TRIED['refused']} that are refused, "
         f"{TRIED['generated']} generated examples"
@@ -227,7 +229,10 @@ REFUSED: dict[str, Callable[[], tuple[tuple[Any, ...], str]]] = {
     "dates by the hour": lambda: ((np.arange(31).astype("M8[h]"), MAG), r"got datetime64\[h\]"),
     "durations": lambda: ((np.arange(31).astype("m8[h]"), MAG), r"got timedelta64\[h\]"),
     "record arrays": lambda: ((np.zeros(31, [("mjd", "f8")]), MAG), "must be numbers of days, got"),
-    "astropy times without .mjd": lambda: ((pytest.importorskip("astropy.time").Time(MJD, format="mjd"), MAG), "`mjd`"),
+    "astropy times without .mjd": lambda: (
+        (pytest.importorskip("astropy.time").Time(MJD, format="mjd"), MAG),
+        "give its `.mjd`",
+    ),
     "astropy quantities in metres": lambda: ((MJD * units().m, MAG), "must be numbers of days: .*not convertible"),
     "astropy fluxes as magnitudes": lambda: ((MJD, MAG * units().Jy), "must be numbers of mags: .*not convertible"),
     "Unix seconds": lambda: ((MJD * 86400, MAG), "Times must be days.*divide them by 86400"),
@@ -546,7 +551,7 @@ def test_a_table_that_cannot_be_read_is_one_line_and_leaves_no_file(tmp_path: Pa
     for into in (embed_table, classify_table):
         with pytest.raises((TableError, FileNotFoundError), match=message) as caught:
             into(source, output, MODEL, show_progress=False)
-        assert "Traceback" not in str(caught.value)
+        assert "\n" not in str(caught.value)
         assert list(output.parent.iterdir()) == []
     note("refused")
 
