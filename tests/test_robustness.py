@@ -518,8 +518,8 @@ BAD_TABLES: dict[str, tuple[Callable[[Path], Path], str]] = {
     ),
     "a list for times and a number for magnitudes": (lambda folder: write(lists(mag=[1.0] * 3), folder / "t.parquet"), "mjd"),
     "lists of words": (
-        lambda folder: write(lists(mag=[["x"] * 31] * 3), folder / "t.parquet"),
-        "must hold lists of numbers|values in",
+        lambda folder: write(lists(mag=[["x"] * len(MJD[part]) for part in CURVES]), folder / "t.parquet"),
+        "'mag' must hold lists of numbers",
     ),
     "seconds in a table": (
         lambda folder: write(lists(mjd=[(86400 * MJD[part]).tolist() for part in CURVES]), folder / "t.parquet"),
