@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export HF_HUB_OFFLINE := 1
 
-.PHONY: help demo test test-all check fix docs browser demo-app clean
+.PHONY: help demo test test-all check fix docs browser demo-app audit clean
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -38,8 +38,13 @@ demo-app: $(VENV)/installed ## a page in the browser to try the model on
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[demo]'
 	$(BIN)/python scripts/demo_app.py
 
+audit: $(VENV)/installed-dev ## compare the installed versions with the advisories of PyPI; needs a network
+	$(PYTHON) -m venv $(VENV)-audit
+	$(VENV)-audit/bin/pip install --quiet 'pip-audit>=2.10,<3'
+	$(VENV)-audit/bin/pip-audit --strict --skip-editable $$(printf -- '--path %s ' $(VENV)/lib/python*/site-packages)
+
 clean: ## remove the environment, the demo's output and caches
-	rm -rf $(VENV) runs/demo .pytest_cache .mypy_cache .ruff_cache dist
+	rm -rf $(VENV) $(VENV)-audit runs/demo .pytest_cache .mypy_cache .ruff_cache dist
 	find . -name __pycache__ -type d -exec rm -rf {} +
 
 $(VENV)/bin/pip:

@@ -209,6 +209,7 @@ def run_few_shot(args: argparse.Namespace) -> None:
     from .classification_metrics import bin_confidences, expected_calibration_error, score_classes
     from .embedding import default_model_folder
     from .few_shot import Recipe
+    from .output_files import complete_or_absent
     from .plots import plot_confusion_matrix, plot_reliability
     from .table_classifier import SMALL_MLP, teach_classifier
 
@@ -230,15 +231,17 @@ def run_few_shot(args: argparse.Namespace) -> None:
         batch_size=args.batch_size,
         seed=args.seed,
     )
-    taught.save(args.output)
     report = classification_report(taught.true, taught.predicted, zero_division=0)
-    (args.output / "classification_report.txt").write_text(report, encoding="utf-8")
-    plot_confusion_matrix(taught.true, taught.predicted).savefig(args.output / "confusion_matrix.png", dpi=150)
     bins = {
         name: bin_confidences(taught.true_ids, probabilities)
         for name, probabilities in (("as trained", taught.uncalibrated), ("calibrated", taught.outcome.probabilities))
     }
-    plot_reliability(bins).savefig(args.output / "reliability.png", dpi=150)
+    args.output.absolute().parent.mkdir(parents=True, exist_ok=True)
+    with complete_or_absent(args.output) as folder:
+        taught.save(folder)
+        (folder / "classification_report.txt").write_text(report, encoding="utf-8")
+        plot_confusion_matrix(taught.true, taught.predicted).savefig(folder / "confusion_matrix.png", dpi=150)
+        plot_reliability(bins).savefig(folder / "reliability.png", dpi=150)
     for reason, count in taught.left_out.items():
         if count:
             print(f"{count} light curves left out: {reason}")
@@ -313,11 +316,14 @@ def run_simulate(args: argparse.Namespace) -> None:
     """`astromer-hf simulate`."""
     import pyarrow.parquet as pq
 
+    from .output_files import complete_or_absent
     from .simulation import simulate_light_curves, to_table
 
     if args.output.suffix != ".parquet":
         raise ValueError(f"The output must be a .parquet file, got {args.output.name}.")
-    pq.write_table(to_table(simulate_light_curves(args.num_objects, seed=args.seed, survey=args.survey)), args.output)
+    table = to_table(simulate_light_curves(args.num_objects, seed=args.seed, survey=args.survey))
+    with complete_or_absent(args.output) as partial:
+        pq.write_table(table, partial)
     print(f"{args.num_objects} simulated light curves -> {args.output}")
 
 

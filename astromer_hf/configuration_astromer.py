@@ -5,10 +5,25 @@ Nothing comes before this file; `modeling_astromer.py` and `feature_extraction_a
 pushed to the Hub with the weights, so they import only torch, numpy, transformers and each other.
 """
 
+import math
 from typing import Any, Literal
 
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
+from transformers.activations import ACT2FN
+
+# Far beyond any use; a damaged or malicious config.json is refused before memory is spent on it.
+_LARGEST = {
+    "hidden_size": 2**14,
+    "num_hidden_layers": 2**10,
+    "intermediate_size": 2**16,
+    "window_size": 2**20,
+    "num_frequencies": 2**22,
+    "folding_harmonics": 2**6,
+    "folding_period_multiple": 2**6,
+    "classifier_hidden_sizes": 2**16,
+    "classifier_lstm_sizes": 2**14,
+}
 
 
 @strict
@@ -126,6 +141,10 @@ class AstromerConfig(PreTrainedConfig):
         for name in ("classifier_hidden_sizes", "classifier_lstm_sizes"):
             if any(size < 1 for size in getattr(self, name)):
                 raise ValueError(f"`{name}` must each be at least 1, got {getattr(self, name)}.")
+        for name, largest in _LARGEST.items():
+            sizes_of = getattr(self, name)
+            if max(sizes_of if isinstance(sizes_of, (list, tuple)) else [sizes_of], default=0) > largest:
+                raise ValueError(f"`{name}` must be at most {largest}, got {sizes_of}.")
         if not self.classifier_lstm_sizes:
             raise ValueError("`classifier_lstm_sizes` needs the width of at least one layer, got none.")
         if self.hidden_size % 2:
@@ -134,8 +153,16 @@ class AstromerConfig(PreTrainedConfig):
             raise ValueError(
                 f"`hidden_size` ({self.hidden_size}) must be a multiple of `num_attention_heads` ({self.num_attention_heads})."
             )
+        for name in ("time_encoding_base", "max_frequency", "phase_bias_scale", "phase_bias_strength", "time_bias_scales"):
+            values = getattr(self, name)
+            if not all(map(math.isfinite, values if isinstance(values, (list, tuple)) else [values or 0])):
+                raise ValueError(f"`{name}` must be finite, got {values}.")
         if self.time_encoding_base <= 1:
             raise ValueError(f"`time_encoding_base` must be greater than 1, got {self.time_encoding_base}.")
+        if not 0 < self.layer_norm_eps < 1:
+            raise ValueError(f"`layer_norm_eps` must lie in (0, 1), got {self.layer_norm_eps}.")
+        if self.hidden_act not in ACT2FN:
+            raise ValueError(f"`hidden_act` must be one of {', '.join(sorted(ACT2FN))}, got {self.hidden_act!r}.")
         for name in ("hidden_dropout_prob", "classifier_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must lie in [0, 1), got {getattr(self, name)}.")

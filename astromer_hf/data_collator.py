@@ -231,6 +231,8 @@ class LightCurveBatch:
     @classmethod
     def from_rows(cls, rows: Sequence[dict[str, Any]]) -> "LightCurveBatch":
         """Gather and clean rows of a dataset with the columns `mjd`, `mag` and perhaps `magerr` and `label`."""
+        if not len(rows):
+            raise ValueError("A batch needs at least one light curve, got none.")
         if missing := [name for name in ("mjd", "mag") if name not in rows[0]]:
             raise ValueError(
                 f"Rows need the columns `mjd` and `mag`, {missing} is missing; there are {sorted(rows[0])}. With Trainer, set "

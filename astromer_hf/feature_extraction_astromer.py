@@ -56,7 +56,9 @@ class RaggedLightCurves:
             other = np.array([len(curve) for curve in curves], dtype=np.int64)
             if len(wrong := np.flatnonzero(other != lengths)):
                 i = wrong[0]
-                raise ValueError(f"Light curve {i} has {lengths[i]} values in `mjd` and {other[i]} in `{name}`.")
+                raise ValueError(
+                    f"Light curve {i} has {lengths[i]} values in `mjd` and {other[i]} in `{name}`: give one for each time."
+                )
         flat = {name: np.concatenate(curves) if curves else np.empty(0) for name, curves in columns.items()}
         return cls(flat["mjd"], flat["mag"], flat.get("magerr"), np.concatenate(([0], np.cumsum(lengths))))
 
@@ -148,9 +150,14 @@ class RaggedLightCurves:
             )
 
 
+_UNITS = {"mjd": "day", "mag": "mag", "magerr": "mag"}
+
+
 def _as_curves(values: Any, name: str) -> list[np.ndarray]:
     """Any accepted form of a column, as a list of 1-d native float64 arrays."""
     kind = type(values).__name__
+    if type(values).__module__.startswith("astropy.time"):
+        raise ValueError(f"`{name}` must be numbers of {_UNITS[name]}s, got an astropy {kind}: give its `.mjd`.")
     if not isinstance(values, (list, tuple)):
         values = np.asanyarray(values)  # keeps the mask of a masked array
         if values.ndim not in (1, 2):
@@ -161,12 +168,21 @@ def _as_curves(values: Any, name: str) -> list[np.ndarray]:
 
 
 def _as_float64(values: Any, name: str, i: int) -> np.ndarray:
-    """One curve's column as a 1-d float64 array; masked entries and None become NaN."""
+    """One curve's column as a 1-d float64 array, in its unit where it has one; masked entries and None become NaN."""
+    kind = getattr(getattr(values, "dtype", None), "kind", "f")
+    if kind in "mMcV":  # which numpy would cast, dates to whatever they count and complex numbers to their real part
+        raise ValueError(
+            f"`{name}` of light curve {i} must be numbers of {_UNITS[name]}s, got {values.dtype}: convert them first."
+        )
+    unit: Any = getattr(values, "unit", None)  # astropy's
     try:
         array = np.ma.filled(np.ma.asarray(values).astype(np.float64), np.nan) if np.ma.isMaskedArray(values) else values
         array = np.asarray(array, dtype=np.float64)
+        if hasattr(unit, "to") and not hasattr(unit, "function_unit") and str(unit):  # a magnitude of any zero point will do
+            array = np.asarray(unit.to(_UNITS[name], array), dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"`{name}` of light curve {i} must be numbers: {error}.") from error
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise ValueError(f"`{name}` of light curve {i} must be numbers of {_UNITS[name]}s: {reason}.") from error
     if array.ndim != 1:
         raise ValueError(f"`{name}` of light curve {i} must be 1-d, got shape {array.shape}.")
     return array
@@ -406,6 +422,8 @@ class AstromerFeatureExtractor(SequenceFeatureExtractor):
         float64 becomes float32.
         """
         rows: Sequence[dict[str, Any]] = processed_features
+        if not len(rows):
+            raise ValueError("A batch needs at least one window, got none.")
         lengths = [len(row["magnitudes"]) for row in rows]
         width = max_length if padding == "max_length" and max_length else max(lengths)
         width = -(-width // pad_to_multiple_of) * pad_to_multiple_of if pad_to_multiple_of else width

@@ -8,6 +8,7 @@ and `hub_trainer.py`. Nothing is loaded but safetensors, no weight is ever made 
 import fnmatch
 import hashlib
 import json
+import math
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -32,7 +33,7 @@ from huggingface_hub.errors import (
     StrictDataclassError,
 )
 from huggingface_hub.utils import httpx, validate_repo_id
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from transformers import (
     AutoConfig,
     AutoFeatureExtractor,
@@ -82,6 +83,7 @@ AUTO_CLASSES = {
     "AstromerForMaskedReconstruction": AutoModelForPreTraining,
     "AstromerForSequenceClassification": AutoModelForSequenceClassification,
 }
+_MAX_NEW_PARAMETERS = 2**24  # that a head may have beyond the weights of a checkpoint
 TEST_VECTOR_TOLERANCE = 1e-3  # float32 on other hardware; a wrong weight or encoding gives 0.1 and more
 _PRIVATE = {
     "a token or key": re.compile(
@@ -311,6 +313,7 @@ def _load_folder(folder: Path, auto_class: Any, dtype: str) -> tuple[PreTrainedM
         if architecture not in AUTO_CLASSES:
             raise ValueError(f"`architectures` of its config.json must name {' or '.join(AUTO_CLASSES)}, got {architecture}.")
         auto_class = AUTO_CLASSES[architecture]
+    _check_size(folder, config, auto_class)
     model, loading = auto_class.from_pretrained(
         folder,
         config=config,
@@ -327,6 +330,33 @@ def _load_folder(folder: Path, auto_class: Any, dtype: str) -> tuple[PreTrainedM
         if not isinstance(feature_extractor, AstromerFeatureExtractor):
             raise ValueError(f"its preprocessor_config.json describes a {type(feature_extractor).__name__}.")
     return model.eval(), feature_extractor
+
+
+def _check_size(folder: Path, config: AstromerConfig, auto_class: Any) -> None:
+    """Refuse a config that describes a far larger model than the weights hold, before memory is spent on it.
+
+    Smaller differences are left to `from_pretrained`, which names the weights.
+
+    Raises:
+        ValueError: says how many parameters the two have.
+    """
+    held = num_tensors = 0
+    for file in sorted(folder.glob("model*.safetensors")):
+        with safe_open(file, framework="np") as weights:
+            shapes = [weights.get_slice(name).get_shape() for name in weights.keys()]  # noqa: SIM118 (it is no mapping)
+        held += sum(math.prod(shape) for shape in shapes)
+        num_tensors += len(shapes)
+    described = f"{config.num_hidden_layers} layers"
+    if is_plausible := config.num_hidden_layers <= 2 * num_tensors + 8:
+        with torch.device("meta"):
+            model = auto_class.from_config(config)
+        needed = sum(tensor.numel() for tensor in (*model.parameters(), *model.buffers()))
+        described, is_plausible = f"{needed:,} parameters", needed <= 2 * held + _MAX_NEW_PARAMETERS
+    if not is_plausible:
+        raise ValueError(
+            f"its config.json describes a model of {described}, and its weights are {held:,} numbers in {num_tensors} tensors: "
+            "it is damaged, or another model's. Download it again."
+        )
 
 
 # --- Test vectors ---

@@ -7,6 +7,8 @@ pickle of all arguments, `hub_token` among them, and a card for somebody to fini
 """
 
 import logging
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -61,6 +63,19 @@ class HubTrainer(Trainer):
             api = HfApi(token=token or self.args.hub_token)
             self.hub_model_id = api.create_repo(wanted, private=private, exist_ok=True).repo_id
         self.push_in_progress = None
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Save the model so that each of its files appears complete or not at all."""
+        if not self.args.should_save:
+            super()._save(output_dir, state_dict)
+            return
+        folder = Path(output_dir or self._output)
+        unfinished = folder / ".unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)  # a killed run's
+        super()._save(str(unfinished), state_dict)
+        for file in unfinished.iterdir():
+            os.replace(file, folder / file.name)
+        unfinished.rmdir()
 
     def create_model_card(self, *_: Any, **__: Any) -> None:
         """Write the finished card into the output folder, or renew the scores of the one that is there."""

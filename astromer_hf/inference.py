@@ -6,9 +6,7 @@ what is taken from the model's outputs and what becomes of an object's windows.
 """
 
 import itertools
-import os
 import re
-import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,6 +22,7 @@ from tqdm.auto import tqdm
 
 from .feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves, cut_windows
 from .light_curve_dataset import LightCurveChunk, TableError, count_light_curves, iter_light_curves
+from .output_files import complete_or_absent
 
 BATCH_SIZES = {"cpu": 8}  # full windows: their states stay in the caches of a core
 DEFAULT_BATCH_SIZE = 256  # of accelerators
@@ -154,7 +153,8 @@ def map_table(
     """Turn a table of light curves into a parquet table of results, in its order and in bounded memory.
 
     The output has the columns `object_id`, `band` and `label` (where the source has them) and those of `process`, one row a
-    light curve. It is written beside its final name and appears complete or not at all.
+    light curve. It is written beside its final name and appears complete or not at all; of two processes that write the same
+    output, the second is refused.
 
     Args:
         source: parquet or CSV, see `iter_light_curves`.
@@ -170,40 +170,34 @@ def map_table(
         FileNotFoundError: no such source, or no folder for the output.
         TableError: the source holds no light curves that can be read, or `process` refuses one.
         ValueError: the output cannot be a new parquet file.
+        OutputInUseError: another process is writing it.
     """
     output = Path(output)
     if output.suffix != ".parquet":
         raise ValueError(f"The output must be a .parquet file, got {output.name}.")
     if not output.absolute().parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {output.parent} for the output.")
+        raise FileNotFoundError(f"There is no folder {output.parent} for the output: make it first.")
     if output.is_dir() or (output.exists() and Path(source).exists() and output.samefile(source)):
         raise ValueError(f"The output {output} must be a new file, not {'a folder' if output.is_dir() else 'the source'}.")
     report = TableReport()
     writer: pq.ParquetWriter | None = None
-    handle, partial = tempfile.mkstemp(prefix=f".{output.name}-", suffix=".partial", dir=output.absolute().parent)
-    os.close(handle)
-    try:
-        total = count_light_curves(source) if Path(source).exists() else None
-        with tqdm(total=total, unit=" curves", disable=None if show_progress else True) as progress:
-            for chunk in iter_light_curves(source, objects_per_chunk=objects_per_chunk, columns=columns):
-                table = _process_chunk(chunk, process, report)
-                if writer is None:
-                    metadata = {f"astromer_hf.{key}": value for key, value in (description or {}).items()}
-                    writer = pq.ParquetWriter(partial, table.schema.with_metadata(metadata))
-                writer.write_table(table)
-                progress.update(len(chunk))
-        if writer is None:
-            raise TableError(f"{source} holds no light curve.")
-        writer.close()
-        os.chmod(partial, 0o644)
-        os.replace(partial, output)
-    finally:
+    with complete_or_absent(output) as partial:
         try:
+            total = count_light_curves(source) if Path(source).exists() else None
+            with tqdm(total=total, unit=" curves", disable=None if show_progress else True) as progress:
+                for chunk in iter_light_curves(source, objects_per_chunk=objects_per_chunk, columns=columns):
+                    table = _process_chunk(chunk, process, report)
+                    if writer is None:
+                        metadata = {f"astromer_hf.{key}": value for key, value in (description or {}).items()}
+                        schema = table.schema.with_metadata(metadata)
+                        writer = pq.ParquetWriter(partial, schema, write_page_checksum=True)
+                    writer.write_table(table)
+                    progress.update(len(chunk))
+            if writer is None:
+                raise TableError(f"{source} holds no light curve.")
+        finally:
             if writer is not None:
-                writer.close()
-        finally:  # on a full disk closing fails too
-            if os.path.exists(partial):
-                os.unlink(partial)
+                writer.close()  # on a full disk this fails too
     return report
 
 

@@ -330,21 +330,25 @@ def _read_photometry(file: Path) -> np.ndarray:
     return np.column_stack([numbers, np.full(len(numbers), np.nan)])[:, :3]
 
 
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".")
+
+
 @contextmanager
 def _naming(file: Path) -> Iterator[None]:
     """Turn what Arrow raises into a `TableError` that names the file."""
     try:
         yield
     except (pa.ArrowException, OSError) as error:
-        raise TableError(f"{file.name} cannot be read as a table of light curves: {error}") from error
+        raise TableError(f"{file.name} cannot be read as a table of light curves: {_one_line(error)}") from error
 
 
 def _open_parquet(file: Path) -> pq.ParquetFile:
     try:
         # Buffered, so that a large row group is read page by page and not as a whole.
-        return pq.ParquetFile(file, pre_buffer=False, buffer_size=1 << 20)
+        return pq.ParquetFile(file, pre_buffer=False, buffer_size=1 << 20, page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:
-        raise TableError(f"{file} is not a complete parquet file: {error}") from error
+        raise TableError(f"{file} is not a complete parquet file: {_one_line(error)}. Copy or make it again.") from error
 
 
 def _is_list(kind: pa.DataType) -> bool:
@@ -363,7 +367,7 @@ def _chunk_of_lists(batch: pa.RecordBatch, names: ColumnNames) -> LightCurveChun
         i = int(wrong[0])
         raise TableError(
             f"Object {object_ids[i].as_py()!r} has {lengths[names.mjd][i]} values in {names.mjd!r} and "
-            f"{lengths[names.mag][i]} in {names.mag!r}."
+            f"{lengths[names.mag][i]} in {names.mag!r}: every time needs its magnitude."
         )
     errors = None
     if names.magerr and _is_list(batch[names.magerr].type):

@@ -9,11 +9,16 @@ which makes the tensors; after it `embedding.py`, which turns window outputs int
 Shapes: B windows, L observations a window, D = `hidden_size`, H heads. Polarity of every mask is stated where it enters.
 """
 
+import hashlib
 import itertools
+import json
 import math
+import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self, cast
+from pathlib import Path
+from typing import Any, BinaryIO, Self, cast
 
 import torch
 from torch import nn
@@ -400,6 +405,61 @@ class AstromerLayer(GradientCheckpointingLayer):
         return self.output_layer_norm(hidden_states + transformed if self.use_residual else transformed)
 
 
+def _checksum(header: dict[str, Any], file: BinaryIO) -> str:
+    """Of the tensors of a safetensors file: their names, types and shapes, and, from where `file` stands on, their numbers."""
+    found = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    while block := file.read(2**20):
+        found.update(block)
+    return found.hexdigest()
+
+
+def _read_header(file: BinaryIO) -> dict[str, Any]:
+    """The JSON header of a safetensors file, behind which `file` stands afterwards."""
+    return dict(json.loads(file.read(int.from_bytes(file.read(8), "little"))))
+
+
+def add_checksum(path: Path) -> None:
+    """Write the SHA-256 of its tensors into the metadata of a safetensors file, which so appears complete or not at all."""
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    with path.open("rb") as file:
+        header = _read_header(file)
+        start = file.tell()
+        metadata = header.pop("__metadata__", {})
+        header["__metadata__"] = metadata | {"sha256": _checksum(header, file)}
+        encoded = json.dumps(header).encode()
+        encoded += b" " * (-len(encoded) % 8)  # the numbers are aligned
+        file.seek(start)
+        with unfinished.open("wb") as written:
+            written.write(len(encoded).to_bytes(8, "little") + encoded)
+            shutil.copyfileobj(file, written)
+    unfinished.chmod(path.stat().st_mode)
+    os.replace(unfinished, path)
+
+
+def verify_checksum(path: Path) -> None:
+    """Compare a safetensors file with the checksum in its metadata, if it has one.
+
+    Raises:
+        ValueError: they differ, or the file is none.
+    """
+    problem = "is cut short"
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        if 8 + size <= path.stat().st_size:
+            file.seek(0)
+            try:
+                header = _read_header(file)
+                expected = header.pop("__metadata__", {}).get("sha256")
+                if any(entry.keys() != {"dtype", "shape", "data_offsets"} for entry in header.values()):
+                    raise ValueError("an entry is no tensor")
+                is_sound = expected is None or expected == _checksum(header, file)
+                problem = "" if is_sound else "does not have the checksum that it was saved with"
+            except (ValueError, AttributeError, TypeError):
+                problem = "has a damaged header"
+    if problem:
+        raise ValueError(f"{path} {problem}: download it again, or save it anew.")
+
+
 class AstromerPreTrainedModel(PreTrainedModel):
     """Weight initialisation, saving and loading for every ASTROMER model."""
 
@@ -433,12 +493,16 @@ class AstromerPreTrainedModel(PreTrainedModel):
     ) -> Self:
         """transformers' `from_pretrained`, in which a damaged checkpoint is an error and not filled up with random numbers.
 
-        Every weight of the encoder, and of a head that the checkpoint has, must be the checkpoint's own. A head of which it has
-        nothing is a new one. `use_safetensors` is on, since a pickle can run code.
+        Files of weights in a folder must have the checksum that `save_pretrained` left in them, if they have one. Every weight
+        of the encoder, and of a head that the checkpoint has, must be the checkpoint's own. A head of which it has nothing is a
+        new one. `use_safetensors` is on, since a pickle can run code.
 
         Raises:
             ValueError: weights are missing, unexpected, misshapen (unless `ignore_mismatched_sizes`) or not finite.
         """
+        if (folder := Path(str(pretrained_model_name_or_path))).is_dir():  # the Hub's own cache names files by their hashes
+            for file in sorted(folder.glob("model*.safetensors")):
+                verify_checksum(file)
         model, loading = cast(
             Any,
             super().from_pretrained(
@@ -469,6 +533,13 @@ class AstromerPreTrainedModel(PreTrainedModel):
                 )
         model.head_is_new = bool(head) and head_is_new
         return (model, loading) if output_loading_info else model  # type: ignore[return-value]  # as transformers does
+
+    def save_pretrained(self, save_directory: Any, **kwargs: Any) -> None:  # type: ignore[override]
+        """transformers' `save_pretrained`; each file of weights gets the checksum that `from_pretrained` verifies."""
+        super().save_pretrained(save_directory, **kwargs)
+        if kwargs.get("is_main_process", True):
+            for file in Path(save_directory).glob("model*.safetensors"):
+                add_checksum(file)
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
-from safetensors import SafetensorError, safe_open
 from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 from torch.utils.data import Subset
@@ -29,7 +28,7 @@ from .data_collator import InMemoryLightCurves
 from .feature_extraction_astromer import RaggedLightCurves, cut_windows
 from .labelled_light_curves import read_labelled
 from .light_curve_dataset import iter_split
-from .modeling_astromer import AstromerForSequenceClassification
+from .modeling_astromer import AstromerForSequenceClassification, verify_checksum
 
 logger = logging.getLogger(__name__)
 
@@ -225,11 +224,10 @@ def last_complete_checkpoint(folder: str | Path) -> str | None:
     for checkpoint in sorted(found, key=step, reverse=True):
         try:
             json.loads((checkpoint / TRAINER_STATE_NAME).read_text())
-            with safe_open(checkpoint / SAFE_WEIGHTS_NAME, framework="pt"):
-                pass
+            verify_checksum(checkpoint / SAFE_WEIGHTS_NAME)
             for name in (OPTIMIZER_NAME, SCHEDULER_NAME):
                 torch.load(checkpoint / name, map_location="cpu", weights_only=True)
-        except (OSError, ValueError, RuntimeError, EOFError, SafetensorError) as error:
+        except Exception as error:  # torch's reader lets out whatever a damaged file makes of it, its own unpickler's error too
             logger.warning("Passing over %s, which is not complete: %s", checkpoint, error)
             continue
         return str(checkpoint)

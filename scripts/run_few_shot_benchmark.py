@@ -51,6 +51,7 @@ from astromer_hf.few_shot import (
 from astromer_hf.hand_crafted_features import extract_features, feature_names, random_forest
 from astromer_hf.hub import load_encoder, load_model
 from astromer_hf.lstm_baseline import LightCurveLSTMForSequenceClassification
+from astromer_hf.output_files import complete_or_absent, only_writer
 from astromer_hf.plots import plot_confusion_matrix, plot_few_shot, plot_learning_curves
 from astromer_hf.table_classifier import SMALL_MLP
 from astromer_hf.training import load_split
@@ -306,7 +307,6 @@ def is_stale(runs: pd.DataFrame, methods: Sequence[Method]) -> pd.Series:
 
 def write_runs(file: Path, runs: pd.DataFrame) -> None:
     """Write a survey's runs, complete or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_name(f".{file.name}.unfinished")
     runs.to_parquet(unfinished, index=False)
     os.replace(unfinished, file)
@@ -411,7 +411,8 @@ def draw_pictures(runs: pd.DataFrame, output: Path, order: Sequence[str]) -> Ite
 
 
 def save(figure: Any, path: Path) -> Path:
-    figure.savefig(path, dpi=120)
+    with complete_or_absent(path) as partial:
+        figure.savefig(partial, dpi=120, format=path.suffix[1:])
     return path
 
 
@@ -421,8 +422,10 @@ def main(args: argparse.Namespace) -> None:
     methods = list_methods(args)
     if not args.table_only:
         chosen = [method for method in methods if re.search(args.methods, method.name)]
+        args.output.mkdir(parents=True, exist_ok=True)
         for name in args.surveys:
-            run_survey(name, chosen, args)
+            with only_writer(args.output / f"{name}.parquet"):  # two would each write their own runs over the other's
+                run_survey(name, chosen, args)
     files = sorted(args.output.glob("*.parquet"))
     if not files:
         raise SystemExit(f"error: there are no runs in {args.output}")
@@ -430,8 +433,10 @@ def main(args: argparse.Namespace) -> None:
     runs = runs[~is_stale(runs, methods)]
     order = list(dict.fromkeys([*(method.name for method in methods), *runs["method"]]))
     columns = ["survey", *KEY, "num_train", "num_validation", "num_test", "macro_f1", "accuracy", "best_epoch", "seconds"]
-    runs[columns].to_csv(args.output / "scores.csv", index=False, float_format="%.4f")
-    (args.output / "scores.md").write_text(markdown_tables(runs, order), encoding="utf-8")
+    with complete_or_absent(args.output / "scores.csv") as partial:
+        runs[columns].to_csv(partial, index=False, float_format="%.4f")
+    with complete_or_absent(args.output / "scores.md") as partial:
+        partial.write_text(markdown_tables(runs, order), encoding="utf-8")
     for path in draw_pictures(runs, args.output, order):
         print(f"-> {path}")
     print((args.output / "scores.md").read_text())

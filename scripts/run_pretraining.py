@@ -14,6 +14,7 @@ before it. A run that was killed goes on from its last complete checkpoint when 
 
 import json
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from astromer_hf.feature_extraction_astromer import RaggedLightCurves
 from astromer_hf.hub_trainer import HubTrainer
 from astromer_hf.metrics import ReconstructionMetrics, keep_reconstruction
 from astromer_hf.model_card import CardFacts
+from astromer_hf.output_files import complete_or_absent, only_writer
 from astromer_hf.plots import plot_learning_curves
 from astromer_hf.training import (
     ExactRmse,
@@ -83,6 +85,15 @@ def build_model(model: str) -> AstromerForMaskedReconstruction:
 
 
 def main(data: DataArguments, training: PretrainingArguments) -> dict[str, float]:
+    output = Path(training.output_dir).absolute()
+    output.parent.mkdir(parents=True, exist_ok=True)
+    # Two runs in one folder would resume from each other's checkpoints; of one run's processes the first holds it.
+    with only_writer(output) if training.process_index == 0 else nullcontext():
+        return pretrain(data, training)
+
+
+def pretrain(data: DataArguments, training: PretrainingArguments) -> dict[str, float]:
+    """Train, or go on where a run was killed, evaluate and save."""
     set_seed(training.seed)
     model = build_model(data.model)
     feature_extractor = AstromerFeatureExtractor(window_size=model.config.window_size)
@@ -132,7 +143,8 @@ def main(data: DataArguments, training: PretrainingArguments) -> dict[str, float
     if trainer.is_world_process_zero():
         history = read_learning_curves(trainer.state.log_history)
         figure = plot_learning_curves({name: history[name] for name in ("loss", "eval_loss") if name in history})
-        figure.savefig(Path(training.output_dir) / "learning_curves.png", dpi=150)
+        with complete_or_absent(Path(training.output_dir) / "learning_curves.png") as partial:
+            figure.savefig(partial, dpi=150, format="png")
         print("\n".join(f"{name} {np.round(value, 4)}" for name, value in metrics.items() if name.endswith("_r2")))
     return metrics
 

@@ -94,3 +94,18 @@ def tiny_config(request: pytest.FixtureRequest) -> astromer_hf.AstromerConfig:
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
+
+
+# --- Counts that a run prints at its end ---
+
+report_lines = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[report_lines] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests counted: cases tried, kills survived, objects lost."""
+    for line in terminalreporter.config.stash[report_lines]:
+        terminalreporter.write_line(line)

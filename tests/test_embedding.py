@@ -389,7 +389,7 @@ def test_a_killed_run_leaves_no_output_under_its_name(tmp_path, model_folder):
         output,
     )
     deadline = time.monotonic() + 120
-    while not any(path.stat().st_size > 1000 for path in tmp_path.glob(".out.parquet-*")) and time.monotonic() < deadline:
+    while not any(path.stat().st_size > 1000 for path in tmp_path.glob(".out.parquet.partial")) and time.monotonic() < deadline:
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.01)
     process.kill()

@@ -193,7 +193,19 @@ def test_the_shared_code_is_all_that_the_model_needs(tiny):
         for line in Path(files[name]).read_text().splitlines()
         if re.match(r"(?:from|import) \w", line)
     }
-    standard = {"collections", "dataclasses", "itertools", "math", "typing", "functools"}
+    standard = {
+        "collections",
+        "dataclasses",
+        "functools",
+        "hashlib",
+        "itertools",
+        "json",
+        "math",
+        "os",
+        "pathlib",
+        "shutil",
+        "typing",
+    }
     assert outside <= standard | {
         "torch",
         "numpy",
