@@ -123,6 +123,7 @@ def map_table(
     columns: Mapping[str, str | None] | None = None,
     show_progress: bool = True,
     description: Mapping[str, str] | None = None,
+    rows: range | None = None,
 ) -> TableReport:
     """Turn a table of light curves into a parquet table of results, in its order and in bounded memory.
 
@@ -138,6 +139,7 @@ def map_table(
         columns: names of the source's columns where guessing is not enough.
         show_progress: draw a progress bar.
         description: entries for the output's schema metadata, such as the model's name.
+        rows: these rows of the source only, see `iter_light_curves`.
 
     Raises:
         FileNotFoundError: no such source, or no folder for the output.
@@ -156,9 +158,9 @@ def map_table(
     handle, partial = tempfile.mkstemp(prefix=f".{output.name}-", suffix=".partial", dir=output.absolute().parent)
     os.close(handle)
     try:
-        total = count_light_curves(source) if Path(source).exists() else None
+        total = len(rows) if rows is not None else count_light_curves(source) if Path(source).exists() else None
         with tqdm(total=total, unit=" curves", disable=None if show_progress else True) as progress:
-            for chunk in iter_light_curves(source, objects_per_chunk=objects_per_chunk, columns=columns):
+            for chunk in iter_light_curves(source, objects_per_chunk=objects_per_chunk, columns=columns, rows=rows):
                 table = _process_chunk(chunk, process, report)
                 if writer is None:
                     metadata = {f"astromer_hf.{key}": value for key, value in (description or {}).items()}
