@@ -34,8 +34,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--output",
         type=Path,
         required=True,
-        help="parquet file to write; or a folder, which is filled shard by shard, by one process or several, and goes on where it "
-        "was stopped",
+        help="parquet file to write; or a folder, which is filled shard by shard, by one process or several, and gone on with "
+        "where it was stopped",
     )
     add_model_arguments(embed, MODEL_OR_DEFAULT)
     embed.add_argument(
@@ -100,8 +100,8 @@ def build_parser() -> argparse.ArgumentParser:
         "export",
         help="a model's encoder as an ONNX file, which runs without PyTorch",
         description="Write the encoder as an ONNX graph of any number of windows of any length, from magnitudes, times and "
-        "attention_mask to last_hidden_state, mean and max, and check it against the model under ONNX Runtime. Its metadata say "
-        "how the inputs are made; astromer_hf.onnx_export.OnnxEncoder runs it.",
+        "attention_mask to last_hidden_state, mean and max, and check it against the model under ONNX Runtime. Its metadata "
+        "say how the inputs are made; astromer_hf.onnx_export.OnnxEncoder runs it.",
     )
     export.add_argument("--onnx", required=True, metavar="MODEL", help="folder of a model, or its id on the Hub")
     export.add_argument("--revision", help="branch, tag or commit of a model on the Hub")

@@ -193,7 +193,8 @@ def _iter_parquet(
             yield from handle.iter_batches(rows, columns=columns)
 
     if rows is not None:
-        assert len(files) == 1 and _is_list(schema.field(names.mag).type)
+        assert len(files) == 1
+        assert _is_list(schema.field(names.mag).type)
         for batch in _batches_of_rows(files[0], rows, objects_per_chunk, names.used):
             with _naming(files[0]):
                 chunk = _chunk_of_lists(batch, names)

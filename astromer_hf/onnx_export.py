@@ -31,9 +31,9 @@ OUTPUTS = ("last_hidden_state", "mean", "max")
 OPSET = 18
 TOLERANCE = 1e-4
 HOW_TO_PREPARE = (
-    "windows of at most window_size observations, (windows, length): times in days and magnitudes, float32, each with the mean of "
-    "its window's observations subtracted in float64 before the cast and 0 in padding; attention_mask int64, 1 for observations, "
-    "0 for padding, at least one observation a window. astromer_hf.AstromerFeatureExtractor makes them with "
+    "windows of at most window_size observations, (windows, length): times in days and magnitudes, float32, each with the mean "
+    "of its window's observations subtracted in float64 before the cast and 0 in padding; attention_mask int64, 1 for "
+    "observations, 0 for padding, at least one observation a window. astromer_hf.AstromerFeatureExtractor makes them with "
     "return_tensors='np'. An object's embedding is the mean over its windows weighted by their observations."
 )
 
@@ -54,8 +54,8 @@ class _PooledEncoder(nn.Module):
 def solve_positive_definite(matrix: torch.Tensor, right: torch.Tensor, *, left: bool = True) -> torch.Tensor:
     """Solve `matrix` (..., n, n) x = `right` (..., n) by Gauss-Jordan elimination, unrolled over n.
 
-    ONNX has no operator for linear systems. Without pivoting it is for symmetric positive definite matrices, of which the normal
-    equations of the Fourier series are one, in float64.
+    ONNX has no operator for linear systems. Without pivoting it is for symmetric positive definite matrices in float64, such as
+    the normal equations of the Fourier series.
     """
     assert left
     size = matrix.shape[-1]

@@ -1,12 +1,13 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """A large table of light curves into a folder of embeddings, shard by shard, by one process or by many that share a disk.
 
-Before it stands `embedding.py`, which writes one shard; after it whatever reads a folder of parquet files. The split follows from
-the source alone, every shard appears complete or not at all, and a shard that is there is not done again: a run that was stopped
-goes on where it stopped. The processes exchange nothing, so that none waits for another.
+Before it stands `embedding.py`, which writes one shard; after it whatever reads a folder of parquet files. The split follows
+from the source alone, every shard appears complete or not at all, and a shard that is there is not done again: a run that was
+stopped goes on where it stopped. The processes exchange nothing, so that none waits for another.
 """
 
 import hashlib
+import itertools
 import json
 import os
 import tempfile
@@ -111,7 +112,7 @@ def _split_rows(group_sizes: list[int], objects_per_shard: int) -> list[range]:
         if size > objects_per_shard:
             pieces = -(-size // objects_per_shard)
             bounds = [start + size * piece // pieces for piece in range(pieces + 1)]
-            ranges += [range(low, high) for low, high in zip(bounds, bounds[1:], strict=False)]
+            ranges += [range(low, high) for low, high in itertools.pairwise(bounds)]
             start = stop
     return [*ranges, range(start, stop)] if stop > start else ranges
 
@@ -154,8 +155,8 @@ def embed_shards(
     shards = plan_shards(source, objects_per_shard)
     if num_workers > 1 and shards[0].rows is None:
         raise TableError(
-            f"{source} has one row a measurement, or is no parquet table: {num_workers} processes cannot split it. Let one process "
-            "embed it, or make it a table of one row an object by scripts/prepare_dataset.py."
+            f"{source} has one row a measurement, or is no parquet table: {num_workers} processes cannot split it. Let one "
+            "process embed it, or make it a table of one row an object by scripts/prepare_dataset.py."
         )
     output = Path(output)
     if not output.absolute().parent.is_dir():
@@ -262,7 +263,8 @@ def _begin(output: Path, settings: dict[str, Any]) -> None:
     if differing := [name for name in settings if found.get(name) != settings[name]]:
         shown = "; ".join(f"{name} {_short(found.get(name))}, now {_short(settings[name])}" for name in differing)
         raise ValueError(
-            f"{output} was begun with another {', '.join(differing)} ({shown}): name a new folder, or repeat the first settings."
+            f"{output} was begun with another {', '.join(differing)} ({shown}): name a new folder, or repeat the first "
+            "settings."
         )
 
 

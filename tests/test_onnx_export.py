@@ -28,7 +28,7 @@ from astromer_hf.onnx_export import OUTPUTS, TOLERANCE, OnnxEncoder, export_onnx
 CURVES = simulate_light_curves(12, seed=3)
 
 
-@pytest.fixture(scope="module", params=[TINY, TINY_EXTENDED], ids=["paper", "extended"])
+@pytest.fixture(scope="module", params=[TINY, {**TINY_EXTENDED, "num_hidden_layers": 1}], ids=["paper", "extended"])
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[AstromerModel, Path]:
     """A tiny model and its file, which the command wrote."""
     folder = tmp_path_factory.mktemp("onnx")

@@ -110,7 +110,8 @@ def test_the_rows_of_all_shards_are_the_rows_of_the_table_in_order(tmp_path, gro
     assert max(len(shard.rows) for shard in shards) <= max(objects_per_shard, 1)
     chunks = [chunk for shard in shards for chunk in iter_light_curves(shard.source, rows=shard.rows, objects_per_chunk=3)]
     whole = list(iter_light_curves(folder))
-    assert sum((chunk.object_ids.to_pylist() for chunk in chunks), []) == sum((c.object_ids.to_pylist() for c in whole), [])
+    found, expected = (pa.chunked_array([chunk.object_ids for chunk in part]).to_pylist() for part in (chunks, whole))
+    assert found == expected
     np.testing.assert_array_equal(
         np.concatenate([chunk.curves.magnitudes for chunk in chunks]), np.concatenate([c.curves.magnitudes for c in whole])
     )
