@@ -1,8 +1,8 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Embeddings of catalogues whose light curves are nested columns: nested-pandas frames, and LSDB catalogues of any size on Dask.
+"""Embeddings of catalogues whose light curves are nested columns: nested-pandas frames, and LSDB catalogues on Dask.
 
-Before it stand `embedding.py` and a catalogue in memory or in HATS format; after it the same catalogue with one more column. Dask
-workers that are processes load the model once each.
+Before it stand `embedding.py` and a catalogue in memory or in HATS format; after it the same catalogue with one more column.
+Dask workers that are processes load the model once each.
 """
 
 import functools

@@ -167,6 +167,7 @@ def _difference(encoder: nn.Module, exported: "OnnxEncoder", windows: LightCurve
     with torch.no_grad():
         expected, found = encoder(**windows), exported(**windows)
     observed = windows["attention_mask"].bool()
+    assert found.last_hidden_state is not None
     pairs = [
         (expected.last_hidden_state[observed], found.last_hidden_state[observed]),
         (expected.pooler_output, found.pooler_output),
@@ -223,7 +224,7 @@ class OnnxEncoder:
         """As `AstromerModel`'s forward."""
         outputs = self.run(magnitudes.numpy(), times.numpy(), attention_mask.numpy())
         hidden, mean = (torch.from_numpy(outputs[name]) for name in ("last_hidden_state", "mean"))
-        return BaseModelOutputWithPooling(last_hidden_state=hidden, pooler_output=mean)  # type: ignore[arg-type]
+        return BaseModelOutputWithPooling(last_hidden_state=hidden, pooler_output=mean)
 
 
 def _require(*packages: str) -> None:

@@ -1,5 +1,5 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Measure time a light curve and peak memory of `astromer-hf embed` on simulated tables of rising size, each in a fresh process.
+"""Measure time a light curve and peak memory of `astromer-hf embed` on simulated tables of rising size, each in a new process.
 
 Memory must not grow with the table, nor time with more than its length. The light curves are short, and the same few thousand
 over and over, so that a million ends within an hour.
@@ -90,10 +90,9 @@ def main(args: argparse.Namespace) -> list[Measurement]:
             write_table(source, num_objects, args.points)
             done = measure(source, num_objects, model, args.sharded)
         measurements.append(done)
-        each = done.embedding_seconds / num_objects
+        rate = num_objects / max(done.embedding_seconds, 1e-3)
         print(
-            f"{num_objects:>12,} {1e6 * each:>10,.0f} {1 / max(each, 1e-9):>9,.0f} {done.seconds:>10,.1f} {done.peak_gib:>16.2f}",
-            flush=True,
+            f"{num_objects:>12,} {1e6 / rate:>10,.0f} {rate:>9,.0f} {done.seconds:>10,.1f} {done.peak_gib:>16.2f}", flush=True
         )
     return measurements
 

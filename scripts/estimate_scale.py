@@ -29,7 +29,7 @@ class Workload:
 
 WORKLOADS = (
     Workload("ZTF, all light curves (1e9)", 1e9),
-    Workload("Rubin, a night's alerts (1e7)", 1e7, hours=24),
+    Workload("Rubin, a night's alerts (1e7 in 10 h)", 1e7, hours=10),
 )
 
 
