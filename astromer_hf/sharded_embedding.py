@@ -253,7 +253,8 @@ def _begin(output: Path, settings: dict[str, Any]) -> None:
     """
     file = output / SETTINGS_FILE
     if not file.exists():
-        if other := next((path.name for path in output.iterdir() if path.suffix == ".parquet"), None):
+        other = next((path.name for path in output.iterdir() if path.suffix == ".parquet"), None)
+        if other and not file.exists():  # another process may have begun meanwhile
             raise ValueError(f"{output} holds {other} but no {SETTINGS_FILE}: name a new or empty folder.")
         _write_atomically(file, json.dumps(settings, indent=2, sort_keys=True))
     try:

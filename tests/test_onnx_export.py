@@ -17,6 +17,7 @@ from astromer_hf.embedding import default_model_folder, embed_light_curves, embe
 from astromer_hf.feature_extraction_astromer import cut_windows
 from astromer_hf.hub import load_encoder
 from astromer_hf.light_curve_dataset import iter_light_curves
+from astromer_hf.sharded_embedding import embed_shards
 from astromer_hf.simulation import simulate_light_curves, to_table
 
 pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
@@ -102,6 +103,8 @@ def test_the_file_stands_in_the_place_of_a_model(exported, tmp_path):
     column = pq.read_table(tmp_path / "out.parquet")["embedding"]
     assert column.type == pa.list_(pa.float32(), model.config.hidden_size)
     np.testing.assert_allclose(np.stack(column.to_numpy()), expected.object_embeddings, rtol=0, atol=1e-5)
+    report = embed_shards(tmp_path / "curves.parquet", tmp_path / "shards", encoder, show_progress=False)
+    assert (report.num_objects, report.missing) == (len(CURVES), [])
 
 
 def test_the_file_says_what_it_is_and_how_its_inputs_are_made(exported):
