@@ -28,7 +28,14 @@ def build_parser() -> argparse.ArgumentParser:
         description="Embed every light curve of a parquet or CSV table: list columns (one row an object) or one row a "
         "measurement. Writes object_id, num_points, num_windows, dropped_points and embedding, in the order of the table.",
     )
-    add_output_table(embed)
+    embed.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        help="parquet file to write; or a folder, which is filled shard by shard, by one process or several, and gone on with "
+        "where it was stopped",
+    )
     add_model_arguments(embed, MODEL_OR_DEFAULT)
     embed.add_argument(
         "--level",
@@ -40,6 +47,14 @@ def build_parser() -> argparse.ArgumentParser:
         "--masking-scheme",
         choices=("hidden", "additive", "additive_padding"),
         help="instead of the model's own; additive_padding repeats the TensorFlow package's treatment of padding",
+    )
+    embed.add_argument(
+        "--shard",
+        metavar="I/N",
+        help="do share I of N, counted from 0, into the folder OUTPUT; torchrun and accelerate launch set it by themselves",
+    )
+    embed.add_argument(
+        "--objects-per-shard", type=int, metavar="N", help="light curves in a file of the folder OUTPUT, about (16384)"
     )
     embed.set_defaults(run=run_embed)
 
@@ -85,6 +100,18 @@ def build_parser() -> argparse.ArgumentParser:
     convert.add_argument("source", type=Path, help="zip file as published, or its folder")
     convert.add_argument("output", type=Path, help="folder to write, new or empty")
     convert.set_defaults(run=run_convert)
+
+    export = verbs.add_parser(
+        "export",
+        help="a model's encoder as an ONNX file, which runs without PyTorch",
+        description="Write the encoder as an ONNX graph of any number of windows of any length, from magnitudes, times and "
+        "attention_mask to last_hidden_state, mean and max, and check it against the model under ONNX Runtime. Its metadata "
+        "say how the inputs are made; astromer_hf.onnx_export.OnnxEncoder runs it.",
+    )
+    export.add_argument("--onnx", required=True, metavar="MODEL", help="folder of a model, or its id on the Hub")
+    export.add_argument("--revision", help="branch, tag or commit of a model on the Hub")
+    export.add_argument("-o", "--output", type=Path, required=True, help=".onnx file to write")
+    export.set_defaults(run=run_export)
 
     simulate = verbs.add_parser("simulate", help="a table of simulated light curves to try things on")
     simulate.add_argument("-o", "--output", type=Path, required=True, help="parquet file to write")
@@ -180,26 +207,37 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run_embed(args: argparse.Namespace) -> None:
     """`astromer-hf embed`."""
     from .embedding import DEFAULT_MODEL, default_model_folder, embed_table
+    from .sharded_embedding import DEFAULT_OBJECTS_PER_SHARD, device_of_worker, embed_shards, find_worker
 
+    worker, num_workers = find_worker(args.shard)
+    into_folder = args.output.suffix == "" or (args.output.is_dir() and args.output.suffix != ".parquet")
+    if not into_folder and (num_workers > 1 or args.objects_per_shard or args.shard):
+        raise ValueError(f"Shards are written into a folder, such as -o embeddings; {args.output} names a file.")
     source = args.model or str(default_model_folder())
-    model, feature_extractor = load_encoder(source, args.revision, args.device, args.dtype)
+    device = device_of_worker(args.device)
+    model, feature_extractor = load_encoder(source, args.revision, device, args.dtype)
     if args.masking_scheme:
         model.config.masking_scheme = args.masking_scheme
-    started = time.perf_counter()
-    report = embed_table(
-        args.source,
-        args.output,
-        model,
-        feature_extractor=feature_extractor,
-        level=args.level,
-        description={
+    options: dict[str, Any] = {
+        "feature_extractor": feature_extractor,
+        "level": args.level,
+        "description": {
             "model": args.model or DEFAULT_MODEL,
             "dtype": args.dtype,
             "masking_scheme": model.config.masking_scheme,
         },
         **table_options(args),
-    )
+    }
+    started = time.perf_counter()
+    if not into_folder:
+        print_report(embed_table(args.source, args.output, model, **options), time.perf_counter() - started, args.output)
+        return
+    size = DEFAULT_OBJECTS_PER_SHARD if args.objects_per_shard is None else args.objects_per_shard
+    shares: dict[str, Any] = {"worker": worker, "num_workers": num_workers, "objects_per_shard": size}
+    report = embed_shards(args.source, args.output, model, **shares, **options)
     print_report(report, time.perf_counter() - started, args.output)
+    print(f"share {worker}/{num_workers}: {report.written} shards written, {report.found} were there", end="; ")
+    print(f"{len(report.missing)} of other shares are missing" if report.missing else f"{args.output} is complete")
 
 
 def run_few_shot(args: argparse.Namespace) -> None:
@@ -310,6 +348,16 @@ def run_convert(args: argparse.Namespace) -> None:
 
     model = convert_tf_checkpoint(args.source, args.output)
     print(f"{args.source} -> {args.output}: {model.num_parameters():,} parameters")
+
+
+def run_export(args: argparse.Namespace) -> None:
+    """`astromer-hf export`."""
+    from .onnx_export import HOW_TO_PREPARE, export_onnx
+
+    model, _ = load_encoder(args.onnx, args.revision, "cpu", "float32")
+    difference = export_onnx(model, args.output, name=args.onnx)
+    size = args.output.stat().st_size / 2**20
+    print(f"{args.onnx} -> {args.output}: {size:.1f} MiB, within {difference:.1e} of the model\ninputs: {HOW_TO_PREPARE}")
 
 
 def run_simulate(args: argparse.Namespace) -> None:

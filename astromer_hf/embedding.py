@@ -149,6 +149,7 @@ def embed_table(
     level: str = "object",
     show_progress: bool = True,
     description: Mapping[str, str] | None = None,
+    rows: range | None = None,
 ) -> TableReport:
     """Embed a table of light curves into a parquet table, in its order and in bounded memory.
 
@@ -167,6 +168,7 @@ def embed_table(
             `observation_embeddings`, lists of embeddings.
         show_progress: draw a progress bar.
         description: entries for the output's schema metadata, such as the model's name.
+        rows: these rows of the source only, see `iter_light_curves`.
 
     Raises:
         FileNotFoundError: no such source, or no folder for the output.
@@ -188,6 +190,7 @@ def embed_table(
         columns=columns,
         show_progress=show_progress,
         description=description,
+        rows=rows,
     )
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from torch import nn
 from tqdm.auto import tqdm
 
 from .feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves, cut_windows
@@ -77,9 +78,14 @@ class WindowRunner:
             return batch, self.model(**features.convert_to_tensors("pt").to(self.model.device), **options)
 
         batches = self._batches(length if padded_length is None else np.full_like(length, padded_length))
-        # Layers of dropout that are switched on draw from one stream of random numbers, batch after batch.
-        alone = self.model.device.type != "cpu" or any(module.training for module in self.model.modules())
-        yield from map(run, batches) if alone else map_on_cores(run, batches)
+        yield from map_on_cores(run, batches) if self._may_share_cores() else map(run, batches)
+
+    def _may_share_cores(self) -> bool:
+        """Not on a GPU; not ONNX Runtime, which has threads of its own; and not with dropout, whose draws would lose their order."""
+        model = self.model
+        return (
+            isinstance(model, nn.Module) and model.device.type == "cpu" and not any(part.training for part in model.modules())
+        )
 
     def _batches(self, length: np.ndarray) -> Iterator[np.ndarray]:
         """Numbers of windows of like `length` (W,), the longest first."""
@@ -149,6 +155,7 @@ def map_table(
     columns: Mapping[str, str | None] | None = None,
     show_progress: bool = True,
     description: Mapping[str, str] | None = None,
+    rows: range | None = None,
 ) -> TableReport:
     """Turn a table of light curves into a parquet table of results, in its order and in bounded memory.
 
@@ -165,6 +172,7 @@ def map_table(
         columns: names of the source's columns where guessing is not enough.
         show_progress: draw a progress bar.
         description: entries for the output's schema metadata, such as the model's name.
+        rows: these rows of the source only, see `iter_light_curves`.
 
     Raises:
         FileNotFoundError: no such source, or no folder for the output.
@@ -183,9 +191,9 @@ def map_table(
     writer: pq.ParquetWriter | None = None
     with complete_or_absent(output) as partial:
         try:
-            total = count_light_curves(source) if Path(source).exists() else None
+            total = len(rows) if rows is not None else count_light_curves(source) if Path(source).exists() else None
             with tqdm(total=total, unit=" curves", disable=None if show_progress else True) as progress:
-                for chunk in iter_light_curves(source, objects_per_chunk=objects_per_chunk, columns=columns):
+                for chunk in iter_light_curves(source, objects_per_chunk=objects_per_chunk, columns=columns, rows=rows):
                     table = _process_chunk(chunk, process, report)
                     if writer is None:
                         metadata = {f"astromer_hf.{key}": value for key, value in (description or {}).items()}

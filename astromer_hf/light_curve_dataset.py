@@ -116,7 +116,11 @@ class LightCurveChunk:
 
 
 def iter_light_curves(
-    path: str | Path, *, objects_per_chunk: int = 2048, columns: Mapping[str, str | None] | None = None
+    path: str | Path,
+    *,
+    objects_per_chunk: int = 2048,
+    columns: Mapping[str, str | None] | None = None,
+    rows: range | None = None,
 ) -> Iterator[LightCurveChunk]:
     """Read a parquet or CSV table of light curves, or a folder of parquet shards (one table, in the order of their names).
 
@@ -126,6 +130,7 @@ def iter_light_curves(
             table with a column of paths and none of times lists one file an object, see `_iter_files`.
         objects_per_chunk: light curves a chunk at the most (list columns, files), which bounds the memory.
         columns: names for some of the columns of [`ColumnNames`], and for `path`; the others are guessed.
+        rows: these rows only of one parquet file with list columns; row groups without any of them are not read.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -140,7 +145,7 @@ def iter_light_curves(
     if objects_per_chunk < 1:
         raise ValueError(f"`objects_per_chunk` must be at least 1, got {objects_per_chunk}.")
     if files[0].name.endswith(".parquet"):
-        yield from _iter_parquet(files, objects_per_chunk, columns or {})
+        yield from _iter_parquet(files, objects_per_chunk, columns or {}, rows)
     elif files[0].name.endswith((".csv", ".csv.gz")):
         yield from _iter_csv(files[0], objects_per_chunk, columns or {})
     else:
@@ -242,7 +247,9 @@ def count_light_curves(path: str | Path) -> int | None:
     return num_rows if files else None
 
 
-def _iter_parquet(files: Sequence[Path], objects_per_chunk: int, given: Mapping[str, str | None]) -> Iterator[LightCurveChunk]:
+def _iter_parquet(
+    files: Sequence[Path], objects_per_chunk: int, given: Mapping[str, str | None], rows: range | None = None
+) -> Iterator[LightCurveChunk]:
     """Read shards of one table, whose names and layout are those of the first."""
     schema = _open_parquet(files[0]).schema_arrow
     names = ColumnNames.guess(schema.names, **given)
@@ -254,7 +261,14 @@ def _iter_parquet(files: Sequence[Path], objects_per_chunk: int, given: Mapping[
                 raise TableError(f"{files[0].name} and {file.name} differ in their columns: {names.used} and {others.used}.")
             yield from handle.iter_batches(rows, columns=columns)
 
-    if _is_list(schema.field(names.mag).type):
+    if rows is not None:
+        assert len(files) == 1
+        assert _is_list(schema.field(names.mag).type)
+        for batch in _batches_of_rows(files[0], rows, objects_per_chunk, names.used):
+            with _naming(files[0]):
+                chunk = _chunk_of_lists(batch, names)
+            yield chunk
+    elif _is_list(schema.field(names.mag).type):
         for file in files:
             for batch in batches(file, objects_per_chunk, names.used):
                 with _naming(file):
@@ -265,6 +279,30 @@ def _iter_parquet(files: Sequence[Path], objects_per_chunk: int, given: Mapping[
             yield from _chunks_of_measurements(
                 lambda columns: (batch for file in files for batch in batches(file, _ROWS_OF_MEASUREMENTS, columns)), names
             )
+
+
+def _batches_of_rows(file: Path, rows: range, batch_size: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """The given rows of a parquet file, from the row groups that hold them."""
+    handle = _open_parquet(file)
+    bounds = np.cumsum([0, *row_group_sizes(file)])
+    groups = np.flatnonzero((bounds[:-1] < rows.stop) & (bounds[1:] > rows.start))
+    if not len(groups):
+        return
+    with _naming(file):
+        first = int(bounds[groups[0]])
+        for batch in handle.iter_batches(batch_size, row_groups=groups.tolist(), columns=columns):
+            own = range(max(rows.start - first, 0), min(rows.stop - first, len(batch)))
+            if own:
+                yield batch.slice(own.start, len(own))
+            first += len(batch)
+            if first >= rows.stop:
+                return
+
+
+def row_group_sizes(file: str | Path) -> list[int]:
+    """Rows of every row group of a parquet file, read off its footer."""
+    metadata = _open_parquet(Path(file)).metadata
+    return [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
 
 
 def _iter_csv(file: Path, objects_per_chunk: int, given: Mapping[str, str | None]) -> Iterator[LightCurveChunk]:
