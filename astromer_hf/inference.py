@@ -81,11 +81,10 @@ class WindowRunner:
         yield from map_on_cores(run, batches) if self._may_share_cores() else map(run, batches)
 
     def _may_share_cores(self) -> bool:
-        """Not on a GPU; not ONNX Runtime, which has threads of its own; and not with dropout, whose draws would lose their order."""
-        model = self.model
-        return (
-            isinstance(model, nn.Module) and model.device.type == "cpu" and not any(part.training for part in model.modules())
-        )
+        """Not on a GPU; not ONNX Runtime, which has threads of its own; not with dropout, whose draws would lose their order."""
+        if not isinstance(self.model, nn.Module) or self.model.device.type != "cpu":
+            return False
+        return not any(module.training for module in self.model.modules())
 
     def _batches(self, length: np.ndarray) -> Iterator[np.ndarray]:
         """Numbers of windows of like `length` (W,), the longest first."""
