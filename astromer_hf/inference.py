@@ -81,7 +81,7 @@ class WindowRunner:
         yield from map_on_cores(run, batches) if self._may_share_cores() else map(run, batches)
 
     def _may_share_cores(self) -> bool:
-        """Not on a GPU; not ONNX Runtime, which has threads of its own; not with dropout, whose draws would lose their order."""
+        """Not on a GPU; not ONNX Runtime, which has threads of its own; not with dropout, whose draws need their order."""
         if not isinstance(self.model, nn.Module) or self.model.device.type != "cpu":
             return False
         return not any(module.training for module in self.model.modules())
