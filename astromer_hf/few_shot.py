@@ -176,8 +176,8 @@ class Outcome:
 
 def fit(
     model: nn.Module,
-    train: Dataset,
-    validation: Dataset,
+    train: Dataset[Any],
+    validation: Dataset[Any],
     collator: Callable[[Any], dict[str, torch.Tensor]],
     recipe: Recipe,
     seed: int,
@@ -301,7 +301,7 @@ class FrozenStates:
         return self.mean_over_windows(self.pooled[windows, -1, : self.pooled.shape[2] // 2], windows)
 
 
-class StatesOfWindows(Dataset):
+class StatesOfWindows(Dataset[Any]):
     """Rows of `FrozenStates` with their labels, as batches for the `HeadOnStates` of a classifier's configuration."""
 
     def __init__(self, states: FrozenStates, windows: np.ndarray, labels: np.ndarray, config: AstromerConfig):

@@ -119,7 +119,7 @@ def map_on_cores(function: Callable[[Any], Any], items: Iterable[Any]) -> Iterat
     if num_threads == 1:
         yield from map(function, items)
         return
-    under_way: deque[Future] = deque()
+    under_way: deque[Future[Any]] = deque()
     items = iter(items)
     with ThreadPoolExecutor(num_threads, "astromer", initializer=torch.set_num_threads, initargs=(1,)) as pool:
         try:

@@ -77,7 +77,7 @@ class AstromerTimeEncoding(nn.Module):
         exponents = [2.0 * j / self.hidden_size for j in range(self.hidden_size)]
         return torch.tensor([self.base**-exponent for exponent in exponents], dtype=torch.float32)
 
-    def _apply(self, fn: Callable, recurse: bool = True) -> "AstromerTimeEncoding":
+    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> "AstromerTimeEncoding":
         frequencies = self.angular_frequencies
         super()._apply(fn, recurse)
         if self.angular_frequencies.dtype != torch.float32:  # `.to(bfloat16)` moves the buffer but must not round it

@@ -96,7 +96,7 @@ def take_per_class(labels: np.ndarray, classes: Sequence[str], per_class: int | 
     return np.sort(np.concatenate([order[labels[order] == name][:per_class] for name in classes]))
 
 
-def mix(curves: Sequence[RaggedLightCurves], power: float, seed: int) -> Subset:
+def mix(curves: Sequence[RaggedLightCurves], power: float, seed: int) -> Subset[Any]:
     """Join surveys into one training set in which a survey of N light curves weighs as N^`power`.
 
     With a power of 1 an epoch holds every light curve once, with 0 as many of each survey. The epoch has as many light curves
