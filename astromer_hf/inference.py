@@ -82,7 +82,7 @@ class WindowRunner:
 
     def _may_share_cores(self) -> bool:
         """Not on a GPU; not ONNX Runtime, which has threads of its own; not with dropout, whose draws need their order."""
-        if not isinstance(self.model, nn.Module) or self.model.device.type != "cpu":
+        if self.model.device.type != "cpu" or not isinstance(self.model, nn.Module):
             return False
         return not any(module.training for module in self.model.modules())
 
