@@ -1,9 +1,10 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """Measure time a light curve and peak memory of `astromer-hf embed` on simulated tables of rising size, each in a new process.
 
-Memory must not grow with the table, nor time with more than its length. Seconds are those of the processor, so that a busy
-machine does not count, less those that a table of one light curve takes. The light curves are short, and the same few thousand
-over and over, so that a million ends within an hour.
+Memory must not grow with the table, nor time with more than its length. Seconds are those of the processor, less those that a
+table of one light curve takes. Torch gets one thread unless `OMP_NUM_THREADS` says otherwise: on a busy machine several wait on
+each other, and their waiting counts as work (100 000 light curves took a tiny model 4 s with one thread, 8 to 36 s with two).
+The light curves are short, and the same few thousand over and over.
 
 Examples:
     python scripts/benchmark_memory.py --objects 10000 100000
@@ -65,16 +66,20 @@ def measure(source: Path, num_objects: int, model: str | None, sharded: bool) ->
     """Run the command in a process of its own.
 
     Raises:
-        RuntimeError: it failed.
+        RuntimeError: it failed, or embedded another number of light curves.
     """
     output = source.with_name("out" if sharded else "out.parquet")
     command = [sys.executable, "-m", "astromer_hf.cli", "embed", str(source), "-o", str(output), "--quiet"]
     start, cpu = time.perf_counter(), _cpu_seconds_of_children()
-    done = subprocess.run([*command, *(["--model", model] if model else [])], capture_output=True, text=True, env=os.environ)
+    environment = {"OMP_NUM_THREADS": "1", **os.environ}
+    done = subprocess.run([*command, *(["--model", model] if model else [])], capture_output=True, text=True, env=environment)
     seconds = time.perf_counter() - start
     found = re.search(r"peak memory ([\d.]+) GiB", done.stdout)
     if done.returncode or found is None:
         raise RuntimeError(f"astromer-hf embed failed: {done.stderr or done.stdout}")
+    counted = re.search(r"(\d+) light curves", done.stdout)
+    if counted is None or int(counted[1]) != num_objects:
+        raise RuntimeError(f"astromer-hf embed should have embedded {num_objects} light curves: {done.stdout}")
     return Measurement(num_objects, _cpu_seconds_of_children() - cpu, seconds, float(found[1]))
 
 
