@@ -6,6 +6,7 @@ Before it stands a loaded model; after it ONNX Runtime, in an alert broker say. 
 """
 
 import hashlib
+import importlib
 import json
 import logging
 import warnings
@@ -226,7 +227,7 @@ class OnnxEncoder:
 def _require(*packages: str) -> None:
     for package in packages:
         try:
-            __import__(package)
+            importlib.import_module(package)
         except ImportError as error:
             raise ImportError(f"{package} is needed for ONNX: pip install 'astromer-hf[onnx]'") from error
 

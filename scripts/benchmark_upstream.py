@@ -34,7 +34,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     from ASTROMER.models import SingleBandEncoder
 
-    with np.load(args.curves) as arrays:
+    with np.load(args.curves, allow_pickle=False) as arrays:
         values, offsets = arrays["values"], arrays["offsets"]
     curves = np.split(values.astype(np.float32), offsets[1:-1])
     with tempfile.TemporaryDirectory() as folder:

@@ -1,5 +1,8 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""The documentation's code runs, page by page: ```python in one session, ```bash as commands. ```sh blocks are long."""
+"""The documentation's code runs, page by page: ```python in one session, ```bash as commands.
+
+```sh blocks are long, and ```py blocks are for files that a reader has.
+"""
 
 import re
 import shlex

@@ -558,7 +558,8 @@ def test_a_table_that_cannot_be_read_is_one_line_and_leaves_no_file(tmp_path: Pa
 
 # --- Outputs ---
 
-CANNOT_RUN = SimpleNamespace(eval=lambda: None, config=SimpleNamespace(window_size=20))  # a model that no work can be done with
+# A model that no work can be done with.
+CANNOT_RUN = SimpleNamespace(eval=lambda: None, config=SimpleNamespace(window_size=20), device=SimpleNamespace(type="cpu"))
 
 BAD_OUTPUTS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "an output that is no parquet file": (lambda folder: folder / "out.csv", "must be a .parquet file, got out.csv"),
