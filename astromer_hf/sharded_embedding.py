@@ -24,6 +24,7 @@ from .embedding import embed_table
 from .feature_extraction_astromer import AstromerFeatureExtractor
 from .inference import TableReport
 from .light_curve_dataset import TableError, count_light_curves, row_group_sizes
+from .output_files import OutputInUseError
 
 DEFAULT_OBJECTS_PER_SHARD = 16_384
 SETTINGS_FILE = "_settings.json"  # readers of parquet folders pass over names with an underscore
@@ -147,7 +148,8 @@ def embed_shards(
 
     Raises:
         FileNotFoundError: no such source, or no folder around the output.
-        TableError: the source cannot be read or split, or some of its shards could not be embedded.
+        TableError: the source cannot be read or split, or some of its shards could not be embedded, or are being
+            written by another process.
         ValueError: the output was begun with another source, model or setting.
     """
     if not 0 <= worker < num_workers:
@@ -165,6 +167,8 @@ def embed_shards(
     settings = _describe_run(source, model, feature_extractor, columns, level, objects_per_shard)
     _begin(output, settings)
     identity = _digest(json.dumps(settings, sort_keys=True).encode())
+    if (output / SUCCESS_FILE).exists() and not all(_is_done(output / shard.file_name, shard, identity) for shard in shards):
+        (output / SUCCESS_FILE).unlink(missing_ok=True)  # a shard was lost since
     report = ShardedReport()
     failures: list[str] = []
     for shard in shards[worker::num_workers]:
@@ -187,7 +191,7 @@ def embed_shards(
                 description={**(description or {}), _SETTINGS_KEY: identity, _SHARD_KEY: shard.description},
                 rows=shard.rows,
             )
-        except TableError as error:
+        except (TableError, OutputInUseError) as error:
             failures.append(f"{shard.file_name}: {error}")
             continue
         report.written += 1

@@ -19,6 +19,7 @@ import torch
 
 from astromer_hf.embedding import LightCurveEmbedder, default_model_folder
 from astromer_hf.hub import load_encoder
+from astromer_hf.inference import BATCH_SIZES
 from astromer_hf.light_curve_dataset import iter_light_curves
 from astromer_hf.onnx_export import OnnxEncoder, export_onnx
 
@@ -29,7 +30,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--model", help="folder or id on the Hub; the package's model when absent")
     parser.add_argument("--onnx", type=Path, help="its exported file; made for the occasion when absent")
     parser.add_argument("--objects", type=int, default=200, help="light curves to embed, the first of the table")
-    parser.add_argument("--batch-size", type=int, default=32, help="windows")
+    parser.add_argument("--batch-size", type=int, default=BATCH_SIZES["cpu"], help="windows")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of torch and of ONNX Runtime")
     parser.add_argument("--repeats", type=int, default=3)
     return parser.parse_args(argv)

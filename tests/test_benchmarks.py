@@ -49,9 +49,9 @@ def test_the_onnx_benchmark_reports_rates_of_the_same_embeddings(capsys: pytest.
     rates = benchmark_onnx.main(benchmark_onnx.parse_args([str(tmp_path / "curves.parquet"), *options]))
     assert list(rates) == [
         "ONNX Runtime, one at a time",
-        "ONNX Runtime, batches of 32",
+        "ONNX Runtime, batches of 8",
         "PyTorch, one at a time",
-        "PyTorch, batches of 32",
+        "PyTorch, batches of 8",
     ]
     assert min(rates.values()) > 0
     lines = capsys.readouterr().out.splitlines()

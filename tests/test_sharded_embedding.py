@@ -22,6 +22,7 @@ from astromer_hf import AstromerConfig, AstromerModel, sharded_embedding
 from astromer_hf.cli import main
 from astromer_hf.embedding import embed_table
 from astromer_hf.light_curve_dataset import TableError, iter_light_curves, row_group_sizes
+from astromer_hf.output_files import only_writer
 from astromer_hf.sharded_embedding import (
     SETTINGS_FILE,
     SUCCESS_FILE,
@@ -204,6 +205,31 @@ def test_a_shard_that_fails_leaves_the_others_done_and_is_named(source, model):
         embed_shards(broken, output, model, objects_per_shard=5, show_progress=False)
     assert [file.name[5:10] for file in sorted(output.glob(SHARD_NAMES))] == ["00000", "00002", "00003", "00004"]
     assert not (output / SUCCESS_FILE).exists()
+
+
+def test_a_shard_that_another_process_is_writing_leaves_the_others_done_and_is_named(source, model):
+    output = source.parent / "out"
+    output.mkdir()
+    options = {"objects_per_shard": 5, "show_progress": False}
+    with only_writer(output / "part-00001-of-00005.parquet") as is_held:
+        if not is_held:
+            pytest.skip("the system or its file system has no locks")
+        with pytest.raises(TableError, match=r"1 of the shards.*part-00001-of-00005.parquet: Another process"):
+            embed_shards(source, output, model, **options)
+    assert [file.name[5:10] for file in sorted(output.glob(SHARD_NAMES))] == ["00000", "00002", "00003", "00004"]
+    assert embed_shards(source, output, model, **options).written == 1
+
+
+def test_a_folder_that_has_lost_a_shard_no_longer_says_that_it_is_complete(source, model):
+    output = source.parent / "out"
+    options = {"objects_per_shard": 5, "show_progress": False}
+    embed_shards(source, output, model, **options)
+    assert (output / SUCCESS_FILE).exists()
+    (output / "part-00002-of-00005.parquet").unlink()
+    assert embed_shards(source, output, model, worker=1, num_workers=2, **options).missing == ["part-00002-of-00005.parquet"]
+    assert not (output / SUCCESS_FILE).exists()
+    assert embed_shards(source, output, model, worker=0, num_workers=2, **options).written == 1
+    assert (output / SUCCESS_FILE).exists()
 
 
 def other_weights(model: AstromerModel) -> None:
