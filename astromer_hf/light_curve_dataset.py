@@ -114,6 +114,31 @@ class LightCurveChunk:
         annotations = {role: values.take(pa.array(numbers)) for role, values in self.annotations.items()}
         return LightCurveChunk(self.object_ids.take(pa.array(numbers)), self.curves.select(numbers), annotations)
 
+    def light_curves(self) -> list[dict[str, Any]]:
+        """One by one, as `{"mjd", "mag", "magerr", "object_id"}`; `magerr` is None where there is none."""
+        curves = self.curves
+        arrays = {"mjd": curves.times, "mag": curves.magnitudes, "magerr": curves.magnitude_errors}
+        return [
+            {name: None if array is None else array[start:stop] for name, array in arrays.items()} | {"object_id": object_id}
+            for object_id, start, stop in zip(self.object_ids.to_pylist(), curves.offsets, curves.offsets[1:], strict=False)
+        ]
+
+
+def table_files(path: str | Path) -> list[Path]:
+    """The files of a table: itself, or the parquet shards of a folder in the order of their names.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        TableError: a folder without a parquet file.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file {path}.")
+    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+    if not files:
+        raise TableError(f"The folder {path} holds no .parquet file.")
+    return files
+
 
 def iter_light_curves(
     path: str | Path,
@@ -136,12 +161,7 @@ def iter_light_curves(
         FileNotFoundError: there is no such file.
         TableError: no light curves can be read from it.
     """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"There is no file {path}.")
-    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
-    if not files:
-        raise TableError(f"The folder {path} holds no .parquet file.")
+    files = table_files(path)
     if objects_per_chunk < 1:
         raise ValueError(f"`objects_per_chunk` must be at least 1, got {objects_per_chunk}.")
     if files[0].name.endswith(".parquet"):

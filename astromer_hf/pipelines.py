@@ -301,7 +301,7 @@ def read_one(source: Any, columns: Mapping[str, str | None] | None = None) -> Ma
     return {"mjd": mjd, "mag": mag, "magerr": magerr, "object_id": object_id}
 
 
-def read_objects(source: Any, columns: Mapping[str, str | None] | None = None) -> list[Mapping[str, Any]] | None:
+def read_objects(source: Any, columns: Mapping[str, str | None] | None = None) -> list[dict[str, Any]] | None:
     """The light curves of a table in memory that has a column of object ids; None of anything else."""
     if not hasattr(source, "__arrow_c_stream__"):
         return None
@@ -309,14 +309,8 @@ def read_objects(source: Any, columns: Mapping[str, str | None] | None = None) -
         from astromer_hf.light_curve_dataset import read_chunk
     except ImportError as error:
         raise TypeError("Tables are read by the package astromer-hf, which is not installed: give dictionaries.") from error
-    if (chunk := read_chunk(source, columns)) is None:
-        return None
-    curves = chunk.curves
-    arrays = {"mjd": curves.times, "mag": curves.magnitudes, "magerr": curves.magnitude_errors}
-    return [
-        {name: None if array is None else array[start:stop] for name, array in arrays.items()} | {"object_id": object_id}
-        for object_id, start, stop in zip(chunk.object_ids.to_pylist(), curves.offsets, curves.offsets[1:], strict=False)
-    ]
+    chunk = read_chunk(source, columns)
+    return None if chunk is None else chunk.light_curves()
 
 
 # --- Registration ---

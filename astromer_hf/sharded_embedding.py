@@ -23,7 +23,7 @@ import torch
 from .embedding import embed_table
 from .feature_extraction_astromer import AstromerFeatureExtractor
 from .inference import TableReport
-from .light_curve_dataset import TableError, count_light_curves, row_group_sizes
+from .light_curve_dataset import TableError, count_light_curves, row_group_sizes, table_files
 from .output_files import OutputInUseError
 
 DEFAULT_OBJECTS_PER_SHARD = 16_384
@@ -86,13 +86,9 @@ def plan_shards(source: str | Path, objects_per_shard: int = DEFAULT_OBJECTS_PER
         TableError: it cannot be read, or a folder without parquet files.
     """
     source = Path(source)
-    if not source.exists():
-        raise FileNotFoundError(f"There is no file {source}.")
+    files = table_files(source)
     if objects_per_shard < 1:
         raise ValueError(f"`objects_per_shard` must be at least 1, got {objects_per_shard}.")
-    files = sorted(source.glob("*.parquet")) if source.is_dir() else [source]
-    if not files:
-        raise TableError(f"The folder {source} holds no .parquet file.")
     if count_light_curves(source) is None:
         return [Shard(0, 1, source, None)]
     ranges = [(file, rows) for file in files for rows in _split_rows(row_group_sizes(file), objects_per_shard)]
@@ -214,10 +210,8 @@ def _describe_run(
     objects_per_shard: int,
 ) -> dict[str, Any]:
     """All that decides what stands in the shards."""
-    source = Path(source)
-    files = sorted(source.glob("*.parquet")) if source.is_dir() else [source]
     return {
-        "source": [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files],
+        "source": [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in table_files(source)],
         "weights": digest_weights(model),
         "masking_scheme": model.config.masking_scheme,
         "dtype": str(model.dtype).removeprefix("torch."),

@@ -2,8 +2,9 @@
 """Measure how fast light curves are embedded, as ratios of what the machine and others do in the same run.
 
 Three rates, measured in turn so that a drift of the machine's speed touches all: the machine's largest rate of matrix products
-in float32; the model alone, on light curves in memory; and the way from a parquet file to a parquet file of embeddings. The
-model's operations are counted for the observations that are there, without padding, with PyTorch's `FlopCounterMode`.
+in the same precision; the model alone, on light curves in memory; and the way from a parquet file to a parquet file of
+embeddings. The model's operations are counted for the observations that are there, without padding, with PyTorch's
+`FlopCounterMode`.
 
 Example:
     python scripts/benchmark_embedding.py ../shared/data/sss_catalina_south.parquet \
@@ -13,10 +14,8 @@ Example:
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -29,6 +28,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from astromer_hf.cli import peak_memory
 from astromer_hf.embedding import embed_table
 from astromer_hf.feature_extraction_astromer import RaggedLightCurves
 from astromer_hf.hub import load_encoder
@@ -116,12 +116,13 @@ def main(args: argparse.Namespace) -> dict[str, dict[str, float]]:
             f"{torch.get_num_threads()} cores"
         )
         for name in args.models:
+            model, extractor = load_encoder(name, None, "cpu", "float32")
+            windows = [WindowRunner(model, extractor).cut(chunk) for chunk in chunks]
+            num_windows = sum(len(length) for _, _, length in windows)
+            per_curve = operations(model, np.concatenate([length for _, _, length in windows])) / len(curves)
             for dtype in args.dtypes:
                 model, extractor = load_encoder(name, None, "cpu", dtype)
                 runner = WindowRunner(model, extractor, args.batch_size)
-                windows = [runner.cut(chunk) for chunk in chunks]
-                num_windows = sum(len(length) for _, _, length in windows)
-                flops = operations(load_encoder(name, None, "cpu", "float32")[0], np.concatenate([cut[2] for cut in windows]))
 
                 def model_alone(runner: WindowRunner = runner, windows: list = windows) -> None:
                     for chunk, cut in zip(chunks, windows, strict=True):
@@ -136,10 +137,9 @@ def main(args: argparse.Namespace) -> dict[str, dict[str, float]]:
                 model_alone()
                 product, alone, whole = [], [], []
                 for _ in range(args.repeats):
-                    product.append(product_rate(torch.float32 if dtype == "float32" else torch.bfloat16))
+                    product.append(product_rate(getattr(torch, dtype)))
                     alone.append(len(curves) / seconds_of(model_alone))
                     whole.append(len(curves) / seconds_of(end_to_end))
-                per_curve = flops / len(curves)
                 share = statistics.median(rate * per_curve / best for rate, best in zip(alone, product, strict=True))
                 kept = statistics.median(through / rate for through, rate in zip(whole, alone, strict=True))
                 rates[f"{Path(name).name} {dtype}"] = row = {
@@ -163,8 +163,7 @@ def main(args: argparse.Namespace) -> dict[str, dict[str, float]]:
                     f"upstream's encode, batch {batch_size}: {rate:.1f} light curves/s; {Path(args.models[0]).name} end to end "
                     f"is {first['end_to_end'] / rate:.1f} times as fast"
                 )
-    units_per_gib = 2**30 if sys.platform == "darwin" else 2**20
-    print(f"peak memory of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / units_per_gib:.2f} GiB")
+    print(f"in one process{peak_memory()}")
     return rates
 
 

@@ -25,7 +25,6 @@ from transformers.utils import logging
 
 from astromer_hf.embedding import default_model_folder
 from astromer_hf.few_shot import Recipe
-from astromer_hf.hub import load_encoder
 from astromer_hf.light_curve_dataset import TableError, iter_light_curves
 from astromer_hf.light_curve_inputs import read_light_curve
 from astromer_hf.neighbors import Embeddings, find_neighbors
@@ -85,11 +84,7 @@ def read_upload(file: str | Path) -> list[LightCurve]:
         return [{"object_id": path.stem, "mjd": mjd, "mag": mag, "magerr": magerr}]
     if chunk is None or not len(chunk):
         raise TableError(f"{path.name} holds no light curve.")
-    light_curves = []
-    for number, object_id in enumerate(chunk.object_ids.to_pylist()[:MAX_UPLOADED]):
-        one = chunk.curves.select(np.array([number]))
-        light_curves.append({"object_id": object_id, "mjd": one.times, "mag": one.magnitudes, "magerr": one.magnitude_errors})
-    return light_curves
+    return chunk.light_curves()[:MAX_UPLOADED]
 
 
 @dataclass
@@ -125,12 +120,12 @@ class Demo:
         self.vectors = np.stack([result["embedding"] for result in embedded])
 
     def _taught(self) -> tuple[Any, Any]:
-        encoder, extractor = load_encoder(self.model, None, "cpu", "float32")
         with tempfile.TemporaryDirectory() as folder:
             table = Path(folder) / "simulated.parquet"
             pq.write_table(to_table(simulate_light_curves(210, seed=1)), table)
             recipe = Recipe(learning_rate=3e-4, max_epochs=30)
-            return teach_classifier(table, encoder, head=SMALL_MLP, recipe=recipe).model, extractor
+            taught = teach_classifier(table, self.embed.model, head=SMALL_MLP, recipe=recipe)
+        return taught.model, self.embed.feature_extractor
 
     @property
     def about_classifier(self) -> str:

@@ -18,7 +18,8 @@ from loopback_hub import Account, LoopbackHub
 
 import astromer_hf
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
 
 TINY = {"hidden_size": 16, "num_attention_heads": 4, "intermediate_size": 8, "num_hidden_layers": 2, "window_size": 20}
 # Every option that the paper's model does not have.
@@ -89,6 +90,23 @@ def client(hub: LoopbackHub, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def tiny_config(request: pytest.FixtureRequest) -> astromer_hf.AstromerConfig:
     """A tiny encoder as in the paper, and one with every option."""
     return astromer_hf.AstromerConfig(**(TINY if request.param == "paper" else TINY_EXTENDED))
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny encoder as in the paper; not to be changed."""
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    torch.manual_seed(0)
+    astromer_hf.AstromerModel(astromer_hf.AstromerConfig(**TINY)).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to write into from which the shipped models are seen as in a checkout."""
+    (tmp_path / "model_cards").symlink_to(ROOT / "model_cards")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 @pytest.fixture(autouse=True)

@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from conftest import TINY
 
-from astromer_hf import AstromerConfig, AstromerModel, catalogs
+from astromer_hf import AstromerModel, catalogs
 from astromer_hf.catalogs import embed_catalog, embed_nested, models_loaded
 from astromer_hf.embedding import embed_light_curves
 from astromer_hf.light_curve_dataset import iter_light_curves
@@ -20,14 +19,6 @@ lsdb = pytest.importorskip("lsdb", reason="the extra `lsdb` is not installed")
 
 QUICKLY = {"progress_bar": False, "should_write_skymap": False, "create_per_partition_statistics": False}
 CURVES = [(curve.mjd, curve.mag) for curve in simulate_light_curves(40)]
-
-
-@pytest.fixture(scope="module")
-def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    torch.manual_seed(0)
-    AstromerModel(AstromerConfig(**TINY)).save_pretrained(folder)
-    return folder
 
 
 def nest(curves: list[tuple[np.ndarray, np.ndarray]], bands: str = "g") -> "npd.NestedFrame":
@@ -47,8 +38,8 @@ def nest(curves: list[tuple[np.ndarray, np.ndarray]], bands: str = "g") -> "npd.
     return npd.NestedFrame(objects).join_nested(pd.concat(rows), "lightcurve")
 
 
-def expected_embeddings(model_folder: Path, curves: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    model = AstromerModel.from_pretrained(model_folder)
+def expected_embeddings(tiny_folder: Path, curves: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    model = AstromerModel.from_pretrained(tiny_folder)
     return embed_light_curves(model, [mjd for mjd, _ in curves], [mag for _, mag in curves]).object_embeddings
 
 
@@ -65,36 +56,34 @@ def write_catalog(frame: "npd.NestedFrame", folder: Path) -> "lsdb.catalog.Catal
     return lsdb.open_catalog(folder)
 
 
-def test_a_nested_frame_gets_the_embeddings_of_its_light_curves(model_folder):
+def test_a_nested_frame_gets_the_embeddings_of_its_light_curves(tiny_folder):
     frame = nest(CURVES)
-    found = embed_nested(frame, model=str(model_folder))
+    found = embed_nested(frame, model=str(tiny_folder))
     assert isinstance(found, npd.NestedFrame)
     assert list(found.columns) == [*frame.columns, "embedding"]
     assert found["embedding"].dtype == catalogs.EMBEDDING_TYPE
-    assert_embeddings(found["embedding"], expected_embeddings(model_folder, CURVES))
+    assert_embeddings(found["embedding"], expected_embeddings(tiny_folder, CURVES))
 
 
-def test_any_index_and_rows_without_a_light_curve_keep_their_places(model_folder):
+def test_any_index_and_rows_without_a_light_curve_keep_their_places(tiny_folder):
     empty = (np.array([]), np.array([]))
     frame = nest([CURVES[0], empty, CURVES[1], (np.array([1.0]), np.array([np.nan]))])
     frame.index = [7, 3, 7, 1]
-    found = embed_nested(frame, model=str(model_folder))
+    found = embed_nested(frame, model=str(tiny_folder))
     assert list(found.index) == [7, 3, 7, 1]
     assert list(found["embedding"].isna()) == [False, True, False, True]
-    assert_embeddings(found["embedding"].dropna(), expected_embeddings(model_folder, CURVES[:2]))
+    assert_embeddings(found["embedding"].dropna(), expected_embeddings(tiny_folder, CURVES[:2]))
 
 
-def test_one_band_is_embedded_and_several_are_not_mixed(model_folder):
+def test_one_band_is_embedded_and_several_are_not_mixed(tiny_folder):
     frame = nest(CURVES[:5], bands="gr")
-    found = embed_nested(frame, band="r", model=str(model_folder))
-    assert_embeddings(
-        found["embedding"], expected_embeddings(model_folder, [(mjd[1::2], mag[1::2]) for mjd, mag in CURVES[:5]])
-    )
+    found = embed_nested(frame, band="r", model=str(tiny_folder))
+    assert_embeddings(found["embedding"], expected_embeddings(tiny_folder, [(mjd[1::2], mag[1::2]) for mjd, mag in CURVES[:5]]))
     with pytest.raises(ValueError, match=r"'lightcurve' hold several bands \(g, r\): name the `band` to embed"):
-        embed_nested(frame, model=str(model_folder))
+        embed_nested(frame, model=str(tiny_folder))
 
 
-def test_columns_that_are_not_there_are_named(model_folder):
+def test_columns_that_are_not_there_are_named(tiny_folder):
     frame = nest(CURVES[:2])
     for wrong, kind, message in (
         ({"nested": "photometry"}, KeyError, "no column 'photometry'; there are: object_id, ra, dec, lightcurve"),
@@ -103,19 +92,19 @@ def test_columns_that_are_not_there_are_named(model_folder):
         ({"output": "ra"}, ValueError, "a column 'ra' already"),
     ):
         with pytest.raises(kind, match=message):
-            embed_nested(frame, model=str(model_folder), **wrong)
+            embed_nested(frame, model=str(tiny_folder), **wrong)
 
 
-def test_a_hats_catalogue_gets_a_column_of_embeddings_and_the_model_is_loaded_once(tmp_path, model_folder):
+def test_a_hats_catalogue_gets_a_column_of_embeddings_and_the_model_is_loaded_once(tmp_path, tiny_folder):
     catalog = write_catalog(nest(CURVES), tmp_path / "curves")
     assert catalog.npartitions > 2
     before = models_loaded()
-    embedded = embed_catalog(catalog, model=str(model_folder), batch_size=16)
+    embedded = embed_catalog(catalog, model=str(tiny_folder), batch_size=16)
     assert models_loaded() == before  # nothing is computed yet
     assert list(embedded.columns) == [*catalog.columns, "embedding"]
     found = embedded.compute().sort_values("object_id", key=lambda ids: ids.str[1:].astype(int))
     assert models_loaded() == before + 1
-    assert_embeddings(found["embedding"], expected_embeddings(model_folder, CURVES))
+    assert_embeddings(found["embedding"], expected_embeddings(tiny_folder, CURVES))
     embedded.write_catalog(tmp_path / "embedded", **QUICKLY)
     again = lsdb.open_catalog(tmp_path / "embedded").compute()
     assert len(again) == len(CURVES)
@@ -124,7 +113,7 @@ def test_a_hats_catalogue_gets_a_column_of_embeddings_and_the_model_is_loaded_on
 
 @pytest.mark.slow
 @pytest.mark.parametrize("curves", ["simulated", "real"])
-def test_each_worker_of_a_dask_cluster_loads_the_model_once(tmp_path, model_folder, curves, request):
+def test_each_worker_of_a_dask_cluster_loads_the_model_once(tmp_path, tiny_folder, curves, request):
     distributed = pytest.importorskip("dask.distributed")
     pairs = CURVES
     if curves == "real":
@@ -137,10 +126,10 @@ def test_each_worker_of_a_dask_cluster_loads_the_model_once(tmp_path, model_fold
         distributed.LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address=None) as cluster,
         distributed.Client(cluster) as client,
     ):
-        found = embed_catalog(catalog, model=str(model_folder)).compute()
+        found = embed_catalog(catalog, model=str(tiny_folder)).compute()
         loads = client.run(models_loaded)
     assert len(loads) == 2
     assert max(loads.values()) == 1
     assert catalog.npartitions > sum(loads.values())
     found = found.sort_values("object_id", key=lambda ids: ids.str[1:].astype(int))
-    assert_embeddings(found["embedding"], expected_embeddings(model_folder, pairs))
+    assert_embeddings(found["embedding"], expected_embeddings(tiny_folder, pairs))

@@ -22,14 +22,6 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md"))
 
 
-@pytest.fixture
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to write into from which the shipped models are seen as in a checkout."""
-    (tmp_path / "model_cards").symlink_to(ROOT / "model_cards")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def run_page(page: str) -> dict[str, Any]:
     """Run a page's blocks and return what its Python has defined."""
     session: dict[str, Any] = {}

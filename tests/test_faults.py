@@ -90,14 +90,6 @@ def embed_here(model: str, source: str, output: str) -> None:
     embed_table(source, output, AstromerModel.from_pretrained(model), objects_per_chunk=8, show_progress=False)
 
 
-@pytest.fixture(scope="module")
-def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model") / "tiny"
-    torch.manual_seed(0)
-    AstromerModel(AstromerConfig(**TINY)).save_pretrained(folder)
-    return folder
-
-
 @pytest.mark.slow
 def test_an_embedding_killed_at_any_moment_leaves_the_former_output_or_none_and_loses_no_object(zygote, tiny_folder, tmp_path):
     source, output = tmp_path / "curves.parquet", tmp_path / "out.parquet"

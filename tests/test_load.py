@@ -19,10 +19,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import torch
-from conftest import TINY, report_lines
+from conftest import report_lines
 from zygote import Zygote
 
-from astromer_hf import AstromerConfig, AstromerFeatureExtractor, AstromerModel
+from astromer_hf import AstromerFeatureExtractor, AstromerModel
 from astromer_hf.data_collator import DataCollatorForMaskedLightCurves, InMemoryLightCurves
 from astromer_hf.embedding import embed_table
 from astromer_hf.output_files import OutputInUseError, complete_or_absent, only_writer
@@ -33,14 +33,6 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="memo
 SOAK_OBJECTS = int(os.environ.get("ASTROMER_SOAK_OBJECTS", "20000"))
 ROWS = 2000  # of a row group
 SURVEY = replace(SIMULATED_SURVEYS["ztf_like"], min_points=5, max_points=45)
-
-
-@pytest.fixture(scope="module")
-def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model") / "tiny"
-    torch.manual_seed(0)
-    AstromerModel(AstromerConfig(**TINY)).save_pretrained(folder)
-    return folder
 
 
 def write_many(path: Path, count: int) -> Path:
@@ -76,11 +68,11 @@ def resident_mib(pid: int) -> float:
 
 @pytest.mark.slow
 @pytest.mark.timeout(0)
-def test_a_soak_keeps_memory_and_open_files_flat_and_loses_no_object(model_folder, tmp_path, request):
+def test_a_soak_keeps_memory_and_open_files_flat_and_loses_no_object(tiny_folder, tmp_path, request):
     source, output = write_many(tmp_path / "many.parquet", SOAK_OBJECTS), tmp_path / "out.parquet"
     partial = tmp_path / ".out.parquet.partial"
     started = time.monotonic()
-    process = start_embedding(model_folder, source, output)
+    process = start_embedding(tiny_folder, source, output)
     memory, files = [], []
     while process.poll() is None:
         try:
@@ -116,9 +108,9 @@ def test_a_soak_keeps_memory_and_open_files_flat_and_loses_no_object(model_folde
 # --- Two writers of one output ---
 
 
-def test_of_two_processes_that_write_one_output_the_second_is_refused_and_the_first_is_whole(model_folder, tmp_path):
+def test_of_two_processes_that_write_one_output_the_second_is_refused_and_the_first_is_whole(tiny_folder, tmp_path):
     source, output = write_many(tmp_path / "many.parquet", 6000), tmp_path / "out.parquet"
-    first = start_embedding(model_folder, source, output)
+    first = start_embedding(tiny_folder, source, output)
     deadline = time.monotonic() + 120
     while not (tmp_path / ".out.parquet.lock").exists() and time.monotonic() < deadline:
         assert first.poll() is None, first.stderr.read()
@@ -126,14 +118,14 @@ def test_of_two_processes_that_write_one_output_the_second_is_refused_and_the_fi
     with pytest.raises(
         OutputInUseError, match=r"Another process is writing .*out.parquet.*wait until it is done, or name another"
     ):
-        embed_table(source, output, AstromerModel.from_pretrained(model_folder), show_progress=False)
+        embed_table(source, output, AstromerModel.from_pretrained(tiny_folder), show_progress=False)
     out, errors = first.communicate(timeout=240)
     assert first.returncode == 0, errors
     assert "6000 light curves" in out
     assert pq.read_metadata(output).num_rows == 6000
     assert {path.name for path in tmp_path.iterdir()} == {"many.parquet", "out.parquet"}
     small = write_many(tmp_path / "few.parquet", 5)
-    embed_table(small, output, AstromerModel.from_pretrained(model_folder), show_progress=False)  # and now it may
+    embed_table(small, output, AstromerModel.from_pretrained(tiny_folder), show_progress=False)  # and now it may
     assert pq.read_metadata(output).num_rows == 5
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pyarrow.parquet as pq
-import pytest
 import torch
 
 from astromer_hf.cli import main
@@ -19,14 +18,6 @@ README = (ROOT / "README.md").read_text()
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-
-
-@pytest.fixture
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to write into from which the shipped models are seen as in a checkout."""
-    (tmp_path / "model_cards").symlink_to(ROOT / "model_cards")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def test_the_python_blocks_embed_a_light_curve_and_draw_its_reconstruction(workplace: Path):

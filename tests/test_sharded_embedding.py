@@ -15,10 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from conftest import TINY
 from test_light_curve_dataset import LAYOUTS
 
-from astromer_hf import AstromerConfig, AstromerModel, sharded_embedding
+from astromer_hf import AstromerModel, sharded_embedding
 from astromer_hf.cli import main
 from astromer_hf.embedding import embed_table
 from astromer_hf.light_curve_dataset import TableError, iter_light_curves, row_group_sizes
@@ -38,17 +37,9 @@ CURVES = simulate_light_curves(23, survey=SURVEY)
 SHARD_NAMES = "part-*.parquet"
 
 
-@pytest.fixture(scope="module")
-def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    torch.manual_seed(0)
-    AstromerModel(AstromerConfig(**TINY)).save_pretrained(folder)
-    return folder
-
-
 @pytest.fixture
-def model(model_folder: Path) -> AstromerModel:
-    return AstromerModel.from_pretrained(model_folder)
+def model(tiny_folder: Path) -> AstromerModel:
+    return AstromerModel.from_pretrained(tiny_folder)
 
 
 @pytest.fixture
@@ -271,8 +262,8 @@ def test_a_folder_of_another_source_or_of_other_files_is_refused(source, model):
         embed_shards(source, output, model, objects_per_shard=5, show_progress=False)
 
 
-def test_weights_and_configuration_decide_the_digest(model_folder):
-    one, other = (AstromerModel.from_pretrained(model_folder) for _ in range(2))
+def test_weights_and_configuration_decide_the_digest(tiny_folder):
+    one, other = (AstromerModel.from_pretrained(tiny_folder) for _ in range(2))
     assert digest_weights(one) == digest_weights(other)
     other.config.masking_scheme = "additive"
     assert digest_weights(one) != digest_weights(other)
@@ -307,10 +298,10 @@ def run_command(
     )
 
 
-def test_two_processes_of_torchrun_write_what_one_writes(source, model_folder, model):
+def test_two_processes_of_torchrun_write_what_one_writes(source, tiny_folder, model):
     output = source.parent / "out"
     process = run_command(
-        *(source, "-o", output, "--model", model_folder, "--objects-per-shard", 5),
+        *(source, "-o", output, "--model", tiny_folder, "--objects-per-shard", 5),
         launcher=("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"),
     )
     stdout, stderr = process.communicate(timeout=300)
@@ -322,11 +313,11 @@ def test_two_processes_of_torchrun_write_what_one_writes(source, model_folder, m
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
-def test_the_shards_of_a_killed_rank_are_done_when_it_is_started_again(tmp_path, model_folder, model):
+def test_the_shards_of_a_killed_rank_are_done_when_it_is_started_again(tmp_path, tiny_folder, model):
     source, output = tmp_path / "curves.parquet", tmp_path / "out"
     pq.write_table(pa.concat_tables([to_table(CURVES)] * 150), source, row_group_size=23)
     process = run_command(
-        *(source, "-o", output, "--model", model_folder, "--objects-per-shard", 23),
+        *(source, "-o", output, "--model", tiny_folder, "--objects-per-shard", 23),
         environment={"RANK": "1", "WORLD_SIZE": "2"},
     )
     deadline = time.monotonic() + 120
@@ -353,8 +344,8 @@ def test_the_shards_of_a_killed_rank_are_done_when_it_is_started_again(tmp_path,
     assert not list(output.glob(".*"))
 
 
-def test_shards_are_written_into_a_folder_and_no_file(source, model_folder, capsys):
-    arguments = ["embed", str(source), "--model", str(model_folder), "--quiet", "-o"]
+def test_shards_are_written_into_a_folder_and_no_file(source, tiny_folder, capsys):
+    arguments = ["embed", str(source), "--model", str(tiny_folder), "--quiet", "-o"]
     assert main([*arguments, str(source.parent / "out.parquet"), "--shard", "0/2"]) == 1
     assert "Shards are written into a folder" in capsys.readouterr().err
     assert main([*arguments, str(source.parent / "out"), "--shard", "1/2"]) == 0
