@@ -250,13 +250,7 @@ def embed_table(
     """
     if level not in ("object", "window", "observation"):
         raise ValueError(f'`level` must be "object", "window" or "observation", got {level!r}.')
-    if combine_bands is not None and level != "object":
-        raise ValueError(f'Bands are combined to one embedding an object: leave `level` at "object", got {level!r}.')
-    if bands is not None and combine_bands is None:
-        raise ValueError("`bands` are those to combine: say how, `combine_bands`.")
-    combination = combine_bands if isinstance(combine_bands, BandCombination) else None
-    if isinstance(combine_bands, str):
-        combination = choose_bands_to_embed(source, model, combine_bands, bands, columns=columns)
+    combination = choose_bands_to_embed(source, model, combine_bands, bands, columns=columns, level=level)
     if combination is not None:
         description = {**(description or {}), **combination.description}
     embedder = LightCurveEmbedder(model, feature_extractor, batch_size)
@@ -282,15 +276,29 @@ def embed_table(
 def choose_bands_to_embed(
     source: str | Path,
     model: Any,
-    kind: CombinationKind,
-    bands: Sequence[str] | None = None,
+    combine_bands: CombinationKind | BandCombination | None,
+    bands: Sequence[str] | None,
     *,
     columns: Mapping[str, str | None] | None = None,
-) -> BandCombination:
-    """How `embed_table` combines the bands of a table; see there, and `choose_bands` for the errors."""
-    if bands is None and kind == "concat":
+    level: str = "object",
+) -> BandCombination | None:
+    """How `embed_table` combines the bands of a table, None where it does not; see there for the arguments.
+
+    Raises:
+        FileNotFoundError, TableError: as `choose_bands`.
+        ValueError: as `choose_bands`; or bands are given and no way to combine them, or something finer than objects is wanted.
+    """
+    if combine_bands is None:
+        if bands is not None:
+            raise ValueError("`bands` are those to combine: say how, `combine_bands`.")
+        return None
+    if level != "object":
+        raise ValueError(f'Bands are combined to one embedding an object: leave `level` at "object", got {level!r}.')
+    if isinstance(combine_bands, BandCombination):
+        return combine_bands
+    if bands is None and combine_bands == "concat":
         bands = model.config.bands
-    return choose_bands(source, kind, bands, columns=columns)
+    return choose_bands(source, combine_bands, bands, columns=columns)
 
 
 def _as_columns(result: LightCurveEmbeddings) -> dict[str, pa.Array]:

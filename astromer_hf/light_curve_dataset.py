@@ -207,13 +207,13 @@ def iter_by_object(
 
     Args:
         path, objects_per_chunk, columns: as for `iter_light_curves`; a chunk holds one object more at the most.
-        rows: as there, of whole objects whose rows stand together.
+        rows: as there, of whole objects.
 
     Raises:
         FileNotFoundError, TableError: as `iter_light_curves`.
     """
     chunks = iter_light_curves(path, objects_per_chunk=objects_per_chunk, columns=columns, rows=rows)
-    if rows is None and not _rows_stand_together(iter_text_columns(path, ("object_id",), columns=columns), "object_id"):
+    if not rows_stand_together(path, columns=columns, rows=rows):
         parts = list(chunks)
         if len(parts) > 1:  # else the reader has said it, or they are few
             logger.warning(SCATTERED)
@@ -230,6 +230,41 @@ def iter_by_object(
         carried = whole.select(np.arange(last_start, len(whole)))
     if carried is not None:
         yield carried
+
+
+def rows_stand_together(
+    path: str | Path, *, columns: Mapping[str, str | None] | None = None, rows: range | None = None
+) -> bool:
+    """Whether the rows of every object of a table follow each other; nothing but the ids is read.
+
+    `rows`, as of `iter_light_curves`, are looked at alone.
+
+    Raises:
+        FileNotFoundError, TableError: as `iter_text_columns`.
+    """
+    if rows is not None:
+        (file,) = table_files(path)
+        name = ColumnNames.guess(_open_parquet(file).schema_arrow.names, **(columns or {})).object_id
+        return _rows_stand_together(_batches_of_rows(file, rows, _ROWS_OF_MEASUREMENTS, [name]), name)
+    return _rows_stand_together(iter_text_columns(path, ("object_id",), columns=columns), "object_id")
+
+
+def object_starts(path: str | Path, *, columns: Mapping[str, str | None] | None = None) -> np.ndarray:
+    """Rows of a table at which another object begins than that of the row before, the first among them; of several files the
+    rows are counted on.
+
+    Raises:
+        FileNotFoundError, TableError: as `iter_text_columns`.
+    """
+    starts = [np.empty(0, dtype=np.int64)]
+    num_rows, last = 0, object()
+    for batch in iter_text_columns(path, ("object_id",), columns=columns):
+        ids = batch["object_id"]
+        if len(ids):
+            own = _run_starts(ids)
+            starts.append(num_rows + own[int(ids[0].as_py() == last) :])
+            num_rows, last = num_rows + len(ids), ids[-1].as_py()
+    return np.concatenate(starts)
 
 
 def iter_text_columns(

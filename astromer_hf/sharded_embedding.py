@@ -11,19 +11,28 @@ import itertools
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from .embedding import embed_table
+from .bands import BandCombination, CombinationKind
+from .embedding import choose_bands_to_embed, embed_table
 from .feature_extraction_astromer import AstromerFeatureExtractor
 from .inference import TableReport
-from .light_curve_dataset import TableError, count_light_curves, row_group_sizes, table_files
+from .light_curve_dataset import (
+    TableError,
+    count_light_curves,
+    object_starts,
+    row_group_sizes,
+    rows_stand_together,
+    table_files,
+)
 from .output_files import OutputInUseError
 
 DEFAULT_OBJECTS_PER_SHARD = 16_384
@@ -41,12 +50,14 @@ class Shard:
         count: shards of the table.
         source: the file; the table's folder where the whole table is one shard.
         rows: of that file; None for all.
+        num_objects: of these rows, where an object has several; None where each has one.
     """
 
     index: int
     count: int
     source: Path
     rows: range | None
+    num_objects: int | None = None
 
     @property
     def file_name(self) -> str:
@@ -75,15 +86,28 @@ class ShardedReport(TableReport):
     missing: list[str] = field(default_factory=list)
 
 
-def plan_shards(source: str | Path, objects_per_shard: int = DEFAULT_OBJECTS_PER_SHARD) -> list[Shard]:
+def plan_shards(
+    source: str | Path,
+    objects_per_shard: int = DEFAULT_OBJECTS_PER_SHARD,
+    *,
+    by_object: bool = False,
+    columns: Mapping[str, str | None] | None = None,
+) -> list[Shard]:
     """Split a table into shards of about `objects_per_shard` light curves, in its order.
 
     Row groups are put together, or cut where one is larger. A table with one row a measurement, or in CSV, is one shard: where
     one object ends and the next begins is known only when it is read.
 
+    Args:
+        source: the table.
+        objects_per_shard: light curves a shard.
+        by_object: leave the light curves of an object in several bands together, which moves the cuts by some rows.
+        columns: names of the table's columns where guessing is not enough.
+
     Raises:
         FileNotFoundError: there is no such table.
-        TableError: it cannot be read, or a folder without parquet files.
+        TableError: it cannot be read, or a folder without parquet files; or the light curves of an object do not follow each
+            other in one file.
     """
     source = Path(source)
     files = table_files(source)
@@ -94,7 +118,28 @@ def plan_shards(source: str | Path, objects_per_shard: int = DEFAULT_OBJECTS_PER
     ranges = [(file, rows) for file in files for rows in _split_rows(row_group_sizes(file), objects_per_shard)]
     if not ranges:
         raise TableError(f"{source} holds no light curve.")
-    return [Shard(index, len(ranges), file, rows) for index, (file, rows) in enumerate(ranges)]
+    if not by_object:
+        return [Shard(index, len(ranges), file, rows) for index, (file, rows) in enumerate(ranges)]
+    num_rows = np.cumsum([0, *(sum(row_group_sizes(file)) for file in files)])
+    starts = np.append(object_starts(source, columns=columns), num_rows[-1])
+    if not np.isin(num_rows, starts).all() or not rows_stand_together(source, columns=columns):
+        raise TableError(
+            "For bands to be combined shard by shard, the light curves of an object must follow each other in one file, and in "
+            f"{source} they do not: sort the table by id, or name a .parquet file as the output."
+        )
+    first_row = dict(zip(files, num_rows.tolist(), strict=False))
+    moved = [(file, *_move_to_objects(rows, first_row[file], starts)) for file, rows in ranges]
+    moved = [(file, rows, num_objects) for file, rows, num_objects in moved if num_objects]
+    return [Shard(index, len(moved), *part) for index, part in enumerate(moved)]
+
+
+def _move_to_objects(rows: range, first_row: int, starts: np.ndarray) -> tuple[range, int]:
+    """Both ends of a range of a file's rows moved on to where an object starts, and the number of objects between them.
+
+    `first_row` is the file's first among the rows of the table, of which `starts` and its end are counted.
+    """
+    low, high = np.searchsorted(starts, (rows.start + first_row, rows.stop + first_row))
+    return range(int(starts[low]) - first_row, int(starts[high]) - first_row), int(high - low)
 
 
 def _split_rows(group_sizes: list[int], objects_per_shard: int) -> list[range]:
@@ -128,6 +173,8 @@ def embed_shards(
     level: str = "object",
     show_progress: bool = True,
     description: Mapping[str, str] | None = None,
+    combine_bands: CombinationKind | None = None,
+    bands: Sequence[str] | None = None,
 ) -> ShardedReport:
     """Embed every `num_workers`-th shard of a table, beginning with shard `worker`, into a folder.
 
@@ -140,7 +187,7 @@ def embed_shards(
         model: an ASTROMER model.
         worker, num_workers: which of how many processes this is.
         objects_per_shard: see `plan_shards`.
-        feature_extractor, batch_size, columns, level, show_progress, description: as for `embed_table`.
+        feature_extractor, batch_size, columns, level, show_progress, description, combine_bands, bands: as for `embed_table`.
 
     Raises:
         FileNotFoundError: no such source, or no folder around the output.
@@ -150,7 +197,8 @@ def embed_shards(
     """
     if not 0 <= worker < num_workers:
         raise ValueError(f"The worker must lie between 0 and {num_workers - 1}, got {worker}.")
-    shards = plan_shards(source, objects_per_shard)
+    combination = choose_bands_to_embed(source, model, combine_bands, bands, columns=columns, level=level)
+    shards = plan_shards(source, objects_per_shard, by_object=combination is not None, columns=columns)
     if num_workers > 1 and shards[0].rows is None:
         raise TableError(
             f"{source} has one row a measurement, or is no parquet table: {num_workers} processes cannot split it. Let one "
@@ -160,7 +208,7 @@ def embed_shards(
     if not output.absolute().parent.is_dir():
         raise FileNotFoundError(f"There is no folder {output.parent} for the output.")
     output.mkdir(exist_ok=True)
-    settings = _describe_run(source, model, feature_extractor, columns, level, objects_per_shard)
+    settings = _describe_run(source, model, feature_extractor, columns, level, objects_per_shard, combination)
     _begin(output, settings)
     identity = _digest(json.dumps(settings, sort_keys=True).encode())
     if (output / SUCCESS_FILE).exists() and not all(_is_done(output / shard.file_name, shard, identity) for shard in shards):
@@ -186,6 +234,7 @@ def embed_shards(
                 show_progress=show_progress,
                 description={**(description or {}), _SETTINGS_KEY: identity, _SHARD_KEY: shard.description},
                 rows=shard.rows,
+                combine_bands=combination,
             )
         except (TableError, OutputInUseError) as error:
             failures.append(f"{shard.file_name}: {error}")
@@ -208,6 +257,7 @@ def _describe_run(
     columns: Mapping[str, str | None] | None,
     level: str,
     objects_per_shard: int,
+    combination: BandCombination | None,
 ) -> dict[str, Any]:
     """All that decides what stands in the shards."""
     return {
@@ -219,6 +269,7 @@ def _describe_run(
         "columns": {role: name for role, name in sorted((columns or {}).items()) if name},
         "level": level,
         "objects_per_shard": objects_per_shard,
+        "combine_bands": combination and [combination.kind, *combination.bands],
     }
 
 
@@ -281,7 +332,8 @@ def _is_done(file: Path, shard: Shard, identity: str) -> bool:
     metadata = footer.metadata or {}
     expected = {_SETTINGS_KEY: identity, _SHARD_KEY: shard.description}
     fits = all(metadata.get(f"astromer_hf.{key}".encode()) == value.encode() for key, value in expected.items())
-    return fits and (shard.rows is None or footer.num_rows == len(shard.rows))
+    expected_rows = len(shard.rows or ()) if shard.num_objects is None else shard.num_objects
+    return fits and (shard.rows is None or footer.num_rows == expected_rows)
 
 
 def _finish(output: Path, shards: list[Shard], identity: str) -> None:

@@ -124,9 +124,8 @@ def teach_classifier(
         ValueError: an LSTM is to read concatenated bands.
     """
     head = SMALL_MLP if head is None else head
-    combination = None
-    if combine_bands is not None:
-        combination = choose_bands_to_embed(table, encoder, combine_bands, bands, columns=columns)
+    combination = choose_bands_to_embed(table, encoder, combine_bands, bands, columns=columns)
+    if combination is not None:
         keeps_bands = combine_bands == "concat" or bands is not None
         head = {**head, "band_combination": combine_bands, "bands": list(combination.bands) if keeps_bands else None}
         if combine_bands == "concat" and head.get("classifier_head") == "lstm":
@@ -134,8 +133,6 @@ def teach_classifier(
                 "An LSTM reads the observations of one light curve, and bands are concatenated after pooling: choose the head "
                 "mlp or linear, or combine bands by the mean."
             )
-    elif bands is not None:
-        raise ValueError("`bands` are those to combine: say how, `combine_bands`.")
     labelled = load_labelled(table, columns=columns, min_points=min_points, seed=seed, combination=combination)
     labelled = labelled.keep_classes(min_per_class, drop_rare_classes)
     classes = tuple(sorted(set(labelled.labels.tolist())))
