@@ -12,6 +12,7 @@ Example:
 import argparse
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -49,8 +50,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--runs", type=Path, default=Path("runs/variants"), help="folder of the checkpoints (%(default)s)")
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS), help="default: all")
     parser.add_argument("--max-steps", type=int, default=800, help="of each pre-training (%(default)s)")
-    parser.add_argument("--surveys", nargs="+", default=["crts_css", "sss_catalina_south"], help="to classify (%(default)s)")
-    parser.add_argument("--samples", type=int, nargs="+", default=[20, 100], help="labelled light curves a class (%(default)s)")
+    few_shot = "--surveys crts_css sss_catalina_south --samples 20 100 --bf16"
+    parser.add_argument("--few-shot", default=few_shot, help="options of run_few_shot_benchmark.py (%(default)s)")
+    parser.add_argument("--reconstruction", default="", help="options of evaluate_reconstruction.py")
     parser.add_argument("--train-only", action="store_true", help="pre-train, and score nothing")
     return parser.parse_args(argv)
 
@@ -86,10 +88,11 @@ def pretrain(variant: str, args: argparse.Namespace) -> None:
 def score(args: argparse.Namespace) -> None:
     """Score all variants that were asked for."""
     models = [args.runs / variant for variant in args.variants]
-    run("evaluate_reconstruction.py", args.data, "--models", *models, "-o", args.output / "reconstruction.csv")
-    few_shot = [args.data, "--models", *models, "--surveys", *args.surveys, "--samples", *args.samples]
+    of_reconstruction = ["-o", args.output / "reconstruction.csv", *shlex.split(args.reconstruction)]
+    run("evaluate_reconstruction.py", args.data, "--models", *models, *of_reconstruction)
     methods = "|".join(f": {head}$" for head in HEADS)
-    run("run_few_shot_benchmark.py", *few_shot, "--methods", methods, "-o", args.output / "few_shot", "--bf16")
+    of_few_shot = ["-o", args.output / "few_shot", "--methods", methods, *shlex.split(args.few_shot)]
+    run("run_few_shot_benchmark.py", args.data, "--models", *models, *of_few_shot)
 
 
 def summarize(args: argparse.Namespace) -> pd.DataFrame:
