@@ -62,9 +62,9 @@ def load_joint(dataset: Path, split: str, bands: Sequence[str]) -> RaggedLightCu
     complete = [of_object for of_object in curves.values() if set(bands) <= of_object.keys()]
     if not complete:
         raise SystemExit(f"error: no object of {dataset}, {split}, has all of the bands {', '.join(bands)}")
-    joined = ([np.concatenate([of_object[band][part] for band in bands]) for of_object in complete] for part in (0, 1))
+    times, magnitudes = ([np.concatenate([curve[band][part] for band in bands]) for curve in complete] for part in (0, 1))
     numbers = [np.concatenate([np.full(len(curve[band][0]), 1.0 + i) for i, band in enumerate(bands)]) for curve in complete]
-    return RaggedLightCurves.from_arrays(*joined, numbers).clean()[0]
+    return RaggedLightCurves.from_arrays(times, magnitudes, numbers).clean()[0]
 
 
 @dataclass
