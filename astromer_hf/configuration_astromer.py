@@ -101,6 +101,8 @@ class AstromerConfig(PreTrainedConfig):
         band_combination (`"mean"` or `"concat"`, *optional*): What a classifier makes of the light curves of an object in
             several bands, see `bands.py`: the mean of their probabilities, or one classification of their pooled embeddings,
             one after the other. `None` classifies every light curve by itself.
+        use_band_embedding (`bool`, defaults to `False`): Add a learned vector of its band, a number in `bands`, to every
+            observation's embedding, for windows of several bands. An experiment, see `scripts/compare_band_encodings.py`.
 
     Raises:
         huggingface_hub.errors.StrictDataclassError: a field has the wrong type or the fields contradict each other.
@@ -144,6 +146,7 @@ class AstromerConfig(PreTrainedConfig):
     use_weighted_layer_sum: bool = False
     bands: list[str] | None = None
     band_combination: Literal["mean", "concat"] | None = None
+    use_band_embedding: bool = False
 
     def __post_init__(self, **kwargs: Any) -> None:
         """Leave out what points to the pipelines of a repository: the installed package has its own, without trust."""
@@ -221,6 +224,10 @@ class AstromerConfig(PreTrainedConfig):
             raise ValueError(f"`bands` must be up to 1024 unlike names that are not empty, got {self.bands}.")
         if self.band_combination == "concat" and not self.bands:
             raise ValueError("`band_combination='concat'` needs the order of the bands, `bands=['g', 'r']`, got none.")
+        if self.use_band_embedding and not self.bands:
+            raise ValueError(
+                "`use_band_embedding=True` needs the bands in the order of their numbers, `bands=['g', 'r']`, got none."
+            )
         if self.band_combination == "concat" and self.classifier_head == "lstm":
             raise ValueError(
                 "`classifier_head='lstm'` reads the observations of one light curve, and bands are concatenated after pooling: "

@@ -256,7 +256,7 @@ class AstromerFolding(nn.Module):
 class AstromerEmbeddings(nn.Module):
     """The input of the first block (paper, Sect. 3.2): linear embedding of the magnitude plus encoding of the time.
 
-    Options that the paper does not have add the folded phases and the scale of the window's variation.
+    Options that the paper does not have add the folded phases, the scale of the window's variation and the bands.
     """
 
     def __init__(self, config: AstromerConfig):
@@ -266,6 +266,8 @@ class AstromerEmbeddings(nn.Module):
         self.mask_token = nn.Parameter(torch.empty(())) if config.use_mask_token else None
         self.folding = AstromerFolding(config) if config.num_folding_periods else None
         self.scale_embedding = nn.Linear(2, config.hidden_size) if config.normalize_amplitude else None
+        num_bands = len(config.bands or [])
+        self.band_embedding = nn.Embedding(num_bands, config.hidden_size) if config.use_band_embedding else None
 
     def forward(
         self,
@@ -274,6 +276,7 @@ class AstromerEmbeddings(nn.Module):
         scale_features: torch.Tensor | None = None,
         folded: FoldedTimes | None = None,
         gates: torch.Tensor | None = None,
+        band_ids: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Embed `magnitudes` and `times`, both (B, L), into (B, L, D)."""
         dtype = self.magnitude_embedding.weight.dtype
@@ -284,6 +287,10 @@ class AstromerEmbeddings(nn.Module):
             embedded = embedded + self.scale_embedding(scale_features.to(dtype))
         if self.folding is not None:
             embedded = embedded + self.folding(folded, gates)
+        if self.band_embedding is not None:
+            if band_ids is None:
+                raise ValueError("`use_band_embedding` is set: give `band_ids`, the number in `bands` of every observation.")
+            embedded = embedded + self.band_embedding(band_ids)
         return embedded
 
 
@@ -587,6 +594,7 @@ class AstromerModel(AstromerPreTrainedModel):
         times: torch.Tensor,
         attention_mask: torch.Tensor | None = None,
         masked_positions: torch.Tensor | None = None,
+        band_ids: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> BaseModelOutputWithPooling:
         r"""Encode windows of light curves.
@@ -599,6 +607,8 @@ class AstromerModel(AstromerPreTrainedModel):
                 observations when absent.
             masked_positions (`torch.BoolTensor` of shape `(B, L)`, *optional*): True for observations whose magnitude is
                 hidden from the encoder, in the way `config.masking_scheme` says. None are when absent.
+            band_ids (`torch.LongTensor` of shape `(B, L)`, *optional*): the band of every observation, a number in
+                `config.bands`; used where `config.use_band_embedding` is set.
 
         Returns:
             `BaseModelOutputWithPooling`: `last_hidden_state` (B, L, D) and `pooler_output` (B, D), its mean over
@@ -625,7 +635,7 @@ class AstromerModel(AstromerPreTrainedModel):
             gates = folding.gates(folded)
         if (token := self.embeddings.mask_token) is not None:
             magnitudes = torch.where(masked, token.to(magnitudes.dtype), magnitudes)
-        hidden_states = self.embeddings(magnitudes, times, scale_features, folded, gates)
+        hidden_states = self.embeddings(magnitudes, times, scale_features, folded, gates, band_ids)
         mask = self._attention_mask(hidden_states, observed, masked, visible)
         if self.separation_bias is not None:
             mask = add_to_mask(mask, self.separation_bias(times, folded, gates).to(hidden_states.dtype))

@@ -1194,6 +1194,22 @@ def test_a_temperature_divides_the_products_of_queries_and_keys(inputs: Batch, a
     assert_same_outputs(outputs_of(warm, inputs), outputs_of(model, inputs))
 
 
+def test_a_band_embedding_tells_the_bands_of_observations_apart(inputs: Batch):
+    config = AstromerConfig(**TINY, bands=["R", "B"], use_band_embedding=True)
+    model = build(AstromerModel, config)
+    plain = build(AstromerModel, AstromerConfig(**TINY))
+    plain.load_state_dict(model.state_dict(), strict=False)
+    bands = torch.zeros(4, 20, dtype=torch.long)
+    in_red = outputs_of(model, {**inputs, "band_ids": bands})["pooler_output"]
+    assert not torch.allclose(in_red, outputs_of(model, {**inputs, "band_ids": 1 - bands})["pooler_output"])
+    with torch.no_grad():
+        model.embeddings.band_embedding.weight[0] = 0
+    in_red = outputs_of(model, {**inputs, "band_ids": bands})
+    assert_same_outputs(in_red, outputs_of(plain, {**inputs, "band_ids": bands}))  # which has no use for them
+    with pytest.raises(ValueError, match="give `band_ids`"):
+        outputs_of(model, inputs)
+
+
 # --- Compilation and export ---
 
 ONE_LAYER = {**TINY_EXTENDED, "num_hidden_layers": 1}
