@@ -487,7 +487,6 @@ def build_classifier(
         "label2id": {name: i for i, name in names.items()},
         "problem_type": "single_label_classification",
         "classifier_temperature": 1.0,  # the new head's own, whatever the encoder came with
-        "bands": None,
         "band_combination": None,
         **head,
     }

@@ -39,6 +39,7 @@ def test_attention_depends_on_separations_where_an_option_asks_for_it(fields: di
         TINY_EXTENDED,
         {"classifier_hidden_sizes": [], "hidden_dropout_prob": 0, "id2label": {0: "RRab", 1: "EC", 2: "LPV"}},
         {"num_labels": 1, "problem_type": "regression", "masking_scheme": "additive"},
+        {"bands": ["g", "r"], "band_combination": "concat"},
     ],
 )
 def test_a_saved_config_comes_back_equal(tmp_path: Path, fields: dict[str, Any]):
@@ -90,6 +91,16 @@ def test_fields_of_a_later_version_are_kept(tmp_path: Path):
         ({"time_bias_scales": [1.0, 2.0, 0.0, 4.0]}, r"one positive scale.*got \[1.0, 2.0, 0.0, 4.0\]"),
         ({"time_bias_scales": [1.0] * 4, "num_folding_periods": 2}, "for each of the 2 heads that do not fold"),
         ({"masking_scheme": "zero"}, "masking_scheme.*expected one of"),
+        ({"bands": []}, r"`bands` must be up to 1024 unlike names that are not empty, got \[\]"),
+        ({"bands": ["g", "g"]}, "`bands` must be .* unlike names"),
+        ({"bands": ["g", ""]}, "`bands` must be .* not empty"),
+        ({"bands": "gr"}, "bands"),
+        ({"band_combination": "concat"}, r"needs the order of the bands, `bands=\['g', 'r'\]`, got none"),
+        ({"band_combination": "sum", "bands": ["g"]}, "band_combination.*(Input|expected)"),
+        (
+            {"band_combination": "concat", "bands": ["g"], "classifier_head": "lstm"},
+            "reads the observations of one light curve, and bands are concatenated after pooling",
+        ),
         ({"reconstruction_loss": "mse"}, "reconstruction_loss.*expected one of"),
         ({"hidden_size": "256"}, "hidden_size.*expected int, got str"),
         ({"hidden_size": 256.0}, "hidden_size.*expected int, got float"),
