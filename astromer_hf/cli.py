@@ -265,10 +265,9 @@ def run_few_shot(args: argparse.Namespace) -> None:
 
     from .classification_metrics import bin_confidences, expected_calibration_error, score_classes
     from .embedding import default_model_folder
-    from .few_shot import Recipe
     from .output_files import complete_or_absent
     from .plots import plot_confusion_matrix, plot_reliability
-    from .table_classifier import SMALL_MLP, teach_classifier
+    from .table_classifier import SMALL_MLP, default_recipe, teach_classifier
 
     if args.output.exists() and (not args.output.is_dir() or any(args.output.iterdir())):
         raise FileExistsError(f"{args.output} exists already: name a new or empty folder.")
@@ -284,7 +283,7 @@ def run_few_shot(args: argparse.Namespace) -> None:
         drop_rare_classes=args.drop_rare_classes,
         balance_classes=args.balance_classes,
         head=SMALL_MLP | {"classifier_head": args.head},
-        recipe=Recipe(learning_rate=3e-4, max_epochs=args.max_epochs),
+        recipe=default_recipe(args.combine_bands, args.max_epochs),
         batch_size=args.batch_size,
         seed=args.seed,
         combine_bands=args.combine_bands,
