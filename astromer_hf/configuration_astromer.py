@@ -43,6 +43,8 @@ class AstromerConfig(PreTrainedConfig):
             and the data collator cut windows of this size.
         time_encoding_base (`float`, defaults to 10000): Base of the geometric series of angular frequencies, in rad/day.
             The paper prints 1000; the released weights were trained with 10000.
+        time_encoding_exponent (`float`, defaults to 2): Octaves of that base which the frequencies span: the lowest is
+            `time_encoding_base` to the power of minus this, but for one step (`pe_exp` of Astromer 2).
         masking_scheme (`"hidden"`, `"additive"` or `"additive_padding"`, defaults to `"hidden"`): What a masked
             observation means to the encoder.
 
@@ -53,6 +55,8 @@ class AstromerConfig(PreTrainedConfig):
               Padding takes no part.
             - `"additive_padding"`: upstream bit for bit. As `"additive"`, and padding takes part in attention as if it
               were a masked observation of magnitude 0 at time 0. For parity checks and migration only.
+        attention_temperature (`float`, defaults to 1.0): Divides the scaled products of queries and keys before anything is
+            added to them; above 1 attention is more even (`temperature` of Astromer 2).
         time_bias_scales (`list[float]`, *optional*): Scales in days, one for each head that does not fold, of a preference
             for observations near in time, see `AstromerSeparationBias`. `None` (the paper's model) leaves it out.
         num_folding_periods (`int`, defaults to 0): Periods to find in each window's visible magnitudes, see
@@ -72,8 +76,12 @@ class AstromerConfig(PreTrainedConfig):
             ones, tell the encoder that scale, and multiply the reconstruction by it.
         use_residual (`bool`, defaults to `False`): Add each sublayer's input to its output before the layer norm. The
             paper's blocks have no residual connections.
+        use_residual_projection (`bool`, defaults to `False`): With `use_residual`, pass what is added through a learned linear
+            layer: LN(W x + sublayer(x)) (`use_leak` of Astromer 2).
         reconstruction_loss (`"rmse"` or `"relative"`, defaults to `"rmse"`): The paper's root-mean-square error, or the
             squared error of each window relative to its variance.
+        weight_loss_by_errors (`bool`, defaults to `False`): Weigh every scored observation by its inverse photometric error,
+            scaled to [0.001, 1.001] within its window, see `inverse_error_weights` (Astromer 2).
         classifier_head (`"mlp"`, `"linear"` or `"lstm"`, defaults to `"mlp"`): What classifies a window: a multilayer
             perceptron or one linear layer on its pooled embeddings, or an LSTM on the embeddings of its observations (paper,
             Sect. 4.4).
@@ -104,7 +112,9 @@ class AstromerConfig(PreTrainedConfig):
     layer_norm_eps: float = 1e-6
     window_size: int = 200
     time_encoding_base: float | int = 10000.0
+    time_encoding_exponent: float | int = 2.0
     masking_scheme: Literal["hidden", "additive", "additive_padding"] = "hidden"
+    attention_temperature: float | int = 1.0
     time_bias_scales: list[float | int] | None = None
     num_folding_periods: int = 0
     num_frequencies: int = 16384
@@ -116,7 +126,9 @@ class AstromerConfig(PreTrainedConfig):
     use_mask_token: bool = False
     normalize_amplitude: bool = False
     use_residual: bool = False
+    use_residual_projection: bool = False
     reconstruction_loss: Literal["rmse", "relative"] = "rmse"
+    weight_loss_by_errors: bool = False
     classifier_head: Literal["mlp", "linear", "lstm"] = "mlp"
     classifier_pooling: Literal["mean", "mean_std"] = "mean"
     classifier_batch_norm: bool = False
@@ -166,8 +178,11 @@ class AstromerConfig(PreTrainedConfig):
         for name in ("hidden_dropout_prob", "classifier_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must lie in [0, 1), got {getattr(self, name)}.")
-        if not 0 < self.classifier_temperature < float("inf"):
-            raise ValueError(f"`classifier_temperature` must be positive and finite, got {self.classifier_temperature}.")
+        for name in ("time_encoding_exponent", "attention_temperature", "classifier_temperature"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ValueError(f"`{name}` must be positive and finite, got {getattr(self, name)}.")
+        if self.use_residual_projection and not self.use_residual:
+            raise ValueError("`use_residual_projection` projects what `use_residual` adds: set `use_residual=True` as well.")
         if self.problem_type == "regression" and self.classifier_temperature != 1:
             raise ValueError(
                 f"A regression has no probabilities to calibrate: leave `classifier_temperature` at 1, got "

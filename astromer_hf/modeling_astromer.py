@@ -60,8 +60,8 @@ class AstromerTimeEncoding(nn.Module):
     """Sinusoidal encoding of the observation times (paper, Eq. 2): PE_j(t) = sin(ω_j t) for even j, cos(ω_j t) for odd j.
 
     ω_j = base^(-2j/D) for every j in [0, D), as the released code has it, and not the same ω for each sine-cosine pair:
-    the frequencies fall from 1 rad/day to base^-2. Angles are computed in float32 whatever the model's dtype, since
-    bfloat16 cannot tell two nights apart.
+    the frequencies fall from 1 rad/day to base^-2, where 2 is `time_encoding_exponent`. Angles are computed in float32
+    whatever the model's dtype, since bfloat16 cannot tell two nights apart.
     """
 
     angular_frequencies: torch.Tensor
@@ -70,11 +70,12 @@ class AstromerTimeEncoding(nn.Module):
         super().__init__()
         self.hidden_size = config.hidden_size
         self.base = float(config.time_encoding_base)
+        self.exponent = float(config.time_encoding_exponent)
         self.angular_frequencies = nn.Buffer(self.compute_angular_frequencies(), persistent=False)
 
     def compute_angular_frequencies(self) -> torch.Tensor:
         """ω_j in rad/day, float32, shape `(D,)`."""
-        exponents = [2.0 * j / self.hidden_size for j in range(self.hidden_size)]
+        exponents = [self.exponent * j / self.hidden_size for j in range(self.hidden_size)]
         return torch.tensor([self.base**-exponent for exponent in exponents], dtype=torch.float32)
 
     def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> "AstromerTimeEncoding":
@@ -343,7 +344,7 @@ class AstromerAttention(nn.Module):
         super().__init__()
         self.config = config
         self.head_dim = config.hidden_size // config.num_attention_heads
-        self.scaling = self.head_dim**-0.5
+        self.scaling = self.head_dim**-0.5 / config.attention_temperature
         self.is_causal = False
         self.q_proj = nn.Linear(config.hidden_size, config.hidden_size)
         self.k_proj = nn.Linear(config.hidden_size, config.hidden_size)
@@ -381,7 +382,10 @@ class AstromerMLP(nn.Module):
 
 
 class AstromerLayer(GradientCheckpointingLayer):
-    """One block: attention, dropout, layer norm, feed-forward, dropout, layer norm; the paper's has no residuals."""
+    """One block: attention, dropout, layer norm, feed-forward, dropout, layer norm; the paper's has no residuals.
+
+    Each sublayer's input may be added to its output before the layer norm, as it is or through a learned linear layer.
+    """
 
     def __init__(self, config: AstromerConfig):
         super().__init__()
@@ -391,6 +395,9 @@ class AstromerLayer(GradientCheckpointingLayer):
         self.mlp = AstromerMLP(config)
         self.output_layer_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        projects = config.use_residual_projection
+        self.attention_residual = nn.Linear(config.hidden_size, config.hidden_size) if projects else nn.Identity()
+        self.mlp_residual = nn.Linear(config.hidden_size, config.hidden_size) if projects else nn.Identity()
 
     def forward(
         self,
@@ -400,9 +407,13 @@ class AstromerLayer(GradientCheckpointingLayer):
     ) -> torch.Tensor:
         mixed, _ = self.attention(hidden_states, attention_mask, **kwargs)
         mixed = self.dropout(mixed)
-        hidden_states = self.attention_layer_norm(hidden_states + mixed if self.use_residual else mixed)
+        if self.use_residual:
+            mixed = self.attention_residual(hidden_states) + mixed
+        hidden_states = self.attention_layer_norm(mixed)
         transformed = self.dropout(self.mlp(hidden_states))
-        return self.output_layer_norm(hidden_states + transformed if self.use_residual else transformed)
+        if self.use_residual:
+            transformed = self.mlp_residual(hidden_states) + transformed
+        return self.output_layer_norm(transformed)
 
 
 def _checksum(header: dict[str, Any], file: BinaryIO) -> str:
@@ -662,6 +673,7 @@ class AstromerForMaskedReconstruction(AstromerPreTrainedModel):
         masked_positions: torch.Tensor | None = None,
         loss_mask: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
+        magnitude_errors: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> AstromerForMaskedReconstructionOutput:
         r"""Reconstruct the magnitudes of windows.
@@ -672,6 +684,8 @@ class AstromerForMaskedReconstruction(AstromerPreTrainedModel):
             loss_mask (`torch.BoolTensor` of shape `(B, L)`, *optional*): True for scored observations (the probed half).
                 `masked_positions` when absent; every observation when that is absent too.
             labels (`torch.FloatTensor` of shape `(B, L)`, *optional*): the true centred magnitudes.
+            magnitude_errors (`torch.FloatTensor` of shape `(B, L)`, *optional*): photometric errors in magnitudes, which weigh
+                the loss where `config.weight_loss_by_errors` is set. The encoder never sees them.
 
         Returns:
             `AstromerForMaskedReconstructionOutput`
@@ -688,7 +702,11 @@ class AstromerForMaskedReconstruction(AstromerPreTrainedModel):
         if labels is not None:
             if loss_mask is None:
                 loss_mask = masked if masked_positions is not None else observed
-            loss = RECONSTRUCTION_LOSSES[self.config.reconstruction_loss](reconstruction, labels, loss_mask.bool() & observed)
+            weights = None
+            if self.config.weight_loss_by_errors and magnitude_errors is not None:
+                weights = inverse_error_weights(magnitude_errors, observed)
+            loss_function = RECONSTRUCTION_LOSSES[self.config.reconstruction_loss]
+            loss = loss_function(reconstruction, labels, loss_mask.bool() & observed, weights)
         return AstromerForMaskedReconstructionOutput(
             loss=loss,
             reconstruction=reconstruction,
@@ -921,33 +939,53 @@ def pool_observed(hidden_states: torch.Tensor, observed: torch.Tensor, pooling: 
     return torch.cat((mean, (variance + 1e-6).sqrt()), dim=-1)
 
 
+def inverse_error_weights(magnitude_errors: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:
+    """Weights (B, L) of observations: 1/error, scaled to [0, 1] over the `observed` of each window, plus 0.001 (Astromer 2).
+
+    An error that is unknown (NaN, 0) weighs as the window's largest. Where all errors of a window are unknown or the same, all
+    weigh 1; the original's formula would give 0.001 there.
+    """
+    known = observed & magnitude_errors.isfinite() & (magnitude_errors > 0)
+    precisions = torch.where(known, 1 / torch.where(known, magnitude_errors, 1.0), torch.inf).float()
+    lowest = precisions.amin(1, keepdim=True)
+    precisions = torch.where(known, precisions, lowest)
+    spread = precisions.amax(1, keepdim=True) - lowest
+    weights = (precisions - lowest) / spread + 1e-3
+    return torch.where(spread > 0, weights, 1.0)  # the spread of a window without errors is NaN, and so not above 0
+
+
 def masked_mean_squared_errors(
-    reconstruction: torch.Tensor, labels: torch.Tensor, loss_mask: torch.Tensor
+    reconstruction: torch.Tensor, labels: torch.Tensor, loss_mask: torch.Tensor, weights: torch.Tensor | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean squared error of every window over its scored observations, and whether it has any; both (B,)."""
-    residuals = torch.where(loss_mask, reconstruction.float() - labels.float(), 0.0)
+    """Mean of every window's (weighted) squared errors over its scored observations, and whether it has any; both (B,)."""
+    squares = torch.where(loss_mask, reconstruction.float() - labels.float(), 0.0).square()
     counts = loss_mask.sum(1)
-    return residuals.square().sum(1) / counts.clamp(min=1), counts > 0
+    total = (squares if weights is None else squares * weights).sum(1)
+    return total / counts.clamp(min=1), counts > 0
 
 
-def masked_rmse(reconstruction: torch.Tensor, labels: torch.Tensor, loss_mask: torch.Tensor) -> torch.Tensor:
+def masked_rmse(
+    reconstruction: torch.Tensor, labels: torch.Tensor, loss_mask: torch.Tensor, weights: torch.Tensor | None = None
+) -> torch.Tensor:
     """Root of the mean over windows of each window's mean squared error over scored observations (paper, Eq. 7).
 
     Windows without a scored observation do not count. A tiny floor keeps the root's gradient finite at a perfect fit.
     """
-    errors, scored = masked_mean_squared_errors(reconstruction, labels, loss_mask)
+    errors, scored = masked_mean_squared_errors(reconstruction, labels, loss_mask, weights)
     return (errors.sum() / scored.sum().clamp(min=1)).clamp(min=1e-12).sqrt()
 
 
-def relative_squared_error(reconstruction: torch.Tensor, labels: torch.Tensor, loss_mask: torch.Tensor) -> torch.Tensor:
+def relative_squared_error(
+    reconstruction: torch.Tensor, labels: torch.Tensor, loss_mask: torch.Tensor, weights: torch.Tensor | None = None
+) -> torch.Tensor:
     """Mean over windows of each window's mean squared error over its mean squared magnitude. Not in the paper.
 
     Windows weigh the same whatever their amplitude: a Mira of 5 mag does not drown a hundred Cepheids. 0.003 mag² (0.055 mag)
     is added to the denominator, about the photometric noise, below which there is nothing to reconstruct. Being a mean over
-    windows, it adds up over devices and accumulation steps of equal size.
+    windows, it adds up over devices and accumulation steps of equal size. Weights count in both means.
     """
-    errors, scored = masked_mean_squared_errors(reconstruction, labels, loss_mask)
-    powers, _ = masked_mean_squared_errors(torch.zeros_like(labels), labels, loss_mask)
+    errors, scored = masked_mean_squared_errors(reconstruction, labels, loss_mask, weights)
+    powers, _ = masked_mean_squared_errors(torch.zeros_like(labels), labels, loss_mask, weights)
     return (errors / (powers + 0.003)).sum() / scored.sum().clamp(min=1)
 
 

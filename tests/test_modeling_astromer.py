@@ -34,6 +34,7 @@ from astromer_hf.modeling_astromer import (
     AstromerSeparationBias,
     AstromerTimeEncoding,
     FoldedTimes,
+    inverse_error_weights,
     masked_rmse,
     relative_squared_error,
     visible_center_and_scale,
@@ -277,12 +278,12 @@ def test_a_short_curve_has_the_same_released_embedding_whatever_it_is_padded_to(
 # --- Time encoding ---
 
 
-@pytest.mark.parametrize("base", [1000, 10000.0])
-def test_the_time_encoding_follows_its_formula(base: float):
-    encoding = AstromerTimeEncoding(AstromerConfig(time_encoding_base=base))
+@pytest.mark.parametrize(("base", "exponent"), [(1000, 2), (10000.0, 2.0), (1000, 1)])
+def test_the_time_encoding_follows_its_formula(base: float, exponent: float):
+    encoding = AstromerTimeEncoding(AstromerConfig(time_encoding_base=base, time_encoding_exponent=exponent))
     times = torch.tensor([[-1234.5, -0.25, 0.0, 1e-4, 7.0, 1350.125]])
     index = np.arange(256)
-    angles = times.numpy().astype(np.float64)[..., None] * base ** (-2 * index / 256)
+    angles = times.numpy().astype(np.float64)[..., None] * base ** (-exponent * index / 256)
     expected = np.where(index % 2 == 0, np.sin(angles), np.cos(angles))
     assert largest_difference(encoding(times), expected) < 2e-4  # a float32 angle of 1350 rad
 
@@ -933,6 +934,35 @@ def test_the_config_names_the_loss_and_the_mask_defaults_to_what_was_hidden(batc
     torch.testing.assert_close(outputs["loss"], loss(outputs["reconstruction"], batch["labels"], observed))
 
 
+def test_a_loss_is_weighed_by_inverse_errors_where_the_config_says_so(batch: Batch):
+    errors = torch.rand(4, 20, generator=torch.Generator().manual_seed(1)) + 0.01
+    model = build(AstromerForMaskedReconstruction, AstromerConfig(**TINY))
+    plain = outputs_of(model, batch)
+    assert_same_outputs(outputs_of(model, {**batch, "magnitude_errors": errors}), plain)
+    model.config.weight_loss_by_errors = True
+    assert_same_outputs(outputs_of(model, batch), plain)
+
+    observed = batch["attention_mask"].bool().numpy()
+    means = []
+    for row in range(4):
+        precisions = 1 / errors.numpy()[row]
+        seen = precisions[observed[row]]
+        weights = (precisions - seen.min()) / (seen.max() - seen.min()) + 1e-3
+        squares = (plain["reconstruction"] - batch["labels"])[row].numpy() ** 2
+        means.append(np.mean((weights * squares)[batch["loss_mask"][row].numpy()]))
+    weighted = outputs_of(model, {**batch, "magnitude_errors": errors})
+    assert float(weighted["loss"]) == pytest.approx(np.sqrt(np.mean(means)), rel=1e-5)
+    torch.testing.assert_close(weighted["reconstruction"], plain["reconstruction"], rtol=0, atol=0)
+
+
+def test_unknown_errors_weigh_least_and_equal_or_absent_ones_nothing():
+    errors = torch.tensor([[0.1, 0.2, float("nan"), 0.0, 0.001], [0.3] * 5, [float("nan")] * 5])
+    observed = torch.tensor([[True] * 4 + [False]] * 3)
+    weights = inverse_error_weights(errors, observed)
+    torch.testing.assert_close(weights[0, :4], torch.tensor([1.001, 0.001, 0.001, 0.001]))
+    assert (weights[1:] == 1).all()
+
+
 # --- Options beyond the paper ---
 
 
@@ -1132,6 +1162,36 @@ def test_a_block_without_effect_passes_its_input_only_with_residuals(use_residua
     expected = normalised if use_residual else torch.zeros_like(hidden)
     with torch.no_grad():
         torch.testing.assert_close(layer(hidden), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_residual_passes_through_a_learned_layer_on_request():
+    config = AstromerConfig(**TINY, use_residual=True, use_residual_projection=True, attn_implementation="eager")
+    layer = AstromerLayer(config).eval()
+    hidden = torch.randn(2, 5, 16)
+    with torch.no_grad():
+        mixed, _ = layer.attention(hidden)
+        middle = layer.attention_layer_norm(layer.attention_residual(hidden) + mixed)
+        expected = layer.output_layer_norm(layer.mlp_residual(middle) + layer.mlp(middle))
+        torch.testing.assert_close(layer(hidden), expected)
+        for projection in (layer.attention_residual, layer.mlp_residual):
+            torch.nn.init.eye_(projection.weight)
+            torch.nn.init.zeros_(projection.bias)
+        plain = AstromerLayer(AstromerConfig(**TINY, use_residual=True, attn_implementation="eager")).eval()
+        plain.load_state_dict({name: tensor for name, tensor in layer.state_dict().items() if "residual" not in name})
+        torch.testing.assert_close(layer(hidden), plain(hidden))
+
+
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+def test_a_temperature_divides_the_products_of_queries_and_keys(inputs: Batch, attention: str):
+    model = build(AstromerModel, AstromerConfig(**TINY), attn_implementation=attention)
+    warm = build(AstromerModel, AstromerConfig(**TINY), attn_implementation=attention, attention_temperature=4.0)
+    warm.load_state_dict(model.state_dict())
+    assert not torch.allclose(outputs_of(warm, inputs)["pooler_output"], outputs_of(model, inputs)["pooler_output"])
+    with torch.no_grad():
+        for layer in model.layers:
+            layer.attention.q_proj.weight /= 4
+            layer.attention.q_proj.bias /= 4
+    assert_same_outputs(outputs_of(warm, inputs), outputs_of(model, inputs))
 
 
 # --- Compilation and export ---
