@@ -118,6 +118,10 @@ def _read_config_toml(conf: dict[str, Any]) -> dict[str, Any]:
             f"config.toml says arch {arch!r}, mask_format {conf.get('mask_format')!r} and m_alpha {strength!r}, an attention "
             f"that has no counterpart here. Expected one of: {supported}. Complete by hand a file that lacks mask_format."
         )
+    if (norm := conf.get("norm", "zero-mean")) != "zero-mean":
+        logger.warning(
+            "config.toml says norm %r of the training windows; the feature extractor centres each on its mean, zero-mean.", norm
+        )
     width = operator.index(conf["num_heads"]) * operator.index(conf["head_dim"])  # a head's width here, unlike in conf.json
     fields = {
         "hidden_size": width,
@@ -307,7 +311,7 @@ def load_variables(config: AstromerConfig, variables: dict[str, np.ndarray]) -> 
             if name == _MASK_TOKEN:
                 array = array.reshape(()) if array.size == 1 else array
             # Keras kernels are (in, out), torch weights (out, in).
-            state[ours] = torch.from_numpy(np.ascontiguousarray(array.T if name.endswith("/kernel") else array))
+            state[ours] = torch.from_numpy(array.T if name.endswith("/kernel") else array)
         elif not name.startswith(_BOOKKEEPING) and "/.OPTIMIZER_SLOT/" not in name:
             unknown.append(name)
     missing = sorted(expected.keys() - state.keys())

@@ -36,8 +36,7 @@ _MAX_ZIP_BYTES = 2 * 2**30
 _MAX_ZIP_RATIO = 200
 _RATIO_CHECKED_ABOVE_BYTES = 16 * 2**20  # small files may compress well and do no harm
 
-_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
-_HDF5_SUFFIXES = (".h5", ".hdf5", ".keras")  # a .keras file is a zip with an HDF5 file
+_HDF5_SUFFIXES = (".h5", ".hdf5", ".keras")
 _HOW_TO_LEAVE_HDF5 = (
     "HDF5 is not read here. In TensorFlow (2.15 at most) build the model, load its weights and save them as a checkpoint, "
     'model.save_weights("weights", save_format="tf"); then give the folder with weights.index.'
@@ -282,20 +281,14 @@ def open_checkpoint_source(source: Path) -> Iterator[Path]:
     """Give a folder with the checkpoint's files: `source` itself, or a zip file's content in a temporary folder.
 
     Raises:
-        CheckpointError: `source` is neither, HDF5 for one, or the zip is damaged or unsafe (paths that leave the folder,
-            links, encryption, zip bombs).
+        CheckpointError: `source` is neither, or the zip is damaged or unsafe (paths that leave the folder, links,
+            encryption, zip bombs).
     """
     if source.is_dir():
         yield source
         return
     if not source.is_file():
         raise CheckpointError(f"Expected a zip file or a folder with a checkpoint, {source} does not exist.")
-    with source.open("rb") as file:
-        is_hdf5 = file.read(len(_HDF5_MAGIC)) == _HDF5_MAGIC
-    if is_hdf5 or source.suffix in _HDF5_SUFFIXES:
-        raise CheckpointError(
-            f"Expected a zip file or a folder with a TensorFlow checkpoint, {source} came. {_HOW_TO_LEAVE_HDF5}"
-        )
     with tempfile.TemporaryDirectory(prefix="astromer-hf-") as temporary:
         _extract_zip(source, Path(temporary))
         yield Path(temporary)
@@ -310,9 +303,10 @@ def _extract_zip(source: Path, folder: Path) -> None:
         raise
     # Everything zipfile raises for damaged archives and impossible names.
     except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, OSError, ValueError) as error:
+        is_hdf5 = source.suffix in _HDF5_SUFFIXES
         raise CheckpointError(
             f"Expected a folder or an intact zip file with a checkpoint, {source} could not be unpacked ({error}). "
-            "Download it again, or unpack it yourself and give the folder."
+            f"{_HOW_TO_LEAVE_HDF5 if is_hdf5 else 'Download it again, or unpack it yourself and give the folder.'}"
         ) from error
 
 
