@@ -56,6 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
     embed.add_argument(
         "--objects-per-shard", type=int, metavar="N", help="light curves in a file of the folder OUTPUT, about (16384)"
     )
+    add_bands(embed, "one row an object: the mean of the embeddings of its bands, or all of them, one after the other")
     embed.set_defaults(run=run_embed)
 
     few_shot = verbs.add_parser(
@@ -77,6 +78,9 @@ def build_parser() -> argparse.ArgumentParser:
     few_shot.add_argument("--head", default="mlp", choices=("mlp", "linear", "lstm"), help="what classifies (%(default)s)")
     few_shot.add_argument("--max-epochs", type=int, default=100, help="of the training (%(default)s)")
     few_shot.add_argument("--seed", type=int, default=0, help="of the splits and the training")
+    add_bands(
+        few_shot, "classify objects: by the mean of their bands' probabilities, or by the embeddings of all bands together"
+    )
     few_shot.set_defaults(run=run_few_shot)
 
     classify = verbs.add_parser(
@@ -91,6 +95,7 @@ def build_parser() -> argparse.ArgumentParser:
     classify.add_argument(
         "--dropout-passes", type=int, metavar="N", help="add the spread of every probability over N passes with dropout"
     )
+    add_bands(classify, "one row an object: how its bands are combined, where the classifier does not say it itself")
     classify.set_defaults(run=run_classify)
 
     add_neighbors(verbs)
@@ -173,6 +178,17 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def add_bands(parser: argparse.ArgumentParser, what: str) -> None:
+    """How the light curves of an object in several bands are combined."""
+    parser.add_argument("--combine-bands", choices=("mean", "concat"), help=what)
+    parser.add_argument(
+        "--bands",
+        nargs="+",
+        metavar="BAND",
+        help="those to combine, in this order (mean: all of the table; concat: the model's)",
+    )
+
+
 def add_output_table(parser: argparse.ArgumentParser) -> None:
     """The table that a verb writes."""
     parser.add_argument("-o", "--output", type=Path, required=True, help="parquet file to write")
@@ -233,16 +249,19 @@ def run_embed(args: argparse.Namespace) -> None:
             "dtype": args.dtype,
             "masking_scheme": model.config.masking_scheme,
         },
+        "combine_bands": args.combine_bands,
+        "bands": args.bands,
         **table_options(args),
     }
     started = time.perf_counter()
+    rows = "light curves" if args.combine_bands is None else "objects"
     if not into_folder:
-        print_report(embed_table(args.source, args.output, model, **options), time.perf_counter() - started, args.output)
+        print_report(embed_table(args.source, args.output, model, **options), time.perf_counter() - started, args.output, rows)
         return
     size = DEFAULT_OBJECTS_PER_SHARD if args.objects_per_shard is None else args.objects_per_shard
     shares: dict[str, Any] = {"worker": worker, "num_workers": num_workers, "objects_per_shard": size}
     report = embed_shards(args.source, args.output, model, **shares, **options)
-    print_report(report, time.perf_counter() - started, args.output)
+    print_report(report, time.perf_counter() - started, args.output, rows)
     print(f"share {worker}/{num_workers}: {report.written} shards written, {report.found} were there", end="; ")
     print(f"{len(report.missing)} of other shares are missing" if report.missing else f"{args.output} is complete")
 
@@ -275,6 +294,8 @@ def run_few_shot(args: argparse.Namespace) -> None:
         recipe=Recipe(learning_rate=3e-4, max_epochs=args.max_epochs),
         batch_size=args.batch_size,
         seed=args.seed,
+        combine_bands=args.combine_bands,
+        bands=args.bands,
     )
     report = classification_report(taught.true, taught.predicted, zero_division=0)
     bins = {
@@ -289,7 +310,7 @@ def run_few_shot(args: argparse.Namespace) -> None:
         plot_reliability(bins).savefig(folder / "reliability.png", dpi=150)
     for reason, count in taught.left_out.items():
         if count:
-            print(f"{count} light curves left out: {reason}")
+            print(f"{count} {'light curves' if args.combine_bands is None else 'objects'} left out: {reason}")
     print(f"{taught.counts.to_string()}\n\nOn the test stars, which it did not see:\n{report}")
     print(
         f"macro-F1 {taught.scores['macro_f1']:.3f}, accuracy {taught.scores['accuracy']:.3f}, epoch "
@@ -327,24 +348,27 @@ def run_classify(args: argparse.Namespace) -> None:
         model,
         feature_extractor=feature_extractor,
         dropout_passes=args.dropout_passes,
+        combine_bands=args.combine_bands,
+        bands=args.bands,
         description={"model": args.model, "dtype": args.dtype},
         **table_options(args),
     )
-    print_report(report, time.perf_counter() - started, args.output)
+    combines = args.combine_bands or model.config.band_combination
+    print_report(report, time.perf_counter() - started, args.output, "objects" if combines else "light curves")
 
 
-def print_report(report: "TableReport", seconds: float, output: Path) -> None:
+def print_report(report: "TableReport", seconds: float, output: Path, rows: str = "light curves") -> None:
     """What was written, and on standard error what could not be."""
     print(
-        f"{report.num_objects} light curves ({report.num_points} observations, {report.num_windows} windows) in "
-        f"{seconds:.1f} s, {report.num_objects / seconds:.0f} curves/s{peak_memory()} -> {output}"
+        f"{report.num_objects} {rows} ({report.num_points} observations, {report.num_windows} windows) in "
+        f"{seconds:.1f} s, {report.num_objects / seconds:.0f} {rows.split()[-1]}/s{peak_memory()} -> {output}"
     )
     if report.dropped_points:
         print(f"{report.dropped_points} observations without a finite time and magnitude were left out.")
     if report.without_result:
         shown = ", ".join(report.without_result[:10]) + (" ..." if len(report.without_result) > 10 else "")
         print(
-            f"{len(report.without_result)} light curves have no usable observation; their result is null: {shown}",
+            f"{len(report.without_result)} {rows} have no usable observation; their result is null: {shown}",
             file=sys.stderr,
         )
 

@@ -96,6 +96,11 @@ class AstromerConfig(PreTrainedConfig):
             calibrated (Guo et al. 2017, ICML); fitted after the training, see `uncertainty.py`. Of a regression always 1.
         use_weighted_layer_sum (`bool`, defaults to `False`): Classify from a learned mixture of the input embedding and every
             block's output (layer-skip pooling) instead of the last block's output.
+        bands (`list[str]`, *optional*): Bands of the light curves of an object that are combined, in this order. A classifier
+            that concatenates them has weights for each in its place.
+        band_combination (`"mean"` or `"concat"`, *optional*): What a classifier makes of the light curves of an object in
+            several bands, see `bands.py`: the mean of their probabilities, or one classification of their pooled embeddings,
+            one after the other. `None` classifies every light curve by itself.
 
     Raises:
         huggingface_hub.errors.StrictDataclassError: a field has the wrong type or the fields contradict each other.
@@ -137,6 +142,8 @@ class AstromerConfig(PreTrainedConfig):
     classifier_dropout: float | int = 0.0
     classifier_temperature: float | int = 1.0
     use_weighted_layer_sum: bool = False
+    bands: list[str] | None = None
+    band_combination: Literal["mean", "concat"] | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
         """Leave out what points to the pipelines of a repository: the installed package has its own, without trust."""
@@ -210,6 +217,21 @@ class AstromerConfig(PreTrainedConfig):
                 f"`time_bias_scales` needs one positive scale in days for each of the {num_time_heads} heads that do not "
                 f"fold, got {self.time_bias_scales}."
             )
+        if self.bands is not None and not (0 < len(self.bands) == len(set(self.bands)) <= 1024 and all(self.bands)):
+            raise ValueError(f"`bands` must be up to 1024 unlike names that are not empty, got {self.bands}.")
+        if self.band_combination == "concat" and not self.bands:
+            raise ValueError("`band_combination='concat'` needs the order of the bands, `bands=['g', 'r']`, got none.")
+        if self.band_combination == "concat" and self.classifier_head == "lstm":
+            raise ValueError(
+                "`classifier_head='lstm'` reads the observations of one light curve, and bands are concatenated after pooling: "
+                "choose 'mlp' or 'linear', or `band_combination='mean'`."
+            )
+
+    @property
+    def pooled_size(self) -> int:
+        """Numbers that the perceptron or the linear layer reads: of one window, or of one in each band that is concatenated."""
+        of_window = self.hidden_size * (2 if self.classifier_pooling == "mean_std" else 1)
+        return of_window * (len(self.bands or []) if self.band_combination == "concat" else 1)
 
     @property
     def uses_separations(self) -> bool:

@@ -2,18 +2,20 @@
 """Light curves + model -> one embedding an object.
 
 Before it stands `inference.py`; after it whatever uses embeddings: a classifier, a map, a search. An object's embedding is the
-mean of its windows' `pooler_output`, weighted by their observations.
+mean of its windows' `pooler_output`, weighted by their observations; of an object in several bands there is one for each, or
+they are combined, see `bands.py`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from .feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves, mean_over_windows
+from .bands import BandCombination, CombinationKind, MultibandLightCurves, choose_bands, list_bands
+from .feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves, cut_windows, mean_over_windows
 from .inference import TableReport, WindowRunner, map_table
 
 DEFAULT_MODEL = "astromer-surveys-small"
@@ -37,10 +39,11 @@ def default_model_folder() -> Path:
 
 @dataclass(frozen=True)
 class LightCurveEmbeddings:
-    """Embeddings of N light curves in input order.
+    """Embeddings of N light curves in input order, or of N objects in several bands.
 
     Args:
-        object_embeddings (`np.ndarray` of shape `(N, D)`, float32): NaN for light curves without a usable observation.
+        object_embeddings (`np.ndarray` of shape `(N, D)`, float32): NaN for light curves without a usable observation;
+            `(N, K·D)` where K bands are concatenated, with zeros for those that an object lacks.
         num_points (`np.ndarray` of shape `(N,)`): usable observations of each.
         num_windows (`np.ndarray` of shape `(N,)`): windows they were cut into.
         dropped_points (`np.ndarray` of shape `(N,)`): observations left out (no finite time or magnitude).
@@ -48,6 +51,9 @@ class LightCurveEmbeddings:
         window_object (`np.ndarray` of shape `(W,)`, *optional*): the light curve of each window.
         observation_embeddings (`list[np.ndarray]`, *optional*): `(num_points, D)` float32 for each light curve, sorted by
             time, every usable observation once.
+        bands (`tuple[str, ...]`, *optional*): where bands are combined, their names, in order.
+        has_band (`np.ndarray` of shape `(N, K)`, bool, *optional*): which of them each object has.
+        object_ids (`list[str]`, *optional*): of the objects, where bands are combined in memory.
     """
 
     object_embeddings: np.ndarray
@@ -57,6 +63,9 @@ class LightCurveEmbeddings:
     window_embeddings: np.ndarray | None = None
     window_object: np.ndarray | None = None
     observation_embeddings: list[np.ndarray] | None = None
+    bands: tuple[str, ...] | None = None
+    has_band: np.ndarray | None = None
+    object_ids: list[str] | None = None
 
     def __len__(self) -> int:
         return len(self.object_embeddings)
@@ -103,6 +112,21 @@ class LightCurveEmbedder:
             observation_embeddings=None if per_observation is None else np.split(per_observation, curves.offsets[1:])[:-1],
         )
 
+    def embed_objects(self, curves: MultibandLightCurves) -> LightCurveEmbeddings:
+        """Embed the light curves of each object one by one, and combine them."""
+        result = self.embed(curves.light_curves, return_windows=True)
+        assert result.window_embeddings is not None
+        assert result.window_object is not None
+        _, _, length = cut_windows(result.num_points, self.runner.extractor.window_size, "sequential")
+        return LightCurveEmbeddings(
+            object_embeddings=curves.combine(result.window_embeddings, result.window_object, length),
+            num_points=curves.sum_per_object(result.num_points),
+            num_windows=curves.sum_per_object(result.num_windows),
+            dropped_points=curves.sum_per_object(result.dropped_points),
+            bands=curves.combination.bands,
+            has_band=curves.has_band(result.num_points),
+        )
+
 
 def embed_light_curves(
     model: Any,
@@ -137,6 +161,44 @@ def embed_light_curves(
     return embedder.embed(curves, return_windows=return_windows, return_observations=return_observations)
 
 
+def embed_multiband_light_curves(
+    model: Any,
+    object_id: Sequence[Any],
+    band: Sequence[str],
+    mjd: Sequence[Any],
+    mag: Sequence[Any],
+    *,
+    combine_bands: CombinationKind,
+    bands: Sequence[str] | None = None,
+    feature_extractor: AstromerFeatureExtractor | None = None,
+    batch_size: int | None = None,
+) -> LightCurveEmbeddings:
+    """Embed the light curves of objects in several bands, one by one, and combine those of an object.
+
+    Args:
+        model: an ASTROMER model.
+        object_id, band, mjd, mag: of every light curve.
+        combine_bands: `"mean"`, in which every band that an object has weighs the same, or `"concat"`.
+        bands: to combine, in this order; the others are left out. When absent, all for a mean, and the `bands` of the model's
+            configuration for a concatenation.
+        feature_extractor, batch_size: as for `embed_light_curves`.
+
+    Returns:
+        [`LightCurveEmbeddings`] of the objects, in the order in which their ids first appear, with `object_ids` and `has_band`.
+
+    Raises:
+        ValueError: as `embed_light_curves`; or there is no order to concatenate in, or a light curve has no id or no band.
+    """
+    if bands is None:
+        bands = sorted(set(band), key=str) if combine_bands == "mean" else model.config.bands
+    if bands is None:
+        found = ", ".join(sorted(set(band), key=str))
+        raise ValueError(f"Bands are concatenated in an order, and none is given: give `bands`. There are {found}.")
+    curves = MultibandLightCurves.from_arrays(object_id, band, mjd, mag, BandCombination(combine_bands, tuple(bands)))
+    result = LightCurveEmbedder(model, feature_extractor, batch_size).embed_objects(curves)
+    return replace(result, object_ids=list(dict.fromkeys(map(str, object_id))))
+
+
 def embed_table(
     source: str | Path,
     output: str | Path,
@@ -150,12 +212,19 @@ def embed_table(
     show_progress: bool = True,
     description: Mapping[str, str] | None = None,
     rows: range | None = None,
+    combine_bands: CombinationKind | BandCombination | None = None,
+    bands: Sequence[str] | None = None,
 ) -> TableReport:
     """Embed a table of light curves into a parquet table, in its order and in bounded memory.
 
     The output has the columns `object_id`, `band` and `label` (where the source has them), `num_points`, `num_windows`,
     `dropped_points` and `embedding` (D float32 values; null for a light curve without a usable observation, which is never left
     out). It is written beside its final name and appears complete or not at all.
+
+    With `combine_bands` it has one row an object instead of one a light curve, in the order in which the objects first appear.
+    The column `bands` then lists the bands that an object has, in their order, in place of `band`; the counts are of all of
+    them, and `label` is the one that its light curves agree in. Memory stays bounded where the rows of an object stand
+    together.
 
     Args:
         source: parquet or CSV, see `iter_light_curves`.
@@ -168,19 +237,34 @@ def embed_table(
             `observation_embeddings`, lists of embeddings.
         show_progress: draw a progress bar.
         description: entries for the output's schema metadata, such as the model's name.
-        rows: these rows of the source only, see `iter_light_curves`.
+        rows: these rows of the source only, see `map_table`.
+        combine_bands: `"mean"`: the mean over the bands that an object has, each of which weighs the same; `"concat"`: K·D
+            values, those of one band after the other, zeros for a band that it lacks; or a combination that `choose_bands` has
+            found.
+        bands: to combine, in this order; the others are left out. When absent, all for a mean, and the `bands` of the model's
+            configuration for a concatenation.
 
     Raises:
         FileNotFoundError: no such source, or no folder for the output.
-        TableError: the source holds no light curves that can be read.
+        TableError: the source holds no light curves that can be read, or no bands that can be combined.
     """
     if level not in ("object", "window", "observation"):
         raise ValueError(f'`level` must be "object", "window" or "observation", got {level!r}.')
+    if combine_bands is not None and level != "object":
+        raise ValueError(f'Bands are combined to one embedding an object: leave `level` at "object", got {level!r}.')
+    if bands is not None and combine_bands is None:
+        raise ValueError("`bands` are those to combine: say how, `combine_bands`.")
+    combination = combine_bands if isinstance(combine_bands, BandCombination) else None
+    if isinstance(combine_bands, str):
+        combination = choose_bands_to_embed(source, model, combine_bands, bands, columns=columns)
+    if combination is not None:
+        description = {**(description or {}), **combination.description}
     embedder = LightCurveEmbedder(model, feature_extractor, batch_size)
 
-    def process(curves: RaggedLightCurves) -> dict[str, pa.Array]:
-        result = embedder.embed(curves, return_windows=level == "window", return_observations=level == "observation")
-        return _as_columns(result)
+    def process(curves: Any) -> dict[str, pa.Array]:
+        if combination is not None:
+            return _as_columns(embedder.embed_objects(curves))
+        return _as_columns(embedder.embed(curves, return_windows=level == "window", return_observations=level == "observation"))
 
     return map_table(
         source,
@@ -191,13 +275,28 @@ def embed_table(
         show_progress=show_progress,
         description=description,
         rows=rows,
+        combination=combination,
     )
+
+
+def choose_bands_to_embed(
+    source: str | Path,
+    model: Any,
+    kind: CombinationKind,
+    bands: Sequence[str] | None = None,
+    *,
+    columns: Mapping[str, str | None] | None = None,
+) -> BandCombination:
+    """How `embed_table` combines the bands of a table; see there, and `choose_bands` for the errors."""
+    if bands is None and kind == "concat":
+        bands = model.config.bands
+    return choose_bands(source, kind, bands, columns=columns)
 
 
 def _as_columns(result: LightCurveEmbeddings) -> dict[str, pa.Array]:
     """Embeddings as Arrow columns, a row an object."""
     width = result.object_embeddings.shape[1]
-    columns = {
+    columns = list_bands(result.bands, result.has_band) | {
         "num_points": pa.array(result.num_points, pa.int32()),
         "num_windows": pa.array(result.num_windows, pa.int32()),
         "dropped_points": pa.array(result.dropped_points, pa.int32()),

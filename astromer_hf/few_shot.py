@@ -25,12 +25,13 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainingArguments, set_seed
 
+from .bands import MultibandLightCurves
 from .classification import LightCurveClassifier
 from .configuration_astromer import AstromerConfig
 from .data_collator import DataCollatorForLightCurveClassification, DataCollatorForMaskedLightCurves, InMemoryLightCurves
 from .feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves, mean_over_windows
-from .inference import WindowRunner
-from .modeling_astromer import AstromerForSequenceClassification, AstromerModel, pool_observed
+from .inference import WindowRunner, pool_states
+from .modeling_astromer import AstromerForSequenceClassification, AstromerModel
 from .training import WeightedCrossEntropy, cut_sequentially, load_labelled_split
 
 TRAINING_FRACTION = 0.8  # of the labelled samples; the others say when to stop
@@ -42,16 +43,16 @@ TEST_PER_CLASS = 100
 
 @dataclass(frozen=True)
 class LabelledCurves:
-    """N labelled light curves of C classes.
+    """N labelled light curves of C classes, or N labelled objects in several bands.
 
     Args:
-        curves ([`RaggedLightCurves`]): clean, with at least one observation each.
+        curves ([`RaggedLightCurves`] or [`MultibandLightCurves`]): clean, with at least one observation each.
         labels (`np.ndarray` of shape `(N,)`, int64): class ids.
         classes (`tuple[str, ...]`): their names, C of them.
         held_out (`np.ndarray` of shape `(N,)`, bool): True for those that may test and must not teach.
     """
 
-    curves: RaggedLightCurves
+    curves: Any
     labels: np.ndarray
     classes: tuple[str, ...]
     held_out: np.ndarray
@@ -242,18 +243,22 @@ def fit(
 class FrozenStates:
     """What a frozen encoder makes of some light curves, a row a window; for heads to be trained on.
 
+    Of objects in several bands a row is a window of any of them, or, where bands are concatenated, all of the object.
+
     Args:
         pooled (`np.ndarray` of shape `(W, S, 2D)`, float32): means over observations, and standard deviations, of the input
-            embedding and every block's output, S = `num_hidden_layers` + 1.
+            embedding and every block's output, S = `num_hidden_layers` + 1; of K concatenated bands `(W, S, K, 2D)`.
         observations (`np.ndarray` of shape `(W, L, D)`, float16, *optional*): the last block's output at every observation.
         object_index (`np.ndarray` of shape `(W,)`): the light curve of each window, rising.
         length (`np.ndarray` of shape `(W,)`): its observations.
+        weight (`np.ndarray` of shape `(W,)`, *optional*): of each window in the mean over an object's; `length` when absent.
     """
 
     pooled: np.ndarray
     observations: np.ndarray | None
     object_index: np.ndarray
     length: np.ndarray
+    weight: np.ndarray | None = None
 
     @classmethod
     def compute(
@@ -268,23 +273,28 @@ class FrozenStates:
         """Run the encoder over all windows of the light curves of these numbers, which it leaves as they are numbered."""
         runner = WindowRunner(encoder, batch_size=batch_size)
         objects = np.sort(objects)
-        curves = labelled.curves.select(objects)
+        chosen = labelled.curves.select(objects)
+        curves = chosen.light_curves if isinstance(chosen, MultibandLightCurves) else chosen
         windows = runner.cut(curves)
-        object_index, _, length = windows
+        light_curve, _, length = windows
         config = encoder.config
         pooled = np.empty((len(length), config.num_hidden_layers + 1, 2 * config.hidden_size), dtype=np.float32)
         observations = None
         if with_observations:
             observations = np.zeros((len(length), length.max(), config.hidden_size), dtype=np.float16)
         for batch, outputs in runner.iter_outputs(curves, windows, output_hidden_states=True):
-            last = outputs.last_hidden_state
-            observed = torch.from_numpy(np.arange(last.shape[1]) < length[batch][:, None]).to(last.device)
-            of_blocks = [pool_observed(state, observed, "mean_std") for state in outputs.hidden_states]
-            pooled[batch] = torch.stack(of_blocks, dim=1).float().cpu().numpy()
+            pooled[batch] = pool_states(outputs.hidden_states, length[batch], "mean_std")
             if observations is not None:
+                last = outputs.last_hidden_state
                 observations[batch, : last.shape[1]] = last.half().cpu().numpy()
-        runner.check_finite(pooled[:, -1], object_index, "embedding")
-        return cls(pooled, observations, objects[object_index], length)
+        runner.check_finite(pooled[:, -1], light_curve, "embedding")
+        if not isinstance(chosen, MultibandLightCurves):
+            return cls(pooled, observations, objects[light_curve], length)
+        if chosen.combination.kind == "mean":
+            owners = objects[chosen.object_index[light_curve]]
+            return cls(pooled, observations, owners, length, chosen.window_weights(light_curve, length))
+        joined, known = chosen.concatenate_states(pooled, light_curve, length)
+        return cls(joined, None, objects[known], np.ones(len(known)))
 
     def windows_of(self, objects: np.ndarray) -> np.ndarray:
         """The rows of these light curves."""
@@ -293,7 +303,8 @@ class FrozenStates:
     def mean_over_windows(self, values: np.ndarray, windows: np.ndarray) -> np.ndarray:
         """Mean of `values`, a row for each of `windows`, over every object that they are of, in the order of their numbers."""
         present, position = np.unique(self.object_index[windows], return_inverse=True)
-        return mean_over_windows(values, position, self.length[windows], len(present))
+        weight = self.length if self.weight is None else self.weight
+        return mean_over_windows(values, position, weight[windows], len(present))
 
     def object_embeddings(self, objects: np.ndarray) -> np.ndarray:
         """Embeddings of light curves, `(N, D)`, as `embed_light_curves` gives them; `objects` rise."""
@@ -312,7 +323,7 @@ class StatesOfWindows(Dataset[Any]):
                 "An LSTM reads the last block's output at every observation: compute the states with `with_observations=True`, "
                 "and leave `use_weighted_layer_sum` off."
             )
-        self.pooled_size = config.hidden_size * (2 if config.classifier_pooling == "mean_std" else 1)
+        self.pooled_size = config.hidden_size * (2 if config.classifier_pooling == "mean_std" else 1)  # in one band
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -322,7 +333,8 @@ class StatesOfWindows(Dataset[Any]):
         rows = self.windows[indices]
         labels = torch.from_numpy(self.labels[self.states.object_index[rows]])
         if not self.reads_observations:
-            return {"labels": labels, "pooled": torch.from_numpy(self.states.pooled[rows, :, : self.pooled_size])}
+            pooled = self.states.pooled[rows][..., : self.pooled_size]
+            return {"labels": labels, "pooled": torch.from_numpy(pooled.reshape(*pooled.shape[:2], -1))}
         assert self.states.observations is not None
         length = self.states.length[rows]
         observations = self.states.observations[rows, : length.max()].astype(np.float32)
@@ -475,6 +487,8 @@ def build_classifier(
         "label2id": {name: i for i, name in names.items()},
         "problem_type": "single_label_classification",
         "classifier_temperature": 1.0,  # the new head's own, whatever the encoder came with
+        "bands": None,
+        "band_combination": None,
         **head,
     }
     return AstromerForSequenceClassification(AstromerConfig.from_dict(fields))

@@ -380,7 +380,12 @@ def make_test_vector(model: PreTrainedModel, feature_extractor: AstromerFeatureE
 def _run_test_vector(model: PreTrainedModel, extractor: AstromerFeatureExtractor, mjd: Any, mag: Any) -> dict[str, np.ndarray]:
     windows = extractor(mjd, mag, return_tensors="pt")
     model = model.eval()
-    outputs = dict(model(**windows)) | {"pooler_output": model.base_model(**windows).pooler_output}
+    inputs = dict(windows)
+    if getattr(model, "classifier", None) is not None and model.config.band_combination == "concat":
+        # Every band has a window, the next one another.
+        shifts = range(len(model.config.bands or []))
+        inputs = {name: torch.stack([tensor.roll(shift, 0) for shift in shifts], 1) for name, tensor in windows.items()}
+    outputs = dict(model(**inputs)) | {"pooler_output": model.base_model(**windows).pooler_output}
     kept = [name for name in ("pooler_output", "reconstruction", "logits") if outputs.get(name) is not None]
     tensors = {name: windows[name] for name in ("magnitudes", "times")} | {name: outputs[name] for name in kept}
     return {name: tensor.float().cpu().numpy() for name, tensor in tensors.items()}

@@ -1,8 +1,8 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """A model over the windows of many light curves, batched by length, and a table of light curves into a table of results.
 
-Before it stand `light_curve_dataset.py` and the feature extractor; after it `embedding.py` and `classification.py`, which say
-what is taken from the model's outputs and what becomes of an object's windows.
+Before it stand `light_curve_dataset.py`, `bands.py` and the feature extractor; after it `embedding.py` and `classification.py`,
+which say what is taken from the model's outputs and what becomes of an object's windows.
 """
 
 import itertools
@@ -21,8 +21,10 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
+from .bands import BandCombination, MultibandChunk, iter_objects
 from .feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves, cut_windows
 from .light_curve_dataset import LightCurveChunk, TableError, count_light_curves, iter_light_curves
+from .modeling_astromer import pool_observed
 from .output_files import complete_or_absent
 
 BATCH_SIZES = {"cpu": 8}  # full windows: their states stay in the caches of a core
@@ -110,6 +112,15 @@ class WindowRunner:
             )
 
 
+def pool_states(states: tuple[torch.Tensor, ...], length: np.ndarray, pooling: str) -> np.ndarray:
+    """Hidden states of windows, S times (B, L, D), to what a head sees of them, `(B, S, P)` float32, see `pool_observed`.
+
+    `length` (B,) are the observations of each window, which stand before its padding.
+    """
+    observed = torch.from_numpy(np.arange(states[0].shape[1]) < length[:, None]).to(states[0].device)
+    return torch.stack([pool_observed(state, observed, pooling) for state in states], dim=1).float().cpu().numpy()
+
+
 def map_on_cores(function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
     """`function` of every item, in order, on as many threads as torch may use, of which each computes on its own.
 
@@ -148,30 +159,32 @@ class TableReport:
 def map_table(
     source: str | Path,
     output: str | Path,
-    process: Callable[[RaggedLightCurves], dict[str, pa.Array]],
+    process: Callable[[Any], dict[str, pa.Array]],
     *,
     objects_per_chunk: int = 2048,
     columns: Mapping[str, str | None] | None = None,
     show_progress: bool = True,
     description: Mapping[str, str] | None = None,
     rows: range | None = None,
+    combination: BandCombination | None = None,
 ) -> TableReport:
     """Turn a table of light curves into a parquet table of results, in its order and in bounded memory.
 
     The output has the columns `object_id`, `band` and `label` (where the source has them) and those of `process`, one row a
-    light curve. It is written beside its final name and appears complete or not at all; of two processes that write the same
-    output, the second is refused.
+    light curve, or one row an object where bands are combined. It is written beside its final name and appears complete or not
+    at all; of two processes that write the same output, the second is refused.
 
     Args:
         source: parquet or CSV, see `iter_light_curves`.
         output: a `.parquet` file; replaced if it exists.
         process: from light curves as they stand in the table to columns, `num_points`, `num_windows` and `dropped_points` among
-            them.
+            them; from `MultibandLightCurves` where bands are combined, else from `RaggedLightCurves`.
         objects_per_chunk: light curves held in memory at a time.
         columns: names of the source's columns where guessing is not enough.
         show_progress: draw a progress bar.
         description: entries for the output's schema metadata, such as the model's name.
-        rows: these rows of the source only, see `iter_light_curves`.
+        rows: these rows of the source only, see `iter_light_curves`; where bands are combined, see `iter_by_object`.
+        combination: of the bands of an object.
 
     Raises:
         FileNotFoundError: no such source, or no folder for the output.
@@ -192,14 +205,14 @@ def map_table(
         try:
             total = len(rows) if rows is not None else count_light_curves(source) if Path(source).exists() else None
             with tqdm(total=total, unit=" curves", disable=None if show_progress else True) as progress:
-                for chunk in iter_light_curves(source, objects_per_chunk=objects_per_chunk, columns=columns, rows=rows):
+                for chunk in _iter_chunks(source, combination, objects_per_chunk=objects_per_chunk, columns=columns, rows=rows):
                     table = _process_chunk(chunk, process, report)
                     if writer is None:
                         metadata = {f"astromer_hf.{key}": value for key, value in (description or {}).items()}
                         schema = table.schema.with_metadata(metadata)
                         writer = pq.ParquetWriter(partial, schema, write_page_checksum=True)
                     writer.write_table(table)
-                    progress.update(len(chunk))
+                    progress.update(chunk.num_light_curves)
             if writer is None:
                 raise TableError(f"{source} holds no light curve.")
         finally:
@@ -208,14 +221,20 @@ def map_table(
     return report
 
 
+def _iter_chunks(
+    source: str | Path, combination: BandCombination | None, **options: Any
+) -> Iterator[LightCurveChunk | MultibandChunk]:
+    return iter_light_curves(source, **options) if combination is None else iter_objects(source, combination, **options)
+
+
 def _process_chunk(
-    chunk: LightCurveChunk, process: Callable[[RaggedLightCurves], dict[str, pa.Array]], report: TableReport
+    chunk: LightCurveChunk | MultibandChunk, process: Callable[[Any], dict[str, pa.Array]], report: TableReport
 ) -> pa.Table:
     """The rows of a chunk, which are counted into the report."""
     try:
         columns = process(chunk.curves)
     except ValueError as error:
-        message = re.sub(r"light curve (\d+)", lambda found: f"object {chunk.object_ids[int(found[1])].as_py()!r}", str(error))
+        message = re.sub(r"light curve (\d+)", lambda found: f"object {chunk.id_of(int(found[1]))!r}", str(error))
         raise TableError(message) from error
     num_points, num_windows, dropped = (columns[name].to_numpy() for name in ("num_points", "num_windows", "dropped_points"))
     report.num_objects += len(chunk)

@@ -10,10 +10,12 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from .bands import BandCombination, MultibandChunk, MultibandLightCurves, group_bands
 from .feature_extraction_astromer import RaggedLightCurves
 from .light_curve_dataset import (
     FRACTIONS,
@@ -30,17 +32,17 @@ UNLABELLED = frozenset({"", "nan", "none", "null", "<na>"})  # how tables spell 
 
 @dataclass(frozen=True)
 class LabelledLightCurves:
-    """N labelled light curves.
+    """N labelled light curves, or N labelled objects in several bands.
 
     Args:
-        curves ([`RaggedLightCurves`]): clean, each with observations.
+        curves ([`RaggedLightCurves`] or [`MultibandLightCurves`]): clean, each with observations.
         labels (`np.ndarray` of shape `(N,)`): strings, as they are written, without white space around them.
         stars (`np.ndarray` of shape `(N,)`): the identity of the star of each, or else its object id.
         splits (`np.ndarray` of shape `(N,)`, *optional*): `"train"`, `"validation"` or `"test"`.
         left_out (`Counter[str]`): reason -> how many light curves of the source are not among them.
     """
 
-    curves: RaggedLightCurves
+    curves: RaggedLightCurves | MultibandLightCurves
     labels: np.ndarray
     stars: np.ndarray
     splits: np.ndarray | None = None
@@ -53,8 +55,9 @@ class LabelledLightCurves:
     def concatenate(cls, parts: Sequence["LabelledLightCurves"]) -> "LabelledLightCurves":
         """The light curves of all `parts`, one after the other."""
         splits = [part.splits for part in parts if part.splits is not None]
+        curves: Any = [part.curves for part in parts]
         return cls(
-            RaggedLightCurves.concatenate([part.curves for part in parts]),
+            type(curves[0]).concatenate(curves),
             np.concatenate([part.labels for part in parts]),
             np.concatenate([part.stars for part in parts]),
             np.concatenate(splits) if splits else None,
@@ -132,13 +135,13 @@ class LabelledLightCurves:
 
 
 def read_labelled(
-    chunks: Iterable[LightCurveChunk], *, min_points: int = 1, unlabelled: Collection[str] = UNLABELLED
+    chunks: Iterable[LightCurveChunk | MultibandChunk], *, min_points: int = 1, unlabelled: Collection[str] = UNLABELLED
 ) -> LabelledLightCurves:
     """Those of a table's light curves that have a label and enough observations, and a count of the others.
 
     Args:
-        chunks: as `iter_light_curves` reads them.
-        min_points: light curves with fewer observations are left out.
+        chunks: as `iter_light_curves` or `iter_objects` reads them.
+        min_points: light curves with fewer observations are left out; objects that have fewer in every band.
         unlabelled: what means that there is no label, in lower case; a null always does.
 
     Raises:
@@ -177,6 +180,7 @@ def load_labelled(
     stratify: bool = True,
     fractions: Sequence[float] = FRACTIONS,
     seed: int = 0,
+    combination: BandCombination | None = None,
 ) -> LabelledLightCurves:
     """The labelled light curves of a prepared dataset, in its splits, or of any table, split here by star.
 
@@ -186,6 +190,7 @@ def load_labelled(
         min_points, unlabelled: see `read_labelled`.
         stratify: split every class of a table in the same fractions; else all of its light curves.
         fractions, seed: of the splits of a table, see `assign_splits`.
+        combination: of the bands of an object, which make it one of several light curves; none by default.
 
     Raises:
         FileNotFoundError: there is no such dataset, or it lacks a split.
@@ -193,7 +198,10 @@ def load_labelled(
     """
 
     def read(chunks: Iterable[LightCurveChunk]) -> LabelledLightCurves:
-        return read_labelled(chunks, min_points=min_points, unlabelled=unlabelled)
+        grouped: Iterable[LightCurveChunk | MultibandChunk] = chunks
+        if combination is not None and (parts := list(chunks)):
+            grouped = [group_bands(LightCurveChunk.concatenate(parts), combination)]
+        return read_labelled(grouped, min_points=min_points, unlabelled=unlabelled)
 
     if next(Path(dataset).glob("train-*.parquet"), None):
         parts = {split: read(iter_split(dataset, split, columns=columns)) for split in SPLITS}

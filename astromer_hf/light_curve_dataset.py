@@ -42,6 +42,7 @@ COLUMN_GUESSES: Mapping[str, tuple[str, ...]] = {
     "identity": (),
 }
 _ROWS_OF_MEASUREMENTS = 1 << 20
+SCATTERED = "The rows of an object do not stand together: grouping in memory. Sort the table by id to stream it."
 
 
 class TableError(ValueError):
@@ -109,6 +110,26 @@ class LightCurveChunk:
     def __len__(self) -> int:
         return len(self.object_ids)
 
+    @property
+    def num_light_curves(self) -> int:
+        """As many as there are rows."""
+        return len(self)
+
+    def id_of(self, number: int) -> str | None:
+        """The object of a light curve."""
+        return self.object_ids[number].as_py()
+
+    @classmethod
+    def concatenate(cls, parts: Sequence["LightCurveChunk"]) -> "LightCurveChunk":
+        """The light curves of all `parts`, one after the other, with the annotations that all have."""
+        annotations = {
+            role: pa.concat_arrays([part.annotations[role] for part in parts])
+            for role in parts[0].annotations
+            if all(role in part.annotations for part in parts)
+        }
+        object_ids = pa.concat_arrays([part.object_ids for part in parts])
+        return cls(object_ids, RaggedLightCurves.concatenate([part.curves for part in parts]), annotations)
+
     def select(self, numbers: np.ndarray) -> "LightCurveChunk":
         """Those of these numbers, in their order."""
         annotations = {role: values.take(pa.array(numbers)) for role, values in self.annotations.items()}
@@ -172,6 +193,88 @@ def iter_light_curves(
         raise TableError(f"Expected a .parquet, .csv or .csv.gz file, got {files[0].name}.")
 
 
+def iter_by_object(
+    path: str | Path,
+    *,
+    objects_per_chunk: int = 2048,
+    columns: Mapping[str, str | None] | None = None,
+    rows: range | None = None,
+) -> Iterator[LightCurveChunk]:
+    """Read a table as `iter_light_curves` does, with all light curves of an object, one for each band, in the same chunk.
+
+    Where the rows of an object stand together in the table, chunks are small; else all of it is one chunk in memory. The ids
+    are read once before, to know.
+
+    Args:
+        path, objects_per_chunk, columns: as for `iter_light_curves`; a chunk holds one object more at the most.
+        rows: as there, of whole objects whose rows stand together.
+
+    Raises:
+        FileNotFoundError, TableError: as `iter_light_curves`.
+    """
+    chunks = iter_light_curves(path, objects_per_chunk=objects_per_chunk, columns=columns, rows=rows)
+    if rows is None and not _rows_stand_together(iter_text_columns(path, ("object_id",), columns=columns), "object_id"):
+        parts = list(chunks)
+        if len(parts) > 1:  # else the reader has said it, or they are few
+            logger.warning(SCATTERED)
+        yield LightCurveChunk.concatenate(parts)
+        return
+    carried: LightCurveChunk | None = None
+    for chunk in chunks:
+        if not len(chunk):
+            continue
+        whole = chunk if carried is None else LightCurveChunk.concatenate([carried, chunk])
+        last_start = int(_run_starts(whole.object_ids)[-1])
+        if last_start:
+            yield whole.select(np.arange(last_start))
+        carried = whole.select(np.arange(last_start, len(whole)))
+    if carried is not None:
+        yield carried
+
+
+def iter_text_columns(
+    path: str | Path, roles: Sequence[str], *, columns: Mapping[str, str | None] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Read nothing of a table but the columns for `roles`, such as `"band"`, as strings under the names of the roles.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        TableError: it cannot be read, or has no such column of one value a row.
+    """
+    for file in table_files(path):
+        with _naming(file):
+            if file.suffix == ".parquet":
+                handle = _open_parquet(file)
+                names = ColumnNames.guess(handle.schema_arrow.names, **(columns or {}))
+                wanted = _name_roles(file, names, roles)
+                batches: Iterable[pa.RecordBatch] = handle.iter_batches(_ROWS_OF_MEASUREMENTS, columns=list(wanted.values()))
+            else:
+                with pa.csv.open_csv(file) as reader:
+                    available = reader.schema.names
+                # Times and magnitudes may stand in other files.
+                names = ColumnNames.guess(list(dict.fromkeys([*available, "mjd", "mag"])), **(columns or {}))
+                wanted = _name_roles(file, names, roles)
+                options = pa.csv.ConvertOptions(
+                    include_columns=list(wanted.values()), column_types=dict.fromkeys(wanted.values(), pa.string())
+                )
+                batches = pa.csv.open_csv(file, convert_options=options)
+            for batch in batches:
+                if listed := [name for name in wanted.values() if _is_list(batch[name].type)]:
+                    raise TableError(
+                        f"Column {listed[0]!r} of {file.name} holds lists; expected one value a light curve: make it a table "
+                        "of one row a measurement."
+                    )
+                yield pa.RecordBatch.from_pydict({role: pc.cast(batch[name], pa.string()) for role, name in wanted.items()})
+
+
+def _name_roles(file: Path, names: ColumnNames, roles: Sequence[str]) -> dict[str, str]:
+    found = {role: getattr(names, role) for role in roles}
+    if missing := [role for role, name in found.items() if name is None]:
+        option = f"--{missing[0].replace('_', '-')}-column"
+        raise TableError(f"{file.name} has no column for {missing[0]}, and none that looks like one: name it ({option}).")
+    return found
+
+
 def read_chunk(source: Any, columns: Mapping[str, str | None] | None = None) -> LightCurveChunk | None:
     """Read a table in memory (pyarrow, pandas, polars: whatever has Arrow's interface) as `iter_light_curves` reads a file.
 
@@ -210,13 +313,7 @@ def find_light_curves(
     if missing := [object_id for object_id in wanted.to_pylist() if object_id not in known]:
         first = next(iter_light_curves(path, columns=columns)).object_ids[:3].to_pylist()
         raise TableError(f"There is no object {missing[0]!r} in {Path(path).name}; the first are {', '.join(map(str, first))}.")
-    annotations = {
-        role: pa.concat_arrays([part.annotations[role] for part in parts])
-        for role in parts[0].annotations
-        if all(role in part.annotations for part in parts)
-    }
-    object_ids = pa.concat_arrays([part.object_ids for part in parts])
-    return LightCurveChunk(object_ids, RaggedLightCurves.concatenate([part.curves for part in parts]), annotations)
+    return LightCurveChunk.concatenate(parts)
 
 
 def summarize_light_curves(path: str | Path, *, columns: Mapping[str, str | None] | None = None) -> dict[str, np.ndarray]:
@@ -472,7 +569,7 @@ def _chunks_of_measurements(batches, names: ColumnNames) -> Iterator[LightCurveC
     `batches(columns)` opens the table anew and iterates over its record batches.
     """
     if not _rows_stand_together(batches([names.object_id]), names.object_id):
-        logger.warning("The rows of an object do not stand together: grouping in memory. Sort the table by id to stream it.")
+        logger.warning(SCATTERED)
         whole = list(batches(names.used))
         yield _group_measurements(pa.Table.from_batches(whole), names)
         return
@@ -496,20 +593,17 @@ def _run_starts(ids: pa.ChunkedArray | pa.Array) -> np.ndarray:
 
 
 def _rows_stand_together(batches: Iterator[pa.RecordBatch], name: str) -> bool:
-    seen: set[str | None] = set()
+    """Whether no id comes again after another one. Of every run of an id 8 bytes are kept."""
+    runs: list[Any] = []
     last: object = object()
     for batch in batches:
         ids = pc.cast(batch[name], pa.string())
         if not len(ids):
             continue
-        runs = ids.take(pa.array(_run_starts(ids))).to_pylist()
-        if runs[0] == last:
-            runs = runs[1:]
-        if len(set(runs)) < len(runs) or not seen.isdisjoint(runs):
-            return False
-        seen.update(runs)
+        firsts = ids.take(pa.array(_run_starts(ids)))
+        runs.append(pd.util.hash_pandas_object(firsts.slice(int(firsts[0].as_py() == last)).to_pandas(), index=False))
         last = ids[-1].as_py()
-    return True
+    return not runs or pd.concat(runs).is_unique
 
 
 def _group_measurements(table: pa.Table, names: ColumnNames) -> LightCurveChunk:

@@ -15,7 +15,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Self, cast
@@ -722,9 +722,8 @@ class AstromerMLPHead(nn.Module):
     def __init__(self, config: AstromerConfig):
         super().__init__()
         hidden_sizes = [] if config.classifier_head == "linear" else config.classifier_hidden_sizes
-        pooled_size = config.hidden_size * (2 if config.classifier_pooling == "mean_std" else 1)
-        self.batch_norm = nn.BatchNorm1d(pooled_size, affine=False) if config.classifier_batch_norm else None
-        widths = [pooled_size, *hidden_sizes]
+        self.batch_norm = nn.BatchNorm1d(config.pooled_size, affine=False) if config.classifier_batch_norm else None
+        widths = [config.pooled_size, *hidden_sizes]
         blocks = [
             nn.Sequential(nn.Linear(wide, narrow), nn.ReLU(), nn.Dropout(config.classifier_dropout))
             for wide, narrow in itertools.pairwise(widths)
@@ -732,7 +731,7 @@ class AstromerMLPHead(nn.Module):
         self.layers = nn.Sequential(*blocks, nn.Linear(widths[-1], cast(int, config.num_labels)))
 
     def forward(self, pooled: torch.Tensor) -> torch.Tensor:
-        """Logits (B, num_labels) for `pooled` (B, D), or (B, 2D) with standard deviations."""
+        """Logits (B, num_labels) for `pooled` (B, `config.pooled_size`)."""
         if (norm := self.batch_norm) is not None:
             by_batch = self.training and len(pooled) > 1  # a single window has no variance of its own
             pooled = nn.functional.batch_norm(pooled, norm.running_mean, norm.running_var, training=by_batch, eps=norm.eps)
@@ -770,16 +769,25 @@ class AstromerClassificationHead(nn.Module):
     def __init__(self, config: AstromerConfig):
         super().__init__()
         self.pooling = config.classifier_pooling
+        self.concatenates, self.pooled_size = config.band_combination == "concat", config.pooled_size
         num_states = config.num_hidden_layers + 1
         self.layer_weights = nn.Parameter(torch.empty(num_states)) if config.use_weighted_layer_sum else None
         self.reads_observations = config.classifier_head == "lstm"
         self.head = AstromerLSTMHead(config) if self.reads_observations else AstromerMLPHead(config)
 
     def forward(self, hidden_states: tuple[torch.Tensor, ...], observed: torch.Tensor) -> torch.Tensor:
-        """Logits (B, num_labels) for the embeddings and every block's output, each (B, L, D)."""
+        """Logits (B, num_labels) for the embeddings and every block's output, each (B, L, D).
+
+        Of K bands that are concatenated, B · K windows give B rows: those of an object follow each other, in the order of the
+        bands, and one without an observation counts as zeros.
+        """
         if self.reads_observations:
             return self.head(self.mix(hidden_states), observed)
-        return self.classify_pooled(tuple(pool_observed(state, observed, self.pooling) for state in hidden_states))
+        pooled = tuple(pool_observed(state, observed, self.pooling) for state in hidden_states)
+        if self.concatenates:
+            is_there = observed.any(1, keepdim=True)
+            pooled = tuple(torch.where(is_there, state, 0.0).reshape(-1, self.pooled_size) for state in pooled)
+        return self.classify_pooled(pooled)
 
     def classify_pooled(self, pooled: tuple[torch.Tensor, ...]) -> torch.Tensor:
         """Logits for the states as `pool_observed` gives them, each (B, P)."""
@@ -797,7 +805,8 @@ class AstromerForSequenceClassification(AstromerPreTrainedModel):
     """ASTROMER with a head that classifies windows, or predicts numbers of them (`problem_type="regression"`).
 
     `config.classifier_head` chooses the head. The class of a light curve of several windows is that of the mean of their
-    probabilities, see `classification.py`.
+    probabilities, see `classification.py`. With `config.band_combination="concat"` it classifies objects by a window in each
+    of the K `config.bands`, which the encoder reads one by one.
     """
 
     def __init__(self, config: AstromerConfig):
@@ -836,15 +845,21 @@ class AstromerForSequenceClassification(AstromerPreTrainedModel):
         r"""Classify windows.
 
         Args:
-            magnitudes, times, attention_mask, masked_positions: as for `AstromerModel`.
+            magnitudes, times, attention_mask, masked_positions: as for `AstromerModel`; each of shape `(B, K, L)` where K bands
+                are concatenated, of which one that an object lacks is padding, `attention_mask` 0, throughout.
             labels (`torch.Tensor`, *optional*): class ids `(B,)`, int64; 0/1 indicators `(B, num_labels)` for
                 `problem_type="multi_label_classification"`; targets `(B,)` or `(B, num_labels)` for `"regression"`.
 
         Returns:
-            `SequenceClassifierOutput`: `logits` of shape `(B, num_labels)`, divided by `config.classifier_temperature`.
+            `SequenceClassifierOutput`: `logits` of shape `(B, num_labels)`, divided by `config.classifier_temperature`. Hidden
+            states and attentions are those of `B · K` windows where bands are concatenated.
         """
         wants_states = kwargs.pop("output_hidden_states", None)
         wants_states = self.config.output_hidden_states if wants_states is None else wants_states
+        if self.config.band_combination == "concat":
+            magnitudes, times, attention_mask, masked_positions = flatten_bands(
+                self.config.bands or [], magnitudes, times, attention_mask, masked_positions
+            )
         outputs = self.model(
             magnitudes,
             times,
@@ -880,6 +895,20 @@ def activate(logits: torch.Tensor, config: Any) -> torch.Tensor:
     if problem == "regression":
         return logits.float()
     return logits.float().softmax(-1) if problem == "single_label_classification" else logits.float().sigmoid()
+
+
+def flatten_bands(
+    bands: Sequence[str], magnitudes: torch.Tensor, *others: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+    """Times, magnitudes and masks of windows in K bands, (B, K, L), as (B · K, L)."""
+    if magnitudes.ndim != 3 or magnitudes.shape[1] != len(bands):
+        raise ValueError(
+            f"This classifier concatenates the bands {', '.join(bands)}: `magnitudes` must have the shape (objects, "
+            f"{len(bands)}, length), got {tuple(magnitudes.shape)}. `astromer-hf classify` classifies tables, and "
+            "`classify_multiband_light_curves` light curves in memory."
+        )
+    tensors = (magnitudes, *others)
+    return cast(Any, tuple(None if tensor is None else tensor.flatten(0, -2) for tensor in tensors))
 
 
 def resolve_masks(

@@ -7,7 +7,7 @@ Before it stand `labelled_light_curves.py`, which splits the table by star, and 
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .bands import CombinationKind
 from .classification_metrics import expected_calibration_error, score_classes
+from .embedding import choose_bands_to_embed
 from .feature_extraction_astromer import AstromerFeatureExtractor
 from .few_shot import (
     Draw,
@@ -91,10 +93,13 @@ def teach_classifier(
     recipe: Recipe | None = None,
     batch_size: int | None = None,
     seed: int = 0,
+    combine_bands: CombinationKind | None = None,
+    bands: Sequence[str] | None = None,
 ) -> TaughtClassifier:
     """Train a head on the labelled light curves of a table, calibrate it, and score it on a fifth of their stars.
 
-    A fifth of the stars stops the training and calibrates the probabilities.
+    A fifth of the stars stops the training and calibrates the probabilities. With `combine_bands` it classifies objects in
+    several bands: the counts, and the scores, are of objects.
 
     Args:
         table: labelled parquet or CSV table, see `iter_light_curves`, or a prepared dataset with its own splits.
@@ -109,11 +114,29 @@ def teach_classifier(
         recipe: of the training; for `SMALL_MLP` by default.
         batch_size: windows a forward pass of the encoder.
         seed: of the splits, the sample and the training.
+        combine_bands: `"mean"`: the head learns from the windows of all bands, and an object has the mean of its bands'
+            probabilities; `"concat"`: the head learns from the pooled embeddings of all bands together. The classifier
+            keeps it.
+        bands: to combine, in this order; as for `embed_table`.
 
     Raises:
         FileNotFoundError, TableError: no labelled light curves can be read, or a class is too rare.
+        ValueError: an LSTM is to read concatenated bands.
     """
-    labelled = load_labelled(table, columns=columns, min_points=min_points, seed=seed)
+    head = SMALL_MLP if head is None else head
+    combination = None
+    if combine_bands is not None:
+        combination = choose_bands_to_embed(table, encoder, combine_bands, bands, columns=columns)
+        keeps_bands = combine_bands == "concat" or bands is not None
+        head = {**head, "band_combination": combine_bands, "bands": list(combination.bands) if keeps_bands else None}
+        if combine_bands == "concat" and head.get("classifier_head") == "lstm":
+            raise ValueError(
+                "An LSTM reads the observations of one light curve, and bands are concatenated after pooling: choose the head "
+                "mlp or linear, or combine bands by the mean."
+            )
+    elif bands is not None:
+        raise ValueError("`bands` are those to combine: say how, `combine_bands`.")
+    labelled = load_labelled(table, columns=columns, min_points=min_points, seed=seed, combination=combination)
     labelled = labelled.keep_classes(min_per_class, drop_rare_classes)
     classes = tuple(sorted(set(labelled.labels.tolist())))
     ids = np.searchsorted(classes, labelled.labels)
@@ -122,7 +145,6 @@ def teach_classifier(
     draw = Draw(train, labelled.members("validation"), labelled.members("test"))
 
     curves = LabelledCurves(labelled.curves, ids, classes, np.isin(np.arange(len(labelled)), draw.test))
-    head = SMALL_MLP if head is None else head
     model = build_classifier(encoder.config, classes, seed, **head)
     model.model.load_state_dict(encoder.state_dict())
     needed = np.concatenate((draw.labelled, draw.test))

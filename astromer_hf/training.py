@@ -87,6 +87,7 @@ def load_split(
 def load_labelled_split(dataset: str | Path, split: str, *, min_points: int = 1) -> tuple[RaggedLightCurves, np.ndarray]:
     """The light curves of a split that have a label, and the labels, `(N,)` strings; see `load_split`."""
     labelled = read_labelled(iter_split(dataset, split), min_points=min_points)
+    assert isinstance(labelled.curves, RaggedLightCurves)  # no bands are combined here
     return labelled.curves, labelled.labels
 
 

@@ -298,11 +298,17 @@ def run_command(
     )
 
 
-def test_two_processes_of_torchrun_write_what_one_writes(source, tiny_folder, model):
+TORCHRUN = "torch.distributed.run --standalone --nproc_per_node 2"
+ACCELERATE = (
+    "accelerate.commands.launch --multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no --dynamo_backend no"
+)
+
+
+@pytest.mark.parametrize("launcher", [TORCHRUN, pytest.param(ACCELERATE, marks=pytest.mark.slow)])
+def test_two_launched_processes_write_what_one_writes(source, tiny_folder, model, launcher):
     output = source.parent / "out"
     process = run_command(
-        *(source, "-o", output, "--model", tiny_folder, "--objects-per-shard", 5),
-        launcher=("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"),
+        *(source, "-o", output, "--model", tiny_folder, "--objects-per-shard", 5), launcher=("-m", *launcher.split())
     )
     stdout, stderr = process.communicate(timeout=300)
     assert process.returncode == 0, stderr
