@@ -209,7 +209,9 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
         return run
 
     def vote_on_blocks(survey: Survey, draw: Draw, seed: int, source: Encoder) -> Outcome:
-        return fit_and_predict(vote(seed), survey.embeddings(source, of_all_blocks=True), survey.labelled.labels, draw)
+        labels = survey.labelled.labels
+        folds = min(5, np.bincount(labels[draw.labelled]).min())
+        return fit_and_predict(vote(seed, folds), survey.embeddings(source, of_all_blocks=True), labels, draw)
 
     def head(source: Encoder, recipe: Recipe, **fields: Any) -> Callable[[Survey, Draw, int], Outcome]:
         def run(survey: Survey, draw: Draw, seed: int) -> Outcome:
@@ -296,9 +298,12 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
     return methods
 
 
-def vote(seed: int) -> VotingClassifier:
-    """Support vectors and a forest of extra trees, whose probabilities are averaged; they learn from all labelled samples."""
-    vectors = make_pipeline(StandardScaler(), CalibratedClassifierCV(SVC(C=3), ensemble=False))
+def vote(seed: int, folds: int) -> VotingClassifier:
+    """Support vectors and a forest of extra trees, whose probabilities are averaged; they learn from all labelled samples.
+
+    The probabilities of the support vectors are fitted in so many `folds`.
+    """
+    vectors = make_pipeline(StandardScaler(), CalibratedClassifierCV(SVC(C=3), cv=folds, ensemble=False))
     trees = ExtraTreesClassifier(500, random_state=seed)
     return VotingClassifier([("vectors", vectors), ("trees", trees)], voting="soft")
 
