@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .cli_options import MODEL_OR_DEFAULT, add_columns, column_names
+from .cli_options import MODEL_OR_DEFAULT, add_columns, add_time_encoding, column_names
 from .hub import load_encoder
 from .plot_commands import add_neighbors, add_plot
 
@@ -101,9 +101,16 @@ def build_parser() -> argparse.ArgumentParser:
     add_neighbors(verbs)
     add_plot(verbs)
 
-    convert = verbs.add_parser("convert", help="the released TensorFlow checkpoint to a Transformers model folder")
+    convert = verbs.add_parser(
+        "convert",
+        help="a TensorFlow checkpoint of ASTROMER 1 or Astromer 2 to a Transformers model folder",
+        description="Convert a TensorFlow checkpoint into a Transformers model folder, without TensorFlow: ASTROMER 1 as it "
+        "was released, with conf.json beside weights.index; or Astromer 2 as its training code writes it, with config.toml. No "
+        "released weights of Astromer 2 were at hand to prove its conversion on.",
+    )
     convert.add_argument("source", type=Path, help="zip file as published, or its folder")
     convert.add_argument("output", type=Path, help="folder to write, new or empty")
+    add_time_encoding(convert)
     convert.set_defaults(run=run_convert)
 
     export = verbs.add_parser(
@@ -369,7 +376,7 @@ def run_convert(args: argparse.Namespace) -> None:
     """`astromer-hf convert`."""
     from .conversion import convert_tf_checkpoint
 
-    model = convert_tf_checkpoint(args.source, args.output)
+    model = convert_tf_checkpoint(args.source, args.output, args.time_encoding)
     print(f"{args.source} -> {args.output}: {model.num_parameters():,} parameters")
 
 

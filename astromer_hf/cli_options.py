@@ -1,5 +1,5 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Options that several verbs of the command share; `cli.py` and `plot_commands.py` add them to their parsers."""
+"""Options that several verbs or scripts share; `cli.py`, `plot_commands.py` and scripts add them to their parsers."""
 
 import argparse
 
@@ -16,3 +16,14 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
 def column_names(args: argparse.Namespace) -> dict[str, str | None]:
     """The columns that the command line names."""
     return {role: getattr(args, f"{role}_column") for role in COLUMN_ROLES}
+
+
+def add_time_encoding(parser: argparse.ArgumentParser) -> None:
+    """The option of a conversion that says which time encoding is believed."""
+    parser.add_argument(
+        "--time-encoding",
+        choices=("effective", "as_written"),
+        default="effective",
+        help="base and exponent: 10000 and 2, with which the original code computes whatever its file says, or what the file "
+        "says (%(default)s)",
+    )

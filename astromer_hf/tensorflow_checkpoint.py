@@ -36,6 +36,12 @@ _MAX_ZIP_BYTES = 2 * 2**30
 _MAX_ZIP_RATIO = 200
 _RATIO_CHECKED_ABOVE_BYTES = 16 * 2**20  # small files may compress well and do no harm
 
+_HDF5_SUFFIXES = (".h5", ".hdf5", ".keras")
+_HOW_TO_LEAVE_HDF5 = (
+    "HDF5 is not read here. In TensorFlow (2.15 at most) build the model, load its weights and save them as a checkpoint, "
+    'model.save_weights("weights", save_format="tf"); then give the folder with weights.index.'
+)
+
 _Message = dict[int, list[int | bytes]]  # a decoded protobuf message: field number -> every value that came for it
 
 
@@ -297,9 +303,10 @@ def _extract_zip(source: Path, folder: Path) -> None:
         raise
     # Everything zipfile raises for damaged archives and impossible names.
     except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, OSError, ValueError) as error:
+        is_hdf5 = source.suffix in _HDF5_SUFFIXES
         raise CheckpointError(
             f"Expected a folder or an intact zip file with a checkpoint, {source} could not be unpacked ({error}). "
-            "Download it again, or unpack it yourself and give the folder."
+            f"{_HOW_TO_LEAVE_HDF5 if is_hdf5 else 'Download it again, or unpack it yourself and give the folder.'}"
         ) from error
 
 
@@ -342,7 +349,9 @@ def find_checkpoint_prefix(folder: Path) -> Path:
     if len(chosen) == 1:
         return chosen[0].with_suffix("")
     if not found:
-        raise CheckpointError(f"Expected a TensorFlow checkpoint (a *.index file) in {folder}, none is there.")
+        hdf5 = sorted(path.name for path in folder.rglob("*") if path.suffix in _HDF5_SUFFIXES)
+        instead = f"but {', '.join(hdf5[:4])}. {_HOW_TO_LEAVE_HDF5}" if hdf5 else "none is there."
+        raise CheckpointError(f"Expected a TensorFlow checkpoint (a *.index file) in {folder}, {instead}")
     names = ", ".join(path.relative_to(folder).as_posix() for path in found[:10])
     raise CheckpointError(
         f"Expected one TensorFlow checkpoint in {folder}, {len(found)} came: {names}. Give the folder of one of them."

@@ -1,5 +1,8 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Convert a released ASTROMER 1 TensorFlow checkpoint into a Transformers model folder; needs no TensorFlow.
+"""Convert a TensorFlow checkpoint of ASTROMER 1 or Astromer 2 into a Transformers model folder; needs no TensorFlow.
+
+ASTROMER 1 is the zip as it was released, with conf.json beside weights.index. Astromer 2 is the folder that its training code
+writes, with config.toml beside weights.index; no released weights of it were at hand to prove the conversion on.
 
 Example:
     python scripts/convert_tf_checkpoint.py ../shared/reference/macho_a0.zip runs/macho_a0
@@ -8,6 +11,7 @@ Example:
 import argparse
 from pathlib import Path
 
+from astromer_hf.cli_options import add_time_encoding
 from astromer_hf.conversion import convert_tf_checkpoint
 from astromer_hf.tensorflow_checkpoint import CheckpointError
 
@@ -16,12 +20,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=Path, help="the zip as published, or its unpacked folder")
     parser.add_argument("output", type=Path, help="folder to write, new or empty")
+    add_time_encoding(parser)
     return parser.parse_args(argv)
 
 
 def main(args: argparse.Namespace) -> None:
     try:
-        model = convert_tf_checkpoint(args.source, args.output)
+        model = convert_tf_checkpoint(args.source, args.output, args.time_encoding)
     except (CheckpointError, ImportError, OSError) as error:
         raise SystemExit(f"error: {error}") from None
     print(f"{args.source} -> {args.output}: {model.num_parameters():,} parameters, config.json and model.safetensors")

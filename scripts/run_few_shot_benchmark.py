@@ -20,14 +20,19 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import transformers
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import ExtraTreesClassifier, VotingClassifier
 from sklearn.metrics import confusion_matrix
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 from transformers import AutoModelForPreTraining, set_seed
 
 from astromer_hf import AstromerConfig, AstromerModel
@@ -58,6 +63,7 @@ from astromer_hf.training import load_split
 
 SURVEYS = ("crts_css", "asas_acvs", "sss_catalina_south")
 DEVIATIONS = {"classifier_pooling": "mean_std"}
+VOTE = "support vectors and extra trees, all blocks"
 LSTM = {"classifier_head": "lstm", "classifier_dropout": 0.3}
 KEY = ("method", "weights", "samples_per_class", "fold")
 
@@ -131,9 +137,13 @@ class Survey:
             self._states[key] = FrozenStates.compute(encoder, self.labelled, self.objects, with_observations=with_observations)
         return self._states[key]
 
-    def embeddings(self, source: "Encoder") -> np.ndarray:
-        """Of all light curves, see `scatter`."""
-        return self.scatter(self.states(source).object_embeddings(self.objects))
+    def embeddings(self, source: "Encoder", of_all_blocks: bool = False) -> np.ndarray:
+        """Of all light curves, see `scatter`; with means and deviations of all blocks' outputs, or the last one's means."""
+        states = self.states(source)
+        if not of_all_blocks:
+            return self.scatter(states.object_embeddings(self.objects))
+        windows = states.windows_of(self.objects)
+        return self.scatter(states.mean_over_windows(states.pooled[windows].reshape(len(windows), -1), windows))
 
 
 @dataclass(frozen=True)
@@ -198,6 +208,11 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
 
         return run
 
+    def vote_on_blocks(survey: Survey, draw: Draw, seed: int, source: Encoder) -> Outcome:
+        labels = survey.labelled.labels
+        folds = min(5, np.bincount(labels[draw.labelled]).min())
+        return fit_and_predict(vote(seed, folds), survey.embeddings(source, of_all_blocks=True), labels, draw)
+
     def head(source: Encoder, recipe: Recipe, **fields: Any) -> Callable[[Survey, Draw, int], Outcome]:
         def run(survey: Survey, draw: Draw, seed: int) -> Outcome:
             states = survey.states(source, with_observations=fields.get("classifier_head") == "lstm")
@@ -259,6 +274,7 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
         methods += [
             Method(f"{source.name}: linear probe", on_embeddings(source, probe_linearly), source.weights),
             Method(f"{source.name}: nearest neighbours", on_embeddings(source, ask_neighbors), source.weights),
+            Method(f"{source.name}: {VOTE}", partial(vote_on_blocks, source=source), source.weights),
             Method(f"{source.name}: MLP", head(source, heads), source.weights),
             Method(f"{source.name}: MLP, layer-skip", head(source, heads, use_weighted_layer_sum=True), source.weights),
             Method(f"{source.name}: MLP, means and deviations", head(source, heads, **DEVIATIONS), source.weights),
@@ -280,6 +296,16 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
             Method(f"{source.name}: MLP, tuned on the survey, trained along (c)", trained_along(source, True), source.weights),
         ]
     return methods
+
+
+def vote(seed: int, folds: int) -> VotingClassifier:
+    """Support vectors and a forest of extra trees, whose probabilities are averaged; they learn from all labelled samples.
+
+    The probabilities of the support vectors are fitted in so many `folds`.
+    """
+    vectors = make_pipeline(StandardScaler(), CalibratedClassifierCV(SVC(C=3), cv=folds, ensemble=False))
+    trees = ExtraTreesClassifier(500, random_state=seed)
+    return VotingClassifier([("vectors", vectors), ("trees", trees)], voting="soft")
 
 
 # --- Runs on disk ---

@@ -4,8 +4,13 @@
 ```sh blocks are long, and ```py blocks are for files that a reader has.
 """
 
+import dataclasses
+import html
+import json
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +24,7 @@ from astromer_hf import AstromerConfig, AstromerModel
 from astromer_hf.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
+TUTORIAL = ROOT / "docs" / "tutorial.ipynb"
 PAGES = sorted(path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md"))
 
 
@@ -71,9 +77,56 @@ def test_what_the_migration_page_offers_agrees_with_the_original(workplace: Path
         np.testing.assert_allclose(ours, theirs, atol=2e-3)
 
 
+def defaults_in_reference(page: str) -> dict[str, str]:
+    """The default of every field of `AstromerConfig`, as the page's table shows it."""
+    start = page.index('id="astromer_hf.AstromerConfig"')
+    section = page[start : page.index('id="astromer_hf.AstromerModel"', start)]
+    defaults = {}
+    for row in re.findall(r"<tr class=.doc-section-item.>(.*?)</tr>", section, re.DOTALL):
+        cells = [html.unescape(re.sub(r"<[^>]+>", "", cell)).strip() for cell in re.findall(r"<td>(.*?)</td>", row, re.DOTALL)]
+        if len(cells) == 4:
+            defaults[cells[0]] = cells[3]
+    return defaults
+
+
+def test_the_tutorial_is_stored_without_outputs():
+    cells = json.loads(TUTORIAL.read_text(encoding="utf-8"))["cells"]
+    stored = [cell for cell in cells if cell["cell_type"] == "code" and (cell["outputs"] or cell["execution_count"])]
+    assert stored == [], "The site's build runs the notebook; clear its outputs before it is committed."
+
+
+@pytest.mark.slow
+def test_the_tutorial_runs_from_top_to_bottom_and_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    nbclient = pytest.importorskip("nbclient", reason="the documentation's tools are not installed: pip install -e '.[docs]'")
+    nbformat = pytest.importorskip("nbformat")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    copy = Path(shutil.copy(TUTORIAL, tmp_path / "copy.ipynb"))
+    notebook = nbformat.read(copy, as_version=4)
+    client = nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": tmp_path}})
+    client.execute()  # raises where a cell does
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert not [output for output in outputs if output["output_type"] == "error" or output.get("name") == "stderr"]
+    drawing = [cell for cell in notebook.cells if cell.cell_type == "code" and re.search(r"^plot_", cell.source, re.MULTILINE)]
+    pictures = [cell for cell in drawing if any("image/png" in output.get("data", {}) for output in cell.outputs)]
+    assert len(drawing) >= 8
+    assert pictures == drawing
+
+
 def test_the_site_builds_without_a_warning(tmp_path: Path):
     pytest.importorskip("mkdocs", reason="the documentation's tools are not installed: pip install -e '.[docs]'")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    site = tmp_path / "site"
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(site)]
+    environment = os.environ | {"EXECUTE_TUTORIAL": "false", "PYTHONPATH": str(ROOT)}  # which a test of its own does
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "AstromerConfig" in (tmp_path / "site" / "reference" / "index.html").read_text(encoding="utf-8")
+    reference = (site / "reference" / "index.html").read_text(encoding="utf-8")
+    assert "`int`" not in reference
+    shown = defaults_in_reference(reference)
+    fields = {field.name: field.default for field in dataclasses.fields(AstromerConfig)}
+    assert len(shown) > 20
+    assert shown == {name: repr(fields[name]) for name in shown}
+    tutorial = (site / "tutorial" / "index.html").read_text(encoding="utf-8")
+    assert "teach_classifier" in tutorial
+    assert 'href="../concepts/"' in tutorial  # of its last cell
+    assert 'href="tutorial/"' in (site / "index.html").read_text(encoding="utf-8")

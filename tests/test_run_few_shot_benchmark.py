@@ -95,6 +95,7 @@ def test_every_method_runs_on_every_draw_and_stands_in_the_table(data, model, tm
             for method in (
                 "linear probe",
                 "nearest neighbours",
+                "support vectors and extra trees, all blocks",
                 "MLP",
                 "MLP, layer-skip",
                 "MLP, means and deviations",

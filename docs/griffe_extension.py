@@ -1,0 +1,42 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""What griffe, which reads the package's source for the reference and runs none of it, has to be told.
+
+`mkdocs.yml` names this file. The fields of a configuration are arguments with defaults: in the source a class under `@strict`
+of huggingface_hub has no `__init__`; Transformers makes a dataclass of it when it is imported. And docstrings give types in the
+manner of Transformers, "(`int`, *optional*, defaults to 256)"; the page's table has a column for the default.
+"""
+
+import re
+from typing import Any
+
+from griffe import Class, Extension, Function, Object, Parameter, ParameterKind, Parameters
+
+ARGUMENT = re.compile(r"^( +[\w*, ]+ )\((.+?)\):(?=\s)", re.MULTILINE)
+DEFAULT = re.compile(r",? *(\*optional\*|defaults to .+$)")
+
+
+class ReadAsTransformers(Extension):
+    """Give classes under `@strict` the `__init__` of a dataclass, by keyword, and take from types what is not the type."""
+
+    def on_class(self, *, cls: Class, **kwargs: Any) -> None:
+        """Called for every class of the package, once all of it is read."""
+        decorators = {decorator.callable_path for decorator in cls.decorators}
+        if "huggingface_hub.dataclasses.strict" not in decorators or "__init__" in cls.members:
+            return
+        fields = [
+            Parameter(name, annotation=field.annotation, kind=ParameterKind.keyword_only, default=field.value)
+            for name, field in cls.attributes.items()
+            if field.annotation is not None and "property" not in field.labels
+        ]
+        itself = Parameter("self", kind=ParameterKind.positional_or_keyword)
+        cls.set_member("__init__", Function("__init__", parameters=Parameters(itself, *fields)))
+
+    def on_object(self, *, obj: Object, **kwargs: Any) -> None:
+        """Called for every module, class, function and attribute."""
+        if obj.docstring is not None:
+            obj.docstring.value = ARGUMENT.sub(lambda found: f"{found[1]}({plain_type(found[2])}):", obj.docstring.value)
+
+
+def plain_type(description: str) -> str:
+    """The type alone: "`int`, *optional*, defaults to 256" becomes "int"."""
+    return DEFAULT.sub("", description.replace("[`", "`").replace("`]", "`")).replace("`", "")
