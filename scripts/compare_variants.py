@@ -103,12 +103,12 @@ def summarize(args: argparse.Namespace) -> pd.DataFrame:
     for variant in args.variants:
         folder = args.runs / variant
         state = json.loads((folder / "trainer_state.json").read_text())
-        training = next(entry for entry in reversed(state["log_history"]) if "train_runtime" in entry)
+        trainings = [entry for entry in state["log_history"] if "train_runtime" in entry]  # several, of a run that went on
         row = {
             "variant": variant,
             "MB": round((folder / "model.safetensors").stat().st_size / 1e6, 1),
-            "steps": training["step"],
-            "minutes": round(training["train_runtime"] / 60, 1),
+            "steps": trainings[-1]["step"],
+            "minutes": round(sum(entry["train_runtime"] for entry in trainings) / 60, 1),
         }
         found = reconstruction[(reconstruction["method"] == variant) & (reconstruction["windows"] == "all")]
         for scores in found.itertuples():
