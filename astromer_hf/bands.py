@@ -149,6 +149,11 @@ class MultibandLightCurves:
                 f"Every light curve needs an object and a band: got {len(object_id)} ids, {len(band)} bands and {len(curves)} "
                 "light curves."
             )
+        found = {str(name) for name in band}
+        if absent := [name for name in combination.bands if name not in found]:
+            if len(absent) == len(combination.bands):
+                raise ValueError(f"No light curve is in {' or '.join(absent)}; their bands are {', '.join(sorted(found))}.")
+            logger.warning("No light curve is in %s; their bands are %s.", ", ".join(absent), ", ".join(sorted(found)))
         ids = pa.array([None if name is None else str(name) for name in object_id], pa.string())
         return group_bands(LightCurveChunk(ids, curves, {"band": pa.array(band, pa.string())}), combination).curves
 

@@ -228,6 +228,8 @@ class AstromerConfig(PreTrainedConfig):
             raise ValueError(
                 "`use_band_embedding=True` needs the bands in the order of their numbers, `bands=['g', 'r']`, got none."
             )
+        if self.band_combination == "concat" and self.use_band_embedding:
+            raise ValueError("`band_combination='concat'` keeps bands apart already: leave `use_band_embedding` off.")
         if self.band_combination == "concat" and self.classifier_head == "lstm":
             raise ValueError(
                 "`classifier_head='lstm'` reads the observations of one light curve, and bands are concatenated after pooling: "

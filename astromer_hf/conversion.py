@@ -23,7 +23,7 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -249,6 +249,8 @@ def convert_tf_checkpoint(
         CheckpointError: `source` is no such checkpoint, is damaged, or misses, misshapes or adds a variable.
         FileExistsError: `output` holds files already.
     """
+    if time_encoding not in get_args(TimeEncoding):
+        raise ValueError(f"`time_encoding` must be one of {', '.join(get_args(TimeEncoding))}, got {time_encoding!r}.")
     source, output = Path(source), Path(output)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise FileExistsError(f"{output} exists already: name a new or empty folder.")

@@ -75,6 +75,9 @@ def pretrain(variant: str, args: argparse.Namespace) -> None:
     folder = args.runs / variant
     results = folder / "eval_results.json"
     if results.exists():
+        steps = json.loads((folder / "trainer_state.json").read_text())["global_step"]
+        if steps != args.max_steps:
+            raise SystemExit(f"error: {folder} was trained for {steps} steps, not {args.max_steps}; name other --runs")
         return
     fields = fields_of(variant, yaml.safe_load(args.config.read_text())["model"])
     every = max(args.max_steps // 2, 1)

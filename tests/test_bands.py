@@ -717,3 +717,9 @@ def test_real_bands_of_macho_are_combined(shared_data, tmp_path, model, caplog):
     assert not embeddings[lacking, :WIDTH].any()
     assert embeddings[lacking, WIDTH:].any()
     assert not caplog.records
+
+
+def test_bands_that_no_light_curve_in_memory_has_are_refused():
+    times, magnitudes = [np.arange(5.0)] * 2, [np.arange(5.0)] * 2
+    with pytest.raises(ValueError, match="No light curve is in G or R; their bands are g, r"):
+        MultibandLightCurves.from_arrays([1, 1], ["g", "r"], times, magnitudes, BandCombination("mean", ("G", "R")))

@@ -77,6 +77,7 @@ def test_fields_of_a_later_version_are_kept(tmp_path: Path):
         ({"time_encoding_base": 1}, "`time_encoding_base` must be greater than 1, got 1"),
         ({"time_encoding_exponent": 0}, "`time_encoding_exponent` must be positive and finite, got 0"),
         ({"attention_temperature": float("inf")}, "`attention_temperature` must be positive and finite, got inf"),
+        ({"use_band_embedding": True, "bands": ["g"], "band_combination": "concat"}, "leave `use_band_embedding` off"),
         ({"use_band_embedding": True}, "`use_band_embedding=True` needs the bands"),
         ({"use_residual_projection": True}, "set `use_residual=True` as well"),
         ({"hidden_dropout_prob": 1.0}, r"`hidden_dropout_prob` must lie in \[0, 1\), got 1.0"),
