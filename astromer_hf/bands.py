@@ -9,7 +9,7 @@ is zeros.
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -49,6 +49,10 @@ class BandCombination:
             raise ValueError(
                 f"The bands to combine must be unlike names that are not empty, got {', '.join(self.bands) or 'none'}."
             )
+
+    def absent_from(self, found: Collection[str]) -> list[str]:
+        """Those of the bands that are not among the `found`."""
+        return [band for band in self.bands if band not in found]
 
     @property
     def description(self) -> dict[str, str]:
@@ -97,7 +101,7 @@ def choose_bands(
             f"{', '.join(found)}."
         )
     combination = BandCombination(kind, found if bands is None else tuple(bands))
-    absent = [band for band in combination.bands if band not in found]
+    absent = combination.absent_from(found)
     if len(absent) == len(combination.bands):
         raise TableError(f"{Path(path).name} has no light curve in {' or '.join(absent)}; its bands are {', '.join(found)}.")
     if absent:
@@ -150,7 +154,7 @@ class MultibandLightCurves:
                 "light curves."
             )
         found = {str(name) for name in band}
-        if absent := [name for name in combination.bands if name not in found]:
+        if absent := combination.absent_from(found):
             if len(absent) == len(combination.bands):
                 raise ValueError(f"No light curve is in {' or '.join(absent)}; their bands are {', '.join(sorted(found))}.")
             logger.warning("No light curve is in %s; their bands are %s.", ", ".join(absent), ", ".join(sorted(found)))

@@ -86,12 +86,12 @@ class LightCurveClassifier:
         config, combination = self.runner.model.config, curves.combination
         resolve_combination(config, combination.kind, combination.bands)
         light_curves, dropped = curves.light_curves.clean()
-        windows = self.runner.cut(light_curves)
-        light_curve, _, length = windows
         if combination.kind == "mean":
-            logits, _, _ = self._run(light_curves)
+            logits, light_curve, length = self._run(light_curves)
             values = curves.combine(activate(logits, config).numpy(), light_curve, length)
         else:
+            windows = self.runner.cut(light_curves)
+            light_curve = windows[0]
             values = self._classify_concatenated(curves, light_curves, windows)
         return LightCurvePredictions(
             values=values,
