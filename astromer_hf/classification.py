@@ -109,7 +109,7 @@ class LightCurveClassifier:
         model = self.runner.model
         light_curve, _, length = windows
         encoder = replace(self.runner, model=model.base_model)
-        num_states = model.config.num_hidden_layers + 1 if model.config.use_weighted_layer_sum else 1
+        num_states = model.config.num_hidden_layers + 1 if model.config.reads_all_layers else 1
         pooled = np.empty((len(length), num_states, model.config.pooled_size // len(curves.combination.bands)), np.float32)
         for batch, outputs in encoder.iter_outputs(light_curves, windows, output_hidden_states=num_states > 1):
             states = outputs.hidden_states if num_states > 1 else (outputs.last_hidden_state,)

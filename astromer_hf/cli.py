@@ -76,6 +76,13 @@ def build_parser() -> argparse.ArgumentParser:
     few_shot.add_argument("--drop-rare-classes", action="store_true", help="leave out the classes that have fewer")
     few_shot.add_argument("--balance-classes", action="store_true", help="let every class count the same in training")
     few_shot.add_argument("--head", default="mlp", choices=("mlp", "linear", "lstm"), help="what classifies (%(default)s)")
+    few_shot.add_argument(
+        "--augment",
+        type=int,
+        metavar="COPIES",
+        help="learn also from so many copies of every training light curve, in which observations are left out at random; 0 "
+        "for none (4, and none for an LSTM)",
+    )
     few_shot.add_argument("--max-epochs", type=int, default=100, help="of the training (%(default)s)")
     few_shot.add_argument("--seed", type=int, default=0, help="of the splits and the training")
     add_bands(
@@ -289,12 +296,13 @@ def run_few_shot(args: argparse.Namespace) -> None:
         max_per_class=args.max_per_class,
         drop_rare_classes=args.drop_rare_classes,
         balance_classes=args.balance_classes,
-        head=SMALL_MLP | {"classifier_head": args.head},
+        head=SMALL_MLP | {"classifier_head": args.head, "concatenate_layers": args.head != "lstm"},
         recipe=default_recipe(args.combine_bands, args.max_epochs),
         batch_size=args.batch_size,
         seed=args.seed,
         combine_bands=args.combine_bands,
         bands=args.bands,
+        augment=args.augment,
     )
     report = classification_report(taught.true, taught.predicted, zero_division=0)
     bins = {

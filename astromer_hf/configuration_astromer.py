@@ -90,12 +90,17 @@ class AstromerConfig(PreTrainedConfig):
         classifier_batch_norm (`bool`, defaults to `False`): Standardise each pooled feature by its mean and variance over the
             training windows before the perceptron or the linear layer, as is usual on frozen features (He et al. 2022, MAE).
         classifier_hidden_sizes (`list[int]`, defaults to `[1024, 512, 256]`): Widths of the perceptron's hidden layers.
+        classifier_initializer_range (`float`, *optional*): Standard deviation of the normal distribution from which the weights
+            of the perceptron and the linear layer start; 0.02 is transformers' usual one, and learns better from few labels.
+            `None`: the uniform distribution of Glorot and Bengio (2010), the paper's.
         classifier_lstm_sizes (`list[int]`, defaults to `[256, 256]`): Widths of the LSTM's layers.
         classifier_dropout (`float`, defaults to 0.0): Dropout after each hidden layer of the head; 0.3 in the paper's LSTM.
         classifier_temperature (`float`, defaults to 1.0): Divides the logits of a classifier, so that their softmax is
             calibrated (Guo et al. 2017, ICML); fitted after the training, see `uncertainty.py`. Of a regression always 1.
         use_weighted_layer_sum (`bool`, defaults to `False`): Classify from a learned mixture of the input embedding and every
             block's output (layer-skip pooling) instead of the last block's output.
+        concatenate_layers (`bool`, defaults to `False`): Classify from the input embedding and every block's output side by
+            side, pooled each, instead of the last block's output; not for an LSTM.
         bands (`list[str]`, *optional*): Bands of the light curves of an object that are combined, in this order. A classifier
             that concatenates them has weights for each in its place.
         band_combination (`"mean"` or `"concat"`, *optional*): What a classifier makes of the light curves of an object in
@@ -140,10 +145,12 @@ class AstromerConfig(PreTrainedConfig):
     classifier_pooling: Literal["mean", "mean_std"] = "mean"
     classifier_batch_norm: bool = False
     classifier_hidden_sizes: list[int] | tuple[int, ...] = (1024, 512, 256)
+    classifier_initializer_range: float | int | None = None
     classifier_lstm_sizes: list[int] | tuple[int, ...] = (256, 256)
     classifier_dropout: float | int = 0.0
     classifier_temperature: float | int = 1.0
     use_weighted_layer_sum: bool = False
+    concatenate_layers: bool = False
     bands: list[str] | None = None
     band_combination: Literal["mean", "concat"] | None = None
     use_band_embedding: bool = False
@@ -191,6 +198,10 @@ class AstromerConfig(PreTrainedConfig):
         for name in ("time_encoding_exponent", "attention_temperature", "classifier_temperature"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ValueError(f"`{name}` must be positive and finite, got {getattr(self, name)}.")
+        if not 0 < (1 if self.classifier_initializer_range is None else self.classifier_initializer_range) < float("inf"):
+            raise ValueError(
+                f"`classifier_initializer_range` must be positive and finite, got {self.classifier_initializer_range}."
+            )
         if self.use_residual_projection and not self.use_residual:
             raise ValueError("`use_residual_projection` projects what `use_residual` adds: set `use_residual=True` as well.")
         if self.problem_type == "regression" and self.classifier_temperature != 1:
@@ -220,6 +231,13 @@ class AstromerConfig(PreTrainedConfig):
                 f"`time_bias_scales` needs one positive scale in days for each of the {num_time_heads} heads that do not "
                 f"fold, got {self.time_bias_scales}."
             )
+        if self.concatenate_layers and self.use_weighted_layer_sum:
+            raise ValueError("`concatenate_layers` and `use_weighted_layer_sum` are two ways to read all blocks: choose one.")
+        if self.concatenate_layers and self.classifier_head == "lstm":
+            raise ValueError(
+                "`classifier_head='lstm'` reads observations, and `concatenate_layers` is of what they are pooled to: choose "
+                "'mlp' or 'linear', or `use_weighted_layer_sum=True`."
+            )
         if self.bands is not None and not (0 < len(self.bands) == len(set(self.bands)) <= 1024 and all(self.bands)):
             raise ValueError(f"`bands` must be up to 1024 unlike names that are not empty, got {self.bands}.")
         if self.band_combination == "concat" and not self.bands:
@@ -238,9 +256,19 @@ class AstromerConfig(PreTrainedConfig):
 
     @property
     def pooled_size(self) -> int:
-        """Numbers that the perceptron or the linear layer reads: of one window, or of one in each band that is concatenated."""
+        """Numbers that a state is pooled to: of one window, or of one in each band that is concatenated."""
         of_window = self.hidden_size * (2 if self.classifier_pooling == "mean_std" else 1)
         return of_window * (len(self.bands or []) if self.band_combination == "concat" else 1)
+
+    @property
+    def head_input_size(self) -> int:
+        """Numbers that the perceptron or the linear layer reads."""
+        return self.pooled_size * (self.num_hidden_layers + 1 if self.concatenate_layers else 1)
+
+    @property
+    def reads_all_layers(self) -> bool:
+        """Whether a classifier sees more than the last block's output."""
+        return self.use_weighted_layer_sum or self.concatenate_layers
 
     @property
     def uses_separations(self) -> bool:

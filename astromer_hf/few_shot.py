@@ -11,7 +11,7 @@ without one; hand-crafted features.
 import math
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ from .training import WeightedCrossEntropy, cut_sequentially, load_labelled_spli
 
 TRAINING_FRACTION = 0.8  # of the labelled samples; the others say when to stop
 TEST_PER_CLASS = 100
+LEAST_KEPT = 0.4  # of the observations of a light curve that is thinned
+MIN_THINNED_POINTS = 10
 
 
 # --- Labelled light curves and draws of them ---
@@ -136,6 +138,23 @@ def draw_few_shot(
         train.append(drawn[:cut])
         validation.append(drawn[cut:])
     return Draw(*(np.sort(np.concatenate(part)) for part in (train, validation, test)))
+
+
+def thin_light_curves(curves: Any, rng: np.random.Generator) -> Any:
+    """Copies of light curves in which observations are left out at random, as if they had been observed less often.
+
+    Of each between 40 % and all of its observations stay. One that would be left with fewer than 10 stays whole.
+
+    Args:
+        curves ([`RaggedLightCurves`] or [`MultibandLightCurves`]): N light curves, or objects in several bands.
+        rng: a draw for each light curve, then one for each observation.
+    """
+    if isinstance(curves, MultibandLightCurves):
+        return replace(curves, light_curves=thin_light_curves(curves.light_curves, rng))
+    owner = curves.object_index
+    kept = rng.random(len(owner)) < rng.uniform(LEAST_KEPT, 1, len(curves))[owner]
+    is_short = np.bincount(owner, kept, len(curves)) < MIN_THINNED_POINTS
+    return curves.keep(kept | is_short[owner])
 
 
 # --- Training ---
@@ -249,7 +268,7 @@ class FrozenStates:
         pooled (`np.ndarray` of shape `(W, S, 2D)`, float32): means over observations, and standard deviations, of the input
             embedding and every block's output, S = `num_hidden_layers` + 1; of K concatenated bands `(W, S, K, 2D)`.
         observations (`np.ndarray` of shape `(W, L, D)`, float16, *optional*): the last block's output at every observation.
-        object_index (`np.ndarray` of shape `(W,)`): the light curve of each window, rising.
+        object_index (`np.ndarray` of shape `(W,)`): the light curve of each window.
         length (`np.ndarray` of shape `(W,)`): its observations.
         weight (`np.ndarray` of shape `(W,)`, *optional*): of each window in the mean over an object's; `length` when absent.
     """
@@ -295,6 +314,38 @@ class FrozenStates:
             return cls(pooled, observations, owners, length, chosen.window_weights(light_curve, length))
         joined, known = chosen.concatenate_states(pooled, light_curve, length)
         return cls(joined, None, objects[known], np.ones(len(known)))
+
+    @classmethod
+    def compute_thinned(
+        cls,
+        encoder: AstromerModel,
+        labelled: LabelledCurves,
+        objects: np.ndarray,
+        *,
+        copies: int,
+        seed: int,
+        batch_size: int | None = None,
+    ) -> "FrozenStates":
+        """Of so many copies of the light curves of these numbers, see `thin_light_curves`; for a head to learn from.
+
+        A copy depends on `seed`, its number and its light curve's, and not on which others are asked for.
+        """
+        parts = []
+        for copy in range(copies):
+            thinned = replace(labelled, curves=thin_light_curves(labelled.curves, np.random.default_rng([seed, copy])))
+            parts.append(cls.compute(encoder, thinned, objects, batch_size=batch_size))
+        return cls.concatenate(parts)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence["FrozenStates"]) -> "FrozenStates":
+        """All rows of `parts`, one after the other, without the states of observations."""
+        return cls(
+            np.concatenate([part.pooled for part in parts]),
+            None,
+            np.concatenate([part.object_index for part in parts]),
+            np.concatenate([part.length for part in parts]),
+            np.concatenate([part.length if part.weight is None else part.weight for part in parts]),
+        )
 
     def windows_of(self, objects: np.ndarray) -> np.ndarray:
         """The rows of these light curves."""
@@ -374,14 +425,21 @@ def train_head(
     recipe: Recipe,
     seed: int,
     class_weights: Sequence[float] | None = None,
+    thinned: FrozenStates | None = None,
 ) -> Outcome:
-    """Train the head of `model`, in place, on the states that its frozen encoder gave."""
+    """Train the head of `model`, in place, on the states that its frozen encoder gave.
+
+    It learns from those of `thinned` copies of the light curves that teach as well, where there are any; what stops the
+    training and what tests are whole light curves.
+    """
     head = HeadOnStates(model)
 
-    def windows_of(objects: np.ndarray) -> StatesOfWindows:
+    def windows_of(states: FrozenStates, objects: np.ndarray) -> StatesOfWindows:
         return StatesOfWindows(states, states.windows_of(objects), labels, model.config)
 
-    history = fit(head, windows_of(draw.train), windows_of(draw.validation), _as_it_is, recipe, seed, class_weights)
+    taught = states if thinned is None else FrozenStates.concatenate((states, thinned))
+    train, validation = windows_of(taught, draw.train), windows_of(states, draw.validation)
+    history = fit(head, train, validation, _as_it_is, recipe, seed, class_weights)
     return Outcome(classify_states(model, states, labels, draw.test)(1.0), history)
 
 

@@ -562,7 +562,9 @@ class AstromerPreTrainedModel(PreTrainedModel):
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
-        if isinstance(module, nn.Linear):
+        if isinstance(module, AstromerHeadLinear) and module.initializer_range is not None:
+            init.normal_(module.weight, std=module.initializer_range)
+        elif isinstance(module, nn.Linear):
             init.xavier_uniform_(module.weight)  # Keras' default, hence the paper's
         elif isinstance(module, AstromerTimeEncoding):  # not in the checkpoint, so loading leaves it unset
             init.copy_(module.angular_frequencies, module.compute_angular_frequencies())
@@ -726,22 +728,30 @@ class AstromerForMaskedReconstruction(AstromerPreTrainedModel):
         )
 
 
+class AstromerHeadLinear(nn.Linear):
+    """A linear layer of a head, whose weights may start otherwise than those of the encoder."""
+
+    def __init__(self, in_features: int, out_features: int, config: AstromerConfig):
+        super().__init__(in_features, out_features)
+        self.initializer_range = config.classifier_initializer_range
+
+
 class AstromerMLPHead(nn.Module):
     """Multilayer perceptron on what the observations of a window are pooled to (paper, Sect. 4.4)."""
 
     def __init__(self, config: AstromerConfig):
         super().__init__()
         hidden_sizes = [] if config.classifier_head == "linear" else config.classifier_hidden_sizes
-        self.batch_norm = nn.BatchNorm1d(config.pooled_size, affine=False) if config.classifier_batch_norm else None
-        widths = [config.pooled_size, *hidden_sizes]
+        self.batch_norm = nn.BatchNorm1d(config.head_input_size, affine=False) if config.classifier_batch_norm else None
+        widths = [config.head_input_size, *hidden_sizes]
         blocks = [
-            nn.Sequential(nn.Linear(wide, narrow), nn.ReLU(), nn.Dropout(config.classifier_dropout))
+            nn.Sequential(AstromerHeadLinear(wide, narrow, config), nn.ReLU(), nn.Dropout(config.classifier_dropout))
             for wide, narrow in itertools.pairwise(widths)
         ]
-        self.layers = nn.Sequential(*blocks, nn.Linear(widths[-1], cast(int, config.num_labels)))
+        self.layers = nn.Sequential(*blocks, AstromerHeadLinear(widths[-1], cast(int, config.num_labels), config))
 
     def forward(self, pooled: torch.Tensor) -> torch.Tensor:
-        """Logits (B, num_labels) for `pooled` (B, `config.pooled_size`)."""
+        """Logits (B, num_labels) for `pooled` (B, `config.head_input_size`)."""
         if (norm := self.batch_norm) is not None:
             by_batch = self.training and len(pooled) > 1  # a single window has no variance of its own
             pooled = nn.functional.batch_norm(pooled, norm.running_mean, norm.running_var, training=by_batch, eps=norm.eps)
@@ -771,7 +781,7 @@ class AstromerLSTMHead(nn.Module):
 
 
 class AstromerClassificationHead(nn.Module):
-    """From the encoder's hidden states to logits: those of the last block or a learned mixture of all, pooled, then the head.
+    """From the encoder's hidden states to logits: the last block's, all of them or their mixture, pooled, then the head.
 
     The mixture (layer-skip pooling) weighs the input embedding and every block's output by a softmax.
     """
@@ -780,6 +790,7 @@ class AstromerClassificationHead(nn.Module):
         super().__init__()
         self.pooling = config.classifier_pooling
         self.concatenates, self.pooled_size = config.band_combination == "concat", config.pooled_size
+        self.concatenates_layers = config.concatenate_layers
         num_states = config.num_hidden_layers + 1
         self.layer_weights = nn.Parameter(torch.empty(num_states)) if config.use_weighted_layer_sum else None
         self.reads_observations = config.classifier_head == "lstm"
@@ -804,7 +815,9 @@ class AstromerClassificationHead(nn.Module):
         return self.head(self.mix(pooled))
 
     def mix(self, states: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        """One of all states, in the shape of each."""
+        """What the head reads of all states: one in the shape of each, or all side by side."""
+        if self.concatenates_layers:
+            return torch.cat(states, dim=-1)
         if self.layer_weights is None:
             return states[-1]
         weights = self.layer_weights.softmax(dim=0)
@@ -875,12 +888,12 @@ class AstromerForSequenceClassification(AstromerPreTrainedModel):
             times,
             attention_mask,
             masked_positions,
-            output_hidden_states=wants_states or self.config.use_weighted_layer_sum,
+            output_hidden_states=wants_states or self.config.reads_all_layers,
             return_dict=True,
             **kwargs,
         )
         observed, _ = resolve_masks(magnitudes, times, attention_mask, masked_positions)
-        states = outputs.hidden_states if self.config.use_weighted_layer_sum else (outputs.last_hidden_state,)
+        states = outputs.hidden_states if self.config.reads_all_layers else (outputs.last_hidden_state,)
         logits = self.classifier(states, observed) / self.config.classifier_temperature
 
         loss = None

@@ -34,14 +34,18 @@ from .modeling_astromer import AstromerForSequenceClassification, AstromerModel
 from .training import balanced_class_weights, take_per_class
 from .uncertainty import fit_temperature
 
-# The head that did best on frozen embeddings of few light curves: few weights, much dropout, standardised features.
+# The head that did best on frozen embeddings of few light curves: few weights, which start small, much dropout, standardised
+# features of all blocks.
 SMALL_MLP: dict[str, Any] = {
     "classifier_head": "mlp",
     "classifier_hidden_sizes": [256],
     "classifier_pooling": "mean_std",
     "classifier_batch_norm": True,
     "classifier_dropout": 0.5,
+    "classifier_initializer_range": 0.02,
+    "concatenate_layers": True,
 }
+THINNED_COPIES = 4  # of every training light curve, which the head learns from as well
 
 
 def default_recipe(combine_bands: CombinationKind | None = None, max_epochs: int = 100) -> Recipe:
@@ -100,10 +104,12 @@ def teach_classifier(
     seed: int = 0,
     combine_bands: CombinationKind | None = None,
     bands: Sequence[str] | None = None,
+    augment: int | None = None,
 ) -> TaughtClassifier:
     """Train a head on the labelled light curves of a table, calibrate it, and score it on a fifth of their stars.
 
-    A fifth of the stars stops the training and calibrates the probabilities. With `combine_bands` it classifies objects in
+    The head learns from the light curves and from thinned copies of them. A fifth of the stars stops the training and
+    calibrates the probabilities. With `combine_bands` it classifies objects in
     several bands: the counts, and the scores, are of objects.
 
     Args:
@@ -123,17 +129,24 @@ def teach_classifier(
             probabilities; `"concat"`: the head learns from the pooled embeddings of all bands together. The classifier
             keeps it.
         bands: to combine, in this order; as for `embed_table`.
+        augment: copies of every training light curve to learn from beside itself, in which observations are left out at
+            random, see `thin_light_curves`; 4 when absent, and none for an LSTM, whose inputs would fill memory.
 
     Raises:
         FileNotFoundError, TableError: no labelled light curves can be read, or a class is too rare.
-        ValueError: an LSTM is to read concatenated bands.
+        ValueError: an LSTM is to read concatenated bands or copies.
     """
     head = SMALL_MLP if head is None else head
+    is_lstm = head.get("classifier_head", encoder.config.classifier_head) == "lstm"
+    if augment is None:
+        augment = 0 if is_lstm else THINNED_COPIES
+    if augment < 0 or (augment and is_lstm):
+        raise ValueError(f"`augment` must be {'0 for an LSTM' if is_lstm else 'at least 0'}, got {augment}.")
     combination = choose_bands_to_embed(table, encoder, combine_bands, bands, columns=columns)
     if combination is not None:
         keeps_bands = combine_bands == "concat" or bands is not None
         head = {**head, "band_combination": combine_bands, "bands": list(combination.bands) if keeps_bands else None}
-        if combine_bands == "concat" and head.get("classifier_head") == "lstm":
+        if combine_bands == "concat" and is_lstm:
             raise ValueError(
                 "An LSTM reads the observations of one light curve, and bands are concatenated after pooling: choose the head "
                 "mlp or linear, or combine bands by the mean."
@@ -150,13 +163,14 @@ def teach_classifier(
     model = build_classifier(encoder.config, classes, seed, **head)
     model.model.load_state_dict(encoder.state_dict())
     needed = np.concatenate((draw.labelled, draw.test))
-    states = FrozenStates.compute(
-        encoder, curves, needed, with_observations=model.config.classifier_head == "lstm", batch_size=batch_size
-    )
+    states = FrozenStates.compute(encoder, curves, needed, with_observations=is_lstm, batch_size=batch_size)
+    thinned = None
+    if augment:
+        thinned = FrozenStates.compute_thinned(encoder, curves, draw.train, copies=augment, seed=seed, batch_size=batch_size)
     counts = labelled.count_classes()
     counts["train"] = counts["train"].clip(upper=max_per_class)
     weights = balanced_class_weights(ids[draw.train], len(classes)) if balance_classes else None
-    outcome = train_head(model, states, ids, draw, recipe or default_recipe(combine_bands), seed, weights)
+    outcome = train_head(model, states, ids, draw, recipe or default_recipe(combine_bands), seed, weights, thinned)
     temperature = fit_temperature(classify_states(model, states, ids, draw.validation), ids[draw.validation])
     model.config.classifier_temperature = temperature
     calibrated = classify_states(model, states, ids, draw.test)(temperature)

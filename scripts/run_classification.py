@@ -117,6 +117,7 @@ class HeadArguments:
     classifier_lstm_sizes: list[int] | None = None
     classifier_dropout: float | None = field(default=0.2, metadata={"help": "after each hidden layer of the head"})
     use_weighted_layer_sum: bool | None = field(default=None, metadata={"help": "classify from a mixture of all blocks"})
+    concatenate_layers: bool | None = field(default=None, metadata={"help": "classify from all blocks side by side"})
 
     @property
     def fields(self) -> dict[str, Any]:

@@ -58,11 +58,13 @@ from astromer_hf.hub import load_encoder, load_model
 from astromer_hf.lstm_baseline import LightCurveLSTMForSequenceClassification
 from astromer_hf.output_files import complete_or_absent, only_writer
 from astromer_hf.plots import plot_confusion_matrix, plot_few_shot, plot_learning_curves
-from astromer_hf.table_classifier import SMALL_MLP
+from astromer_hf.table_classifier import SMALL_MLP, THINNED_COPIES
 from astromer_hf.training import load_split
 
 SURVEYS = ("crts_css", "asas_acvs", "sss_catalina_south")
 DEVIATIONS = {"classifier_pooling": "mean_std"}
+LAST_BLOCK = {"concatenate_layers": False}
+STANDARDISED = SMALL_MLP | LAST_BLOCK | {"classifier_initializer_range": None}  # what `SMALL_MLP` was made of
 VOTE = "support vectors and extra trees, all blocks"
 LSTM = {"classifier_head": "lstm", "classifier_dropout": 0.3}
 KEY = ("method", "weights", "samples_per_class", "fold")
@@ -93,6 +95,7 @@ class Survey:
     def __init__(self, name: str, args: argparse.Namespace):
         self.name, self.args = name, args
         self._states: dict[tuple[str, bool], FrozenStates] = {}
+        self._thinned: dict[str, FrozenStates] = {}
 
     @cached_property
     def labelled(self) -> LabelledCurves:
@@ -136,6 +139,14 @@ class Survey:
             encoder = source.load()
             self._states[key] = FrozenStates.compute(encoder, self.labelled, self.objects, with_observations=with_observations)
         return self._states[key]
+
+    def thinned_states(self, source: "Encoder") -> FrozenStates:
+        """Of thinned copies of the light curves that teach in any draw."""
+        if source.name not in self._thinned:
+            teaching = np.unique(np.concatenate([draw.train for draw in self.draws.values()]))
+            options = {"copies": THINNED_COPIES, "seed": self.args.seed}
+            self._thinned = {source.name: FrozenStates.compute_thinned(source.load(), self.labelled, teaching, **options)}
+        return self._thinned[source.name]
 
     def embeddings(self, source: "Encoder", of_all_blocks: bool = False) -> np.ndarray:
         """Of all light curves, see `scatter`; with means and deviations of all blocks' outputs, or the last one's means."""
@@ -222,14 +233,31 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
 
         return run
 
+    def head_on_copies(source: Encoder, **fields: Any) -> Callable[[Survey, Draw, int], Outcome]:
+        """What `astromer-hf few-shot` does."""
+
+        def run(survey: Survey, draw: Draw, seed: int) -> Outcome:
+            states, thinned = survey.states(source), survey.thinned_states(source)
+            config = AstromerConfig.from_pretrained(source.folder)
+            model = build_classifier(config, survey.labelled.classes, seed, **SMALL_MLP | fields)
+            return train_head(model, states, survey.labelled.labels, draw, small, seed, thinned=thinned)
+
+        return run
+
     def raw_lstm(survey: Survey, draw: Draw, seed: int) -> Outcome:
         set_seed(seed)
         model = LightCurveLSTMForSequenceClassification(AstromerConfig(num_labels=len(survey.labelled.classes), **LSTM))
         return train_on_windows(model, survey.labelled, draw, sequences, seed)
 
+    adapted_weights: dict[tuple[Any, ...], dict[str, Any]] = {}  # scenarios (a) and (b) begin with the same encoder
+
     def adapted(source: Encoder, survey: Survey, draw: Draw | None, seed: int) -> AstromerModel:
         """The encoder after more pre-training on a draw's light curves, or on all of the survey's training split."""
         model, _ = load_model(str(source.folder), AutoModelForPreTraining)
+        key = (source.name, survey.name, seed, draw is not None and draw.labelled.tobytes())
+        if (weights := adapted_weights.get(key)) is not None:
+            model.model.load_state_dict(weights)
+            return model.model
         curves = survey.labelled.curves
         if draw is not None:
             adapt_encoder(model, curves.select(draw.train), curves.select(draw.validation), along, seed)
@@ -238,6 +266,7 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
             order = np.random.default_rng(seed).permutation(len(curves))
             stop, train = np.split(order, [min(500, len(curves) // 10)])  # test light curves lie in the other splits
             adapt_encoder(model, curves.select(train), curves.select(stop), along, seed)
+        adapted_weights[key] = {name: tensor.cpu().clone() for name, tensor in model.model.state_dict().items()}
         return model.model
 
     def scenario_a(source: Encoder) -> Callable[[Survey, Draw, int], Outcome]:
@@ -250,15 +279,10 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
         return run
 
     def trained_along(source: Encoder, whole_survey: bool) -> Callable[[Survey, Draw, int], Outcome]:
-        cache: dict[str, dict] = {}
-
         def run(survey: Survey, draw: Draw, seed: int) -> Outcome:
-            if not whole_survey:
-                weights = adapted(source, survey, draw, seed).state_dict()
-            elif (weights := cache.get(survey.name)) is None:
-                weights = cache[survey.name] = adapted(source, survey, None, args.seed).state_dict()
+            encoder = adapted(source, survey, None, args.seed) if whole_survey else adapted(source, survey, draw, seed)
             model = build_classifier(AstromerConfig.from_pretrained(source.folder), survey.labelled.classes, seed)
-            model.model.load_state_dict(weights)
+            model.model.load_state_dict(encoder.state_dict())
             return train_on_windows(model, survey.labelled, draw, along, seed)
 
         return run
@@ -278,7 +302,9 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
             Method(f"{source.name}: MLP", head(source, heads), source.weights),
             Method(f"{source.name}: MLP, layer-skip", head(source, heads, use_weighted_layer_sum=True), source.weights),
             Method(f"{source.name}: MLP, means and deviations", head(source, heads, **DEVIATIONS), source.weights),
-            Method(f"{source.name}: small MLP, standardised", head(source, small, **SMALL_MLP), source.weights),
+            Method(f"{source.name}: small MLP, standardised", head(source, small, **STANDARDISED), source.weights),
+            Method(f"{source.name}: small MLP, thinned copies", head_on_copies(source, **LAST_BLOCK), source.weights),
+            Method(f"{source.name}: small MLP, thinned copies, all blocks", head_on_copies(source), source.weights),
         ]
     ours = encoders[:1]
     for source in ours:

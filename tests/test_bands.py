@@ -426,6 +426,7 @@ HEADS = {
     "linear": {"classifier_head": "linear"},
     "means and deviations": {"classifier_pooling": "mean_std", "classifier_batch_norm": True},
     "layer-skip": {"use_weighted_layer_sum": True, "classifier_pooling": "mean_std"},
+    "all blocks": {"concatenate_layers": True, "classifier_pooling": "mean_std"},
 }
 
 

@@ -22,6 +22,7 @@ from astromer_hf import (
     DataCollatorForMaskedLightCurves,
     RaggedLightCurves,
 )
+from astromer_hf.bands import BandCombination, MultibandLightCurves
 from astromer_hf.classification import classify_light_curves
 from astromer_hf.data_collator import InMemoryLightCurves
 from astromer_hf.embedding import embed_light_curves
@@ -40,6 +41,7 @@ from astromer_hf.few_shot import (
     fit_and_predict,
     load_labelled_survey,
     probe_linearly,
+    thin_light_curves,
     train_head,
     train_on_windows,
 )
@@ -58,6 +60,7 @@ HEADS = {
     "means and deviations": {"classifier_pooling": "mean_std"},
     "layer-skip": {"use_weighted_layer_sum": True},
     "layer-skip, means and deviations": {"use_weighted_layer_sum": True, "classifier_pooling": "mean_std"},
+    "all blocks, means and deviations": {"concatenate_layers": True, "classifier_pooling": "mean_std"},
     "lstm": {"classifier_head": "lstm", "classifier_dropout": 0.1},
 }
 
@@ -300,6 +303,80 @@ def test_the_weighted_loss_is_the_weighted_mean_of_the_losses():
     losses = -logits.log_softmax(-1)[torch.arange(5), labels]
     expected = (losses * weights[labels]).sum() / weights[labels].sum()
     torch.testing.assert_close(WeightedCrossEntropy(weights.tolist())({"logits": logits}, labels), expected)
+
+
+# --- Thinned copies ---
+
+
+@pytest.fixture(scope="module")
+def dense() -> RaggedLightCurves:
+    rng = np.random.default_rng(0)
+    times = [np.sort(rng.uniform(0, 1000, n)) for n in (400, 12, 9, 0, 300, *[200] * 60)]
+    return RaggedLightCurves.from_arrays(times, [10 + np.sin(t) for t in times], [np.full(len(t), 0.1) for t in times])
+
+
+def test_a_thinned_copy_has_some_of_the_observations_unchanged_and_in_order(dense):
+    thin = thin_light_curves(dense, np.random.default_rng(1))
+    assert len(thin) == len(dense)
+    for curve in range(len(dense)):
+        whole, part = (slice(*curves.offsets[curve : curve + 2]) for curves in (dense, thin))
+        kept = np.isin(dense.times[whole], thin.times[part])
+        for name in ("times", "magnitudes", "magnitude_errors"):
+            np.testing.assert_array_equal(getattr(thin, name)[part], getattr(dense, name)[whole][kept])
+    shares = thin.lengths[5:] / dense.lengths[5:]
+    assert 0.3 < shares.min() < 0.5
+    assert 0.9 < shares.max() <= 1
+    assert np.mean(shares) == pytest.approx(0.7, abs=0.06)
+
+
+def test_a_light_curve_that_thinning_would_leave_with_next_to_nothing_stays_whole(dense):
+    for seed in range(20):
+        lengths = thin_light_curves(dense, np.random.default_rng(seed)).lengths
+        assert lengths[1] in (10, 11, 12)
+        assert lengths[2:4].tolist() == [9, 0]
+
+
+def test_objects_in_several_bands_are_thinned_in_each(dense):
+    owner, band = np.arange(len(dense)) // 2, np.arange(len(dense)) % 2
+    objects = MultibandLightCurves(dense, owner, band, owner[-1] + 1, BandCombination("concat", ("g", "r")))
+    thin = thin_light_curves(objects, np.random.default_rng(1))
+    np.testing.assert_array_equal(thin.light_curves.times, thin_light_curves(dense, np.random.default_rng(1)).times)
+    np.testing.assert_array_equal(thin.object_index, owner)
+
+
+def test_a_copy_of_a_light_curve_is_the_same_whatever_else_is_asked_for(encoder, labelled):
+    few = FrozenStates.compute_thinned(encoder, labelled, np.array([3, 7]), copies=2, seed=0)
+    many = FrozenStates.compute_thinned(encoder, labelled, np.arange(10), copies=2, seed=0)
+    other = FrozenStates.compute_thinned(encoder, labelled, np.array([3, 7]), copies=2, seed=1)
+    whole = FrozenStates.compute(encoder, labelled, np.array([3, 7]))
+    np.testing.assert_allclose(few.pooled, many.pooled[many.windows_of(np.array([3, 7]))], atol=1e-5)
+    own = (np.arange(2) * len(few.length) // 2)[:, None] + np.arange(len(few.length) // 2)
+    first, second = (few.pooled[rows] for rows in own)
+    for states in (other.pooled, whole.pooled, second):
+        assert states.shape != first.shape or not np.allclose(states, first)
+    assert set(few.object_index) == {3, 7}
+
+
+def test_a_head_learns_from_copies_of_what_teaches_and_is_stopped_and_tested_by_whole_light_curves(
+    states, encoder, labelled, draw
+):
+    thinned = FrozenStates.compute_thinned(encoder, labelled, draw.train, copies=3, seed=0)
+    model = build_classifier(CONFIG, CLASSES, 0)
+    outcome = train_head(model, states, labelled.labels, draw, RECIPE, seed=0, thinned=thinned)
+    assert macro_f1(labelled, draw, outcome) > 0.7
+    windows = states.windows_of(draw.validation)
+    with torch.inference_mode():
+        logits = model.classifier.head(torch.from_numpy(states.pooled[windows, -1, : CONFIG.hidden_size]))
+    loss = nn.functional.cross_entropy(logits, torch.from_numpy(labelled.labels[states.object_index[windows]]))
+    assert loss.item() == pytest.approx(min(entry["eval_loss"] for entry in outcome.history), rel=1e-4)
+
+    mislabelled = np.where(np.isin(np.arange(len(labelled)), draw.train), 1, labelled.labels)
+    model = build_classifier(CONFIG, CLASSES, 0)
+    nothing = replace(states, pooled=states.pooled[:0], object_index=states.object_index[:0], length=states.length[:0])
+    of_copies = FrozenStates.concatenate((nothing, thinned))
+    assert len(of_copies.length) == len(thinned.length)
+    taught = train_head(model, states, mislabelled, draw, RECIPE, seed=0, thinned=of_copies)
+    assert (taught.probabilities.argmax(1) == 1).mean() > 0.9
 
 
 # --- States of a frozen encoder ---

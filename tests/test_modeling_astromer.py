@@ -36,6 +36,7 @@ from astromer_hf.modeling_astromer import (
     FoldedTimes,
     inverse_error_weights,
     masked_rmse,
+    pool_observed,
     relative_squared_error,
     visible_center_and_scale,
 )
@@ -718,6 +719,7 @@ HEADS = [
     pytest.param({"classifier_hidden_sizes": [8], "classifier_batch_norm": True}, id="batch norm"),
     pytest.param({"classifier_head": "lstm", "classifier_lstm_sizes": [8, 6]}, id="lstm"),
     pytest.param({"use_weighted_layer_sum": True}, id="layer-skip pooling"),
+    pytest.param({"concatenate_layers": True, "classifier_hidden_sizes": [8]}, id="all blocks side by side"),
 ]
 
 
@@ -854,6 +856,36 @@ def test_layer_skip_pooling_mixes_the_input_embedding_and_every_block(inputs: Ba
     with torch.no_grad():
         expected = model.classifier.head.layers[-1](means)
     torch.testing.assert_close(outputs_of(model, inputs)["logits"], expected)
+
+
+def test_layers_that_are_concatenated_are_pooled_side_by_side_the_input_embedding_first(inputs: Batch):
+    config = AstromerConfig(**TINY, concatenate_layers=True, classifier_head="linear", classifier_pooling="mean_std")
+    model = build(AstromerForSequenceClassification, config, num_labels=3)
+    states = outputs_of(model.model, inputs, output_hidden_states=True)["hidden_states"]
+    assert config.head_input_size == len(states) * 2 * config.hidden_size
+    pooled = torch.cat([pool_observed(state, inputs["attention_mask"].bool(), "mean_std") for state in states], dim=-1)
+    with torch.no_grad():
+        expected = model.classifier.head.layers[-1](pooled)
+    outputs = outputs_of(model, inputs)
+    torch.testing.assert_close(outputs["logits"], expected)
+    assert "hidden_states" not in outputs  # which nobody asked for
+
+
+@pytest.mark.parametrize("head", ["mlp", "linear"])
+def test_the_weights_of_a_head_start_as_wide_as_the_configuration_says_and_those_of_the_encoder_do_not(head: str):
+    fields = {"classifier_head": head, "classifier_hidden_sizes": [512], "num_labels": 512}
+    torch.manual_seed(0)
+    plain, narrow = (
+        AstromerForSequenceClassification(AstromerConfig(**fields, classifier_initializer_range=width))
+        for width in (None, 0.001)
+    )
+    for name, weights in narrow.state_dict().items():
+        before = plain.state_dict()[name]
+        if name.startswith("classifier") and weights.ndim == 2:
+            assert weights.std().item() == pytest.approx(0.001, rel=0.05), name
+            assert before.abs().max() == pytest.approx((6 / sum(before.shape)) ** 0.5, rel=0.01), name  # Glorot's uniform one
+        elif weights.ndim == 2:
+            assert weights.std().item() == pytest.approx(before.std().item(), rel=0.1), name
 
 
 def test_a_frozen_encoder_is_not_trained_and_drops_nothing(inputs: Batch):

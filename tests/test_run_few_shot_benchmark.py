@@ -100,6 +100,8 @@ def test_every_method_runs_on_every_draw_and_stands_in_the_table(data, model, tm
                 "MLP, layer-skip",
                 "MLP, means and deviations",
                 "small MLP, standardised",
+                "small MLP, thinned copies",
+                "small MLP, thinned copies, all blocks",
             )
         ),
         "tiny: embedding and features, random forest",
@@ -276,6 +278,24 @@ def test_the_states_of_an_encoder_are_computed_once_for_all_draws_and_heads(data
     options = ("--methods", "^tiny: (linear|MLP$|MLP, layer|LSTM)", "--samples", "4")
     run(data, [model], tmp_path / "results", *options)
     assert computed == [{"with_observations": False}, {"with_observations": True}]
+
+
+def test_the_encoder_is_tuned_on_a_draw_once_for_both_scenarios_that_begin_with_it(data, model, tmp_path, monkeypatch):
+    tuned = []
+    adapt_encoder = benchmark.adapt_encoder
+
+    def watched(model, curves, *others):
+        tuned.append(len(curves))
+        adapt_encoder(model, curves, *others)
+
+    monkeypatch.setattr(benchmark, "adapt_encoder", watched)
+    runs = run(data, [model], tmp_path / "both", "--methods", r"\((a|b)\)")
+    assert len(runs) == 2 * 2 * 2
+    assert tuned == [9, 9, 18, 18]  # two draws of either size
+
+    alone = run(data, [model], tmp_path / "alone", "--methods", r"\(b\)")
+    together = runs[runs["method"].str.endswith("(b)")]
+    assert alone["history"].tolist() == together["history"].tolist()
 
 
 def test_tuning_on_the_survey_uses_its_training_split_alone(data, model, tmp_path, monkeypatch):

@@ -4,6 +4,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -16,7 +17,7 @@ from astromer_hf import AstromerConfig, AstromerFeatureExtractor, AstromerForMas
 from astromer_hf.classification import classify_light_curves
 from astromer_hf.classification_metrics import expected_calibration_error
 from astromer_hf.cli import main
-from astromer_hf.few_shot import Recipe, build_classifier
+from astromer_hf.few_shot import FrozenStates, Recipe, build_classifier
 from astromer_hf.light_curve_dataset import TableError
 from astromer_hf.simulation import SIMULATED_SURVEYS, simulate_light_curves, to_table
 from astromer_hf.table_classifier import TaughtClassifier, teach_classifier
@@ -107,6 +108,48 @@ def test_so_many_of_a_class_teach_at_the_most(table: Path, encoder: AstromerMode
     assert len(few.outcome.history) == 1
     assert few.counts["train"].tolist() == [5, 5, 5]
     assert len(few.true) == few.counts["test"].sum()
+
+
+def count_copies(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    asked = []
+    compute_thinned = FrozenStates.compute_thinned
+
+    def watched(*positional: Any, copies: int, **options: Any) -> FrozenStates:
+        asked.append(copies)
+        return compute_thinned(*positional, copies=copies, **options)
+
+    monkeypatch.setattr(FrozenStates, "compute_thinned", watched)
+    return asked
+
+
+LSTM = {"classifier_head": "lstm", "classifier_lstm_sizes": [8]}
+
+
+@pytest.mark.parametrize(
+    ("head", "augment", "expected"),
+    [
+        (None, None, [4]),
+        (None, 2, [2]),
+        (None, 0, []),
+        ({"classifier_head": "linear"}, None, [4]),
+        (LSTM, None, []),
+        (LSTM, 0, []),
+    ],
+)
+def test_the_head_learns_from_copies_of_the_training_light_curves_unless_it_is_an_lstm(
+    table: Path, encoder: AstromerModel, monkeypatch: pytest.MonkeyPatch, head: Any, augment: int | None, expected: list[int]
+):
+    asked = count_copies(monkeypatch)
+    recipe = replace(RECIPE, max_epochs=1)
+    few = teach_classifier(table, encoder, drop_rare_classes=True, max_per_class=5, recipe=recipe, head=head, augment=augment)
+    assert asked == expected
+    assert few.counts["train"].tolist() == [5, 5, 5]  # copies are not counted
+
+
+@pytest.mark.parametrize(("head", "augment", "message"), [(None, -1, "at least 0, got -1"), (LSTM, 1, "must be 0 for an LSTM")])
+def test_impossible_copies_are_refused_before_anything_is_read(encoder: AstromerModel, head: Any, augment: int, message: str):
+    with pytest.raises(ValueError, match=message):
+        teach_classifier("absent.parquet", encoder, head=head, augment=augment)
 
 
 # --- The command ---
