@@ -19,7 +19,7 @@ import yaml
 from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 from torch.utils.data import Subset
-from transformers import TrainerCallback, TrainingArguments
+from transformers import Trainer, TrainerCallback, TrainerState, TrainingArguments
 from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME, TRAINER_STATE_NAME
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from transformers.utils import SAFE_WEIGHTS_NAME
@@ -44,6 +44,12 @@ class ScriptArguments(TrainingArguments):
         """Take the CPU where there is nothing else: Trainer refuses bfloat16 there until it is told so."""
         self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
         super().__post_init__()
+
+    @property
+    def output_folder(self) -> Path:
+        """Where the run writes; Trainer has a default."""
+        assert self.output_dir is not None
+        return Path(self.output_dir)
 
 
 def read_yaml_arguments(argv: Sequence[str]) -> list[str]:
@@ -91,7 +97,7 @@ def load_labelled_split(dataset: str | Path, split: str, *, min_points: int = 1)
     return labelled.curves, labelled.labels
 
 
-def take_per_class(labels: np.ndarray, classes: Sequence[str], per_class: int | None, seed: int) -> np.ndarray:
+def take_per_class(labels: np.ndarray, classes: Sequence[str] | np.ndarray, per_class: int | None, seed: int) -> np.ndarray:
     """Numbers of up to `per_class` random members of each class, all by default, in their order."""
     order = np.random.default_rng(seed).permutation(len(labels))
     return np.sort(np.concatenate([order[labels[order] == name][:per_class] for name in classes]))
@@ -233,6 +239,25 @@ def last_complete_checkpoint(folder: str | Path) -> str | None:
             continue
         return str(checkpoint)
     return None
+
+
+def train_or_resume(trainer: Trainer) -> None:
+    """Train, from the newest complete checkpoint of the run where there is one.
+
+    A run that has made all of its `max_steps` has its weights loaded and is left as it is; Trainer would make one step more.
+    """
+    args = trainer.args
+    assert args.output_dir is not None
+    checkpoint = args.resume_from_checkpoint or last_complete_checkpoint(args.output_dir)
+    if checkpoint is not None and args.max_steps > 0:
+        state = TrainerState.load_from_json(str(Path(checkpoint) / TRAINER_STATE_NAME))
+        if state.global_step >= args.max_steps:
+            logger.warning("%s has made all of its %d steps.", args.output_dir, args.max_steps)
+            best = state.best_model_checkpoint if args.load_best_model_at_end else None
+            trainer._load_from_checkpoint(best or checkpoint)
+            trainer.state = state
+            return
+    trainer.train(resume_from_checkpoint=checkpoint)
 
 
 def read_learning_curves(log_history: Sequence[Mapping[str, float]]) -> dict[str, tuple[np.ndarray, np.ndarray]]:

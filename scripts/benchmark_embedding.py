@@ -124,7 +124,7 @@ def main(args: argparse.Namespace) -> dict[str, dict[str, float]]:
                 model, extractor = load_encoder(name, None, "cpu", dtype)
                 runner = WindowRunner(model, extractor, args.batch_size)
 
-                def model_alone(runner: WindowRunner = runner, windows: list = windows) -> None:
+                def model_alone(runner: WindowRunner = runner, windows: list[Any] = windows) -> None:
                     for chunk, cut in zip(chunks, windows, strict=True):
                         for _, outputs in runner.iter_outputs(chunk, cut):
                             outputs.pooler_output.float().numpy()

@@ -95,8 +95,8 @@ def main(args: argparse.Namespace) -> list[Measurement]:
         model = args.model
         if args.tiny:
             model = str(Path(folder) / "tiny")
-            sizes = {"hidden_size": 16, "intermediate_size": 8, "num_hidden_layers": 1}
-            AstromerModel(AstromerConfig(**sizes)).save_pretrained(model)
+            config = AstromerConfig(hidden_size=16, intermediate_size=8, num_hidden_layers=1)
+            AstromerModel(config).save_pretrained(model)
         for num_objects in [1, *args.objects]:
             with tempfile.TemporaryDirectory(dir=folder) as place:
                 source = Path(place) / "curves.parquet"

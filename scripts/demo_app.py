@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
-from transformers import AutoFeatureExtractor, AutoModelForSequenceClassification, pipeline
+import transformers
+from transformers import AutoFeatureExtractor, AutoModelForSequenceClassification
 from transformers.utils import logging
 
 from astromer_hf.embedding import default_model_folder
@@ -103,6 +104,7 @@ class Demo:
     gallery: dict[str, LightCurve] = field(init=False)
 
     def __post_init__(self) -> None:
+        pipeline: Any = transformers.pipeline  # typed by transformers' own tasks alone
         self.reconstruct = pipeline("light-curve-reconstruction", self.model)
         self.embed = pipeline("light-curve-embedding", self.model)
         if self.classifier is None:

@@ -105,7 +105,8 @@ def reconstruct_by_baseline(baseline: Baseline, jobs: int, windows: Windows) -> 
 @torch.inference_mode()
 def reconstruct_by_model(folder: Path, masking_scheme: str, windows: Windows) -> np.ndarray:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = AstromerForMaskedReconstruction.from_pretrained(folder, masking_scheme=masking_scheme).to(device).eval()
+    model = AstromerForMaskedReconstruction.from_pretrained(folder, masking_scheme=masking_scheme).eval()
+    model.to(device)
     inputs = {name: windows[name] for name in ("magnitudes", "times", "attention_mask", "masked_positions")}
     inputs["magnitudes"] = inputs["magnitudes"].masked_fill(inputs["masked_positions"], 0)
     batches = [
@@ -114,7 +115,7 @@ def reconstruct_by_model(folder: Path, masking_scheme: str, windows: Windows) ->
     return torch.cat([model(**batch).reconstruction.float().cpu() for batch in progress(batches, len(batches))]).numpy()
 
 
-def progress(items: Iterable, total: int) -> Iterable:
+def progress(items: Iterable[Any], total: int) -> Iterable[Any]:
     return tqdm(items, total=total, leave=False, disable=None)
 
 
@@ -168,7 +169,7 @@ def read_rows(path: Path, settings: dict[str, int]) -> list[Row]:
     """What an earlier run left at `path`, with the same settings."""
     if not path.exists():
         return []
-    rows = pd.read_csv(path, dtype={"weights": str}).fillna({"weights": ""}).to_dict("records")
+    rows: list[Any] = pd.read_csv(path, dtype={"weights": str}).fillna({"weights": ""}).to_dict("records")
     if any(row[name] != value for row in rows for name, value in settings.items()):
         raise SystemExit(f"error: {path} holds results of other settings than {settings}; name another --output or delete it")
     return rows

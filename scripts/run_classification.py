@@ -52,11 +52,11 @@ from astromer_hf.training import (
     WeightedCrossEntropy,
     balanced_class_weights,
     cut_sequentially,
-    last_complete_checkpoint,
     read_yaml_arguments,
     rescale_predictions,
     squared_error,
     take_per_class,
+    train_or_resume,
 )
 
 
@@ -143,7 +143,8 @@ class ClassificationArguments(ScriptArguments):
 
 
 def parse_args(argv: list[str] | None = None) -> tuple[DataArguments, HeadArguments, ClassificationArguments]:
-    parser = HfArgumentParser((DataArguments, HeadArguments, ClassificationArguments), description=__doc__)
+    dataclasses: Any = (DataArguments, HeadArguments, ClassificationArguments)
+    parser = HfArgumentParser(dataclasses, description=__doc__)
     return parser.parse_args_into_dataclasses(read_yaml_arguments(sys.argv[1:] if argv is None else argv))  # type: ignore[return-value]
 
 
@@ -268,8 +269,9 @@ def main(data: DataArguments, head: HeadArguments, training: ClassificationArgum
     if training.process_index == 0:
         print(describe(labelled, data), flush=True)
     model = build_model(source, task, data, head)
+    curves: Any = labelled.curves
     train, validation, test = (labelled.members(split) for split in SPLITS)
-    windows, owner = cut_sequentially(labelled.curves.select(validation), feature_extractor.window_size)
+    windows, owner = cut_sequentially(curves.select(validation), feature_extractor.window_size)
 
     def score_objects(prediction: EvalPrediction) -> dict[str, float]:
         """Of the light curves whose windows were evaluated."""
@@ -284,7 +286,7 @@ def main(data: DataArguments, head: HeadArguments, training: ClassificationArgum
         model,
         training,
         data_collator=DataCollatorForLightCurveClassification(feature_extractor, seed=training.seed),
-        train_dataset=InMemoryLightCurves(labelled.curves.select(train), task.labels[train]),
+        train_dataset=InMemoryLightCurves(curves.select(train), task.labels[train]),
         eval_dataset=InMemoryLightCurves(windows, task.labels[validation][owner]),
         processing_class=feature_extractor,
         compute_metrics=score_objects,
@@ -292,23 +294,23 @@ def main(data: DataArguments, head: HeadArguments, training: ClassificationArgum
         callbacks=callbacks,
         card=CardFacts("", (data.dataset,), base_model),
     )
-    trainer.train(resume_from_checkpoint=training.resume_from_checkpoint or last_complete_checkpoint(training.output_dir))
+    train_or_resume(trainer)
     rescale_predictions(model, task.center, task.scale)
     classifier = LightCurveClassifier(model, feature_extractor, training.per_device_eval_batch_size)
-    uncalibrated = classifier.predict(labelled.curves.select(test)).values
+    uncalibrated = classifier.predict(curves.select(test)).values
     if not data.is_regression:
-        classifier.calibrate(labelled.curves.select(validation), task.labels[validation])
+        classifier.calibrate(curves.select(validation), task.labels[validation])
     trainer.save_model(_internal_call=True)  # without a push, which waits for the scores
     trainer.save_state()
 
-    values = classifier.predict(labelled.curves.select(test)).values
+    values = classifier.predict(curves.select(test)).values
     metrics = {f"test_{name}": value for name, value in task.score(values, test).items()} | {"test_objects": len(test)}
     if not data.is_regression:
         metrics["test_calibration_error"] = expected_calibration_error(task.labels[test], values)
         metrics["test_calibration_error_as_trained"] = expected_calibration_error(task.labels[test], uncalibrated)
     trainer.save_metrics("test", metrics)
     if trainer.is_world_process_zero():
-        write_scores(Path(training.output_dir), metrics, task, values, labelled, data)
+        write_scores(training.output_folder, metrics, task, values, labelled, data)
     if training.push_to_hub:
         trainer.push_to_hub()
     return metrics

@@ -66,7 +66,7 @@ DEVIATIONS = {"classifier_pooling": "mean_std"}
 LAST_BLOCK = {"concatenate_layers": False}
 STANDARDISED = SMALL_MLP | LAST_BLOCK | {"classifier_initializer_range": None}  # what `SMALL_MLP` was made of
 VOTE = "support vectors and extra trees, all blocks"
-LSTM = {"classifier_head": "lstm", "classifier_dropout": 0.3}
+LSTM: dict[str, Any] = {"classifier_head": "lstm", "classifier_dropout": 0.3}
 KEY = ("method", "weights", "samples_per_class", "fold")
 
 
@@ -246,7 +246,8 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
 
     def raw_lstm(survey: Survey, draw: Draw, seed: int) -> Outcome:
         set_seed(seed)
-        model = LightCurveLSTMForSequenceClassification(AstromerConfig(num_labels=len(survey.labelled.classes), **LSTM))
+        config = AstromerConfig.from_dict({"num_labels": len(survey.labelled.classes), **LSTM})
+        model = LightCurveLSTMForSequenceClassification(config)
         return train_on_windows(model, survey.labelled, draw, sequences, seed)
 
     adapted_weights: dict[tuple[Any, ...], dict[str, Any]] = {}  # scenarios (a) and (b) begin with the same encoder
@@ -434,7 +435,7 @@ def describe_scores(mean: float, deviation: float, count: float) -> str:
 def draw_pictures(runs: pd.DataFrame, output: Path, order: Sequence[str]) -> Iterator[Path]:
     """Scores against samples a class (Fig. 9), learning curves (Fig. 11), the best model's confusion matrix (Fig. 12)."""
     for survey, rows in runs.groupby("survey", sort=False):
-        scores = {
+        scores: dict[str, Any] = {
             method: {count: list(group["macro_f1"]) for count, group in part.groupby("samples_per_class")}
             for method in order
             if len(part := rows[rows["method"] == method])

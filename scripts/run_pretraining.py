@@ -34,11 +34,11 @@ from astromer_hf.training import (
     ExactRmse,
     ScriptArguments,
     cut_sequentially,
-    last_complete_checkpoint,
     load_split,
     mix,
     read_learning_curves,
     read_yaml_arguments,
+    train_or_resume,
 )
 
 
@@ -73,7 +73,7 @@ class PretrainingArguments(ScriptArguments):
 
 def parse_args(argv: list[str] | None = None) -> tuple[DataArguments, PretrainingArguments]:
     """The YAML file's fields, then the command line's."""
-    parser = HfArgumentParser((DataArguments, PretrainingArguments), description=__doc__)
+    parser = HfArgumentParser((DataArguments, PretrainingArguments), description=__doc__)  # type: ignore[arg-type]
     return parser.parse_args_into_dataclasses(read_yaml_arguments(sys.argv[1:] if argv is None else argv))  # type: ignore[return-value]
 
 
@@ -85,7 +85,7 @@ def build_model(model: str) -> AstromerForMaskedReconstruction:
 
 
 def main(data: DataArguments, training: PretrainingArguments) -> dict[str, float]:
-    output = Path(training.output_dir).absolute()
+    output = training.output_folder.absolute()
     output.parent.mkdir(parents=True, exist_ok=True)
     # Two runs in one folder would resume from each other's checkpoints; of one run's processes the first holds it.
     with only_writer(output) if training.process_index == 0 else nullcontext():
@@ -130,8 +130,7 @@ def pretrain(data: DataArguments, training: PretrainingArguments) -> dict[str, f
         callbacks=callbacks,
         card=CardFacts("", tuple(data.datasets)),
     )
-    resume = training.resume_from_checkpoint or last_complete_checkpoint(training.output_dir)
-    trainer.train(resume_from_checkpoint=resume)
+    train_or_resume(trainer)
     trainer.save_model()
     trainer.save_state()
     metrics = {
@@ -143,7 +142,7 @@ def pretrain(data: DataArguments, training: PretrainingArguments) -> dict[str, f
     if trainer.is_world_process_zero():
         history = read_learning_curves(trainer.state.log_history)
         figure = plot_learning_curves({name: history[name] for name in ("loss", "eval_loss") if name in history})
-        with complete_or_absent(Path(training.output_dir) / "learning_curves.png") as partial:
+        with complete_or_absent(training.output_folder / "learning_curves.png") as partial:
             figure.savefig(partial, dpi=150, format="png")
         print("\n".join(f"{name} {np.round(value, 4)}" for name, value in metrics.items() if name.endswith("_r2")))
     return metrics

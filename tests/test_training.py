@@ -1,6 +1,7 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """Pre-training means the same on one process, two, and under accumulation, and a killed run ends as an unbroken one."""
 
+import json
 import os
 import shutil
 import signal
@@ -156,6 +157,23 @@ def test_a_killed_run_resumes_to_the_weights_of_an_unbroken_one(prepared: Path, 
     (half_written / "trainer_state.json").unlink()
 
     assert largest_difference(unbroken, run_here(config)) == 0.0
+
+
+@pytest.mark.parametrize("steps", [6, 8])  # of four an epoch
+@pytest.mark.parametrize("best", [False, True])
+def test_a_run_that_has_made_all_of_its_steps_is_left_as_it_is(prepared: Path, tmp_path: Path, steps: int, best: bool):
+    fields = {"max_steps": steps, "save_strategy": "steps", "save_steps": 1, "load_best_model_at_end": best}
+    if best:  # that of the first step: the second would undo what it learned
+        fields |= {"eval_strategy": "steps", "eval_steps": 1, "learning_rate": 3.0}
+    config = write_config(tmp_path / "run.yaml", prepared, tmp_path / "run", **fields)
+    first = run_here(config)
+    curves = (tmp_path / "run" / "learning_curves.png").read_bytes()
+    again = run_here(config)
+    assert largest_difference(first, again) == 0.0
+    assert json.loads((tmp_path / "run" / "trainer_state.json").read_text())["global_step"] == steps
+    assert (tmp_path / "run" / "learning_curves.png").read_bytes() == curves
+    last = load_file(tmp_path / "run" / f"checkpoint-{steps}" / "model.safetensors")
+    assert (largest_difference(first, last) > 0) == best
 
 
 @pytest.mark.parametrize("damage", ["trainer_state.json", "model.safetensors", "optimizer.pt", "scheduler.pt"])
