@@ -78,6 +78,11 @@ def find_bands(path: str | Path, *, columns: Mapping[str, str | None] | None = N
     return tuple(sorted(found))
 
 
+def names_of_bands(band: Sequence[Any]) -> list[str]:
+    """The bands of light curves in memory, in alphabetical order; those of no band are for `group_bands` to refuse."""
+    return sorted({str(name) for name in band if not pd.isna(name) and name != ""})
+
+
 def choose_bands(
     path: str | Path,
     kind: CombinationKind,
@@ -153,13 +158,15 @@ class MultibandLightCurves:
                 f"Every light curve needs an object and a band: got {len(object_id)} ids, {len(band)} bands and {len(curves)} "
                 "light curves."
             )
-        found = {str(name) for name in band}
+        ids, bands = (
+            pa.array([None if pd.isna(name) else str(name) for name in names], pa.string()) for names in (object_id, band)
+        )
+        found = names_of_bands(band)
         if absent := combination.absent_from(found):
             if len(absent) == len(combination.bands):
-                raise ValueError(f"No light curve is in {' or '.join(absent)}; their bands are {', '.join(sorted(found))}.")
-            logger.warning("No light curve is in %s; their bands are %s.", ", ".join(absent), ", ".join(sorted(found)))
-        ids = pa.array([None if name is None else str(name) for name in object_id], pa.string())
-        return group_bands(LightCurveChunk(ids, curves, {"band": pa.array(band, pa.string())}), combination).curves
+                raise ValueError(f"No light curve is in {' or '.join(absent)}; their bands are {', '.join(found)}.")
+            logger.warning("No light curve is in %s; their bands are %s.", ", ".join(absent), ", ".join(found))
+        return group_bands(LightCurveChunk(ids, curves, {"band": bands}), combination).curves
 
     @classmethod
     def concatenate(cls, parts: Sequence["MultibandLightCurves"]) -> "MultibandLightCurves":

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from .bands import BandCombination, CombinationKind, MultibandLightCurves, choose_bands, list_bands
+from .bands import BandCombination, CombinationKind, MultibandLightCurves, choose_bands, list_bands, names_of_bands
 from .feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves, mean_over_windows
 from .inference import TableReport, WindowRunner, map_table, pool_states
 from .modeling_astromer import activate, problem_type_of
@@ -199,7 +199,7 @@ def classify_multiband_light_curves(
     kind, bands = resolve_combination(model.config, combine_bands, bands)
     if kind is None:
         raise ValueError('This classifier does not say how it combines bands: give `combine_bands="mean"`.')
-    combination = BandCombination(kind, tuple(sorted(set(band), key=str) if bands is None else bands))
+    combination = BandCombination(kind, tuple(names_of_bands(band) if bands is None else bands))
     curves = MultibandLightCurves.from_arrays(object_id, band, mjd, mag, combination)
     result = LightCurveClassifier(model, feature_extractor, batch_size).predict_objects(curves)
     return replace(result, object_ids=list(dict.fromkeys(map(str, object_id))))

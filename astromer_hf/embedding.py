@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from .bands import BandCombination, CombinationKind, MultibandLightCurves, choose_bands, list_bands
+from .bands import BandCombination, CombinationKind, MultibandLightCurves, choose_bands, list_bands, names_of_bands
 from .feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves, cut_windows, mean_over_windows
 from .inference import TableReport, WindowRunner, map_table
 
@@ -190,9 +190,9 @@ def embed_multiband_light_curves(
         ValueError: as `embed_light_curves`; or there is no order to concatenate in, or a light curve has no id or no band.
     """
     if bands is None:
-        bands = sorted(set(band), key=str) if combine_bands == "mean" else model.config.bands
+        bands = names_of_bands(band) if combine_bands == "mean" else model.config.bands
     if bands is None:
-        found = ", ".join(sorted(set(band), key=str))
+        found = ", ".join(names_of_bands(band))
         raise ValueError(f"Bands are concatenated in an order, and none is given: give `bands`. There are {found}.")
     curves = MultibandLightCurves.from_arrays(object_id, band, mjd, mag, BandCombination(combine_bands, tuple(bands)))
     result = LightCurveEmbedder(model, feature_extractor, batch_size).embed_objects(curves)

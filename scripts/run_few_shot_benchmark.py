@@ -244,6 +244,17 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
 
         return run
 
+    def head_and_forest(source: Encoder) -> Callable[[Survey, Draw, int], Outcome]:
+        """The mean of the probabilities of `head_on_copies` and of the forest on features."""
+        of_copies, of_features = head_on_copies(source), forest(False)
+
+        def run(survey: Survey, draw: Draw, seed: int) -> Outcome:
+            outcome = of_copies(survey, draw, seed)
+            others = of_features(survey, draw, seed).probabilities
+            return replace(outcome, probabilities=(outcome.probabilities + others) / 2)
+
+        return run
+
     def raw_lstm(survey: Survey, draw: Draw, seed: int) -> Outcome:
         set_seed(seed)
         config = AstromerConfig.from_dict({"num_labels": len(survey.labelled.classes), **LSTM})
@@ -312,6 +323,7 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
         random = Encoder(f"random {source.name}", source.folder, is_random=True)
         methods += [
             Method(f"{source.name}: embedding and features, random forest", forest_of_both(source), source.weights),
+            Method(f"{source.name}: small MLP averaged with the features' forest", head_and_forest(source), source.weights),
             Method("random encoder: MLP", head(random, heads), random.weights),
         ]
     methods.append(Method("light curve, LSTM", raw_lstm))

@@ -13,6 +13,7 @@ before it. A run that was killed goes on from its last complete checkpoint when 
 """
 
 import json
+import logging
 import sys
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -40,6 +41,8 @@ from astromer_hf.training import (
     read_yaml_arguments,
     train_or_resume,
 )
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -107,6 +110,10 @@ def pretrain(data: DataArguments, training: PretrainingArguments) -> dict[str, f
     surveys = [
         load_split(folder, "train", min_points=data.min_points, max_objects=data.max_objects) for folder in data.datasets
     ]
+    if model.config.weight_loss_by_errors:
+        for folder, curves in zip(data.datasets, surveys, strict=True):
+            if curves.magnitude_errors is None:
+                logger.warning("%s has no photometric errors: its loss is not weighted by them.", folder)
     validation = {
         Path(folder).name: cut_sequentially(
             load_split(folder, "validation", min_points=data.min_points, max_objects=data.max_eval_objects),

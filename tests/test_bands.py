@@ -196,6 +196,8 @@ def test_several_light_curves_of_an_object_in_a_band_count_as_windows_of_one(mod
         ({"band": BANDS[:-1]}, {"combine_bands": "mean"}, f"{len(IDS)} ids, {len(IDS) - 1} bands and {len(IDS)} light curves"),
         ({"object_id": [None, *IDS[1:]]}, {"combine_bands": "mean"}, "1 light curves have no id"),
         ({"band": ["", *BANDS[1:]]}, {"combine_bands": "mean", "bands": ["g"]}, "1 light curves have no band"),
+        ({"band": [None, *BANDS[1:]]}, {"combine_bands": "mean"}, "1 light curves have no band"),
+        ({"band": [float("nan"), *BANDS[1:]]}, {"combine_bands": "concat", "bands": ["g"]}, "1 light curves have no band"),
     ],
 )
 def test_what_cannot_be_combined_is_refused(model, change, options, message):

@@ -105,6 +105,7 @@ def test_every_method_runs_on_every_draw_and_stands_in_the_table(data, model, tm
             )
         ),
         "tiny: embedding and features, random forest",
+        "tiny: small MLP averaged with the features' forest",
         "random encoder: MLP",
         "light curve, LSTM",
         "tiny: LSTM",

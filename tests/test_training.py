@@ -230,6 +230,24 @@ def test_a_split_is_read_in_order_without_short_light_curves(prepared: Path):
     np.testing.assert_array_equal(long.lengths, whole.lengths[whole.lengths >= limit])
 
 
+def test_a_loss_that_cannot_be_weighted_for_want_of_errors_is_said(
+    prepared: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    for file in prepared.glob("*.parquet"):
+        pq.write_table(pq.read_table(file).drop_columns("magerr"), bare / file.name)
+    model = {**TINY, "window_size": 60, "weight_loss_by_errors": True}
+    config = write_config(tmp_path / "run.yaml", prepared, tmp_path / "run", model=model, max_steps=1)
+    run_here(config)
+    assert "not weighted" not in caplog.text
+    fields = yaml.safe_load(config.read_text()) | {"datasets": [str(prepared), str(bare)]}
+    config.write_text(yaml.safe_dump(fields))
+    run_here(config)
+    assert f"{bare} has no photometric errors: its loss is not weighted by them" in caplog.text
+    assert caplog.text.count("not weighted") == 1
+
+
 def test_a_limit_takes_a_random_sample_in_order(prepared: Path):
     whole = load_split(prepared, "train")
     samples = [load_split(prepared, "train", max_objects=5, seed=seed) for seed in (0, 0, 1)]
