@@ -162,6 +162,8 @@ class MultibandLightCurves:
             pa.array([None if pd.isna(name) else str(name) for name in names], pa.string()) for names in (object_id, band)
         )
         found = names_of_bands(band)
+        if not found:
+            raise ValueError("No light curve has a band: give one for each.")
         if absent := combination.absent_from(found):
             if len(absent) == len(combination.bands):
                 raise ValueError(f"No light curve is in {' or '.join(absent)}; their bands are {', '.join(found)}.")

@@ -143,11 +143,12 @@ def draw_few_shot(
 def thin_light_curves(curves: Any, rng: np.random.Generator) -> Any:
     """Copies of light curves in which observations are left out at random, as if they had been observed less often.
 
-    Of each between 40 % and all of its observations stay. One that would be left with fewer than 10 stays whole.
+    For each a probability is drawn, between 40 % and 1, with which each of its observations stays. One that would be left with
+    fewer than 10 stays whole.
 
     Args:
         curves ([`RaggedLightCurves`] or [`MultibandLightCurves`]): N light curves, or objects in several bands.
-        rng: a draw for each light curve, then one for each observation.
+        rng: of the draws.
     """
     if isinstance(curves, MultibandLightCurves):
         return replace(curves, light_curves=thin_light_curves(curves.light_curves, rng))
@@ -326,7 +327,7 @@ class FrozenStates:
         seed: int,
         batch_size: int | None = None,
     ) -> "FrozenStates":
-        """Of so many copies of the light curves of these numbers, see `thin_light_curves`; for a head to learn from.
+        """Of so many copies, at least one, of the light curves of these numbers, see `thin_light_curves`.
 
         A copy depends on `seed`, its number and its light curve's, and not on which others are asked for.
         """
@@ -544,7 +545,11 @@ def build_classifier(
         "id2label": names,
         "label2id": {name: i for i, name in names.items()},
         "problem_type": "single_label_classification",
-        "classifier_temperature": 1.0,  # the new head's own, whatever the encoder came with
+        # The new head's own, whatever head the encoder came with:
+        "classifier_temperature": 1.0,
+        "classifier_initializer_range": None,
+        "use_weighted_layer_sum": False,
+        "concatenate_layers": False,
         "band_combination": None,
         **head,
     }

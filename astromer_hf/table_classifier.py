@@ -109,8 +109,8 @@ def teach_classifier(
     """Train a head on the labelled light curves of a table, calibrate it, and score it on a fifth of their stars.
 
     The head learns from the light curves and from thinned copies of them. A fifth of the stars stops the training and
-    calibrates the probabilities. With `combine_bands` it classifies objects in
-    several bands: the counts, and the scores, are of objects.
+    calibrates the probabilities. With `combine_bands` it classifies objects in several bands: the counts, and the scores,
+    are of objects.
 
     Args:
         table: labelled parquet or CSV table, see `iter_light_curves`, or a prepared dataset with its own splits.

@@ -245,16 +245,19 @@ def train_or_resume(trainer: Trainer) -> None:
     """Train, from the newest complete checkpoint of the run where there is one.
 
     A run that has made all of its `max_steps` has its weights loaded and is left as it is; Trainer would make one step more.
+    (Under FSDP and DeepSpeed it does: their models Trainer alone can load.)
     """
     args = trainer.args
     assert args.output_dir is not None
     checkpoint = args.resume_from_checkpoint or last_complete_checkpoint(args.output_dir)
-    if checkpoint is not None and args.max_steps > 0:
+    if checkpoint is not None and args.max_steps > 0 and not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
         state = TrainerState.load_from_json(str(Path(checkpoint) / TRAINER_STATE_NAME))
         if state.global_step >= args.max_steps:
-            logger.warning("%s has made all of its %d steps.", args.output_dir, args.max_steps)
+            logger.warning("%s has made all %d steps: nothing is left to train.", checkpoint, args.max_steps)
             best = state.best_model_checkpoint if args.load_best_model_at_end else None
-            trainer._load_from_checkpoint(best or checkpoint)
+            trainer._load_from_checkpoint(best if best is not None and Path(best).is_dir() else checkpoint)
+            state.is_local_process_zero = trainer.is_local_process_zero()
+            state.is_world_process_zero = trainer.is_world_process_zero()
             trainer.state = state
             return
     trainer.train(resume_from_checkpoint=checkpoint)

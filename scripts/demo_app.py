@@ -126,7 +126,7 @@ class Demo:
             table = Path(folder) / "simulated.parquet"
             pq.write_table(to_table(simulate_light_curves(210, seed=1)), table)
             recipe = Recipe(learning_rate=3e-4, max_epochs=30)
-            taught = teach_classifier(table, self.embed.model, head=SMALL_MLP, recipe=recipe)
+            taught = teach_classifier(table, self.embed.model, head=SMALL_MLP, recipe=recipe, augment=0)
         return taught.model, self.embed.feature_extractor
 
     @property

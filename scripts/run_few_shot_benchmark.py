@@ -64,7 +64,7 @@ from astromer_hf.training import load_split
 SURVEYS = ("crts_css", "asas_acvs", "sss_catalina_south")
 DEVIATIONS = {"classifier_pooling": "mean_std"}
 LAST_BLOCK = {"concatenate_layers": False}
-STANDARDISED = SMALL_MLP | LAST_BLOCK | {"classifier_initializer_range": None}  # what `SMALL_MLP` was made of
+STANDARDISED = SMALL_MLP | LAST_BLOCK | {"classifier_initializer_range": None}  # as it was without copies
 VOTE = "support vectors and extra trees, all blocks"
 LSTM: dict[str, Any] = {"classifier_head": "lstm", "classifier_dropout": 0.3}
 KEY = ("method", "weights", "samples_per_class", "fold")
@@ -234,7 +234,7 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
         return run
 
     def head_on_copies(source: Encoder, **fields: Any) -> Callable[[Survey, Draw, int], Outcome]:
-        """What `astromer-hf few-shot` does."""
+        """A small perceptron that learns from thinned copies as well: without `fields` what `astromer-hf few-shot` does."""
 
         def run(survey: Survey, draw: Draw, seed: int) -> Outcome:
             states, thinned = survey.states(source), survey.thinned_states(source)
@@ -315,6 +315,9 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
             Method(f"{source.name}: MLP, layer-skip", head(source, heads, use_weighted_layer_sum=True), source.weights),
             Method(f"{source.name}: MLP, means and deviations", head(source, heads, **DEVIATIONS), source.weights),
             Method(f"{source.name}: small MLP, standardised", head(source, small, **STANDARDISED), source.weights),
+            Method(
+                f"{source.name}: small MLP, weights start small", head(source, small, **SMALL_MLP | LAST_BLOCK), source.weights
+            ),
             Method(f"{source.name}: small MLP, thinned copies", head_on_copies(source, **LAST_BLOCK), source.weights),
             Method(f"{source.name}: small MLP, thinned copies, all blocks", head_on_copies(source), source.weights),
         ]

@@ -110,9 +110,9 @@ def pretrain(data: DataArguments, training: PretrainingArguments) -> dict[str, f
     surveys = [
         load_split(folder, "train", min_points=data.min_points, max_objects=data.max_objects) for folder in data.datasets
     ]
-    if model.config.weight_loss_by_errors:
+    if model.config.weight_loss_by_errors and training.process_index == 0:
         for folder, curves in zip(data.datasets, surveys, strict=True):
-            if curves.magnitude_errors is None:
+            if curves.magnitude_errors is None or not np.isfinite(curves.magnitude_errors).any():
                 logger.warning("%s has no photometric errors: its loss is not weighted by them.", folder)
     validation = {
         Path(folder).name: cut_sequentially(

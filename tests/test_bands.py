@@ -197,6 +197,7 @@ def test_several_light_curves_of_an_object_in_a_band_count_as_windows_of_one(mod
         ({"object_id": [None, *IDS[1:]]}, {"combine_bands": "mean"}, "1 light curves have no id"),
         ({"band": ["", *BANDS[1:]]}, {"combine_bands": "mean", "bands": ["g"]}, "1 light curves have no band"),
         ({"band": [None, *BANDS[1:]]}, {"combine_bands": "mean"}, "1 light curves have no band"),
+        ({"band": [None] * len(IDS)}, {"combine_bands": "concat", "bands": ["g"]}, "No light curve has a band"),
         ({"band": [float("nan"), *BANDS[1:]]}, {"combine_bands": "concat", "bands": ["g"]}, "1 light curves have no band"),
     ],
 )

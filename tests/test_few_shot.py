@@ -434,6 +434,16 @@ def test_the_head_that_is_kept_has_the_lowest_validation_loss_which_is_the_mean_
     assert loss.item() == pytest.approx(min(entry["eval_loss"] for entry in outcome.history), rel=1e-4)
 
 
+@pytest.mark.parametrize("first", ["layer-skip", "all blocks, means and deviations"])
+@pytest.mark.parametrize("second", HEADS)
+def test_a_new_head_has_nothing_of_the_head_that_its_encoder_came_with(first, second):
+    config = build_classifier(CONFIG, CLASSES, 0, **HEADS[first], classifier_initializer_range=0.01).config
+    new = build_classifier(config, CLASSES, 0, **HEADS[second]).config
+    plain = build_classifier(CONFIG, CLASSES, 0, **HEADS[second]).config
+    for name in ("use_weighted_layer_sum", "concatenate_layers", "classifier_initializer_range", "classifier_temperature"):
+        assert getattr(new, name) == getattr(plain, name)
+
+
 def test_a_seed_makes_a_training_repeatable(states, labelled, draw):
     def train(seed: int) -> Outcome:
         model = build_classifier(CONFIG, CLASSES, seed, classifier_dropout=0.5)
