@@ -315,9 +315,6 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
             Method(f"{source.name}: MLP, layer-skip", head(source, heads, use_weighted_layer_sum=True), source.weights),
             Method(f"{source.name}: MLP, means and deviations", head(source, heads, **DEVIATIONS), source.weights),
             Method(f"{source.name}: small MLP, standardised", head(source, small, **STANDARDISED), source.weights),
-            Method(
-                f"{source.name}: small MLP, weights start small", head(source, small, **SMALL_MLP | LAST_BLOCK), source.weights
-            ),
             Method(f"{source.name}: small MLP, thinned copies", head_on_copies(source, **LAST_BLOCK), source.weights),
             Method(f"{source.name}: small MLP, thinned copies, all blocks", head_on_copies(source), source.weights),
         ]

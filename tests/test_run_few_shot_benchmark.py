@@ -100,7 +100,6 @@ def test_every_method_runs_on_every_draw_and_stands_in_the_table(data, model, tm
                 "MLP, layer-skip",
                 "MLP, means and deviations",
                 "small MLP, standardised",
-                "small MLP, weights start small",
                 "small MLP, thinned copies",
                 "small MLP, thinned copies, all blocks",
             )
