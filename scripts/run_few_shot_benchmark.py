@@ -26,7 +26,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 import transformers
+from safetensors.torch import load_file
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import ExtraTreesClassifier, VotingClassifier
 from sklearn.metrics import confusion_matrix
@@ -168,8 +170,13 @@ class Encoder:
     @cached_property
     def weights(self) -> str:
         """Tells versions of a model apart: a digest of its weights, or of its architecture where they are random."""
-        file = self.folder / ("config.json" if self.is_random else "model.safetensors")
-        return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+        if self.is_random:
+            return hashlib.sha256((self.folder / "config.json").read_bytes()).hexdigest()[:12]
+        digest = hashlib.sha256()  # of the numbers: files that hold the same may differ in their headers
+        for name, tensor in sorted(load_file(self.folder / "model.safetensors").items()):
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.flatten().view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()[:12]
 
     def load(self) -> AstromerModel:
         """Build it.
