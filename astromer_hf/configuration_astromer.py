@@ -195,13 +195,10 @@ class AstromerConfig(PreTrainedConfig):
         for name in ("hidden_dropout_prob", "classifier_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must lie in [0, 1), got {getattr(self, name)}.")
-        for name in ("time_encoding_exponent", "attention_temperature", "classifier_temperature"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise ValueError(f"`{name}` must be positive and finite, got {getattr(self, name)}.")
-        if not 0 < (1 if self.classifier_initializer_range is None else self.classifier_initializer_range) < float("inf"):
-            raise ValueError(
-                f"`classifier_initializer_range` must be positive and finite, got {self.classifier_initializer_range}."
-            )
+        scales = ("time_encoding_exponent", "attention_temperature", "classifier_temperature", "classifier_initializer_range")
+        for name in scales:
+            if (scale := getattr(self, name)) is not None and not 0 < scale < float("inf"):
+                raise ValueError(f"`{name}` must be positive and finite, got {scale}.")
         if self.use_residual_projection and not self.use_residual:
             raise ValueError("`use_residual_projection` projects what `use_residual` adds: set `use_residual=True` as well.")
         if self.problem_type == "regression" and self.classifier_temperature != 1:
