@@ -62,8 +62,11 @@ class AstromerConfig(PreTrainedConfig):
         num_folding_periods (`int`, defaults to 0): Periods to find in each window's visible magnitudes, see
             `AstromerPeriodogram`. Each gives features of phase to the embeddings and one of the last heads a preference for
             observations near in phase. 0 (the paper's model) leaves folding out.
+        num_candidate_periods (`int`, *optional*): Peaks of the periodogram at which Fourier series compete for the folding
+            periods. Needed where periods are found: a checkpoint that lacks it was trained with an older periodogram.
         num_frequencies (`int`, defaults to 16384): Frequencies of the periodogram, a multiple of 128.
-        max_frequency (`float`, defaults to 10): Highest frequency of the periodogram, cycles a day.
+        max_frequency (`float`, defaults to 10): Highest frequency of the periodogram, cycles a day; less for windows of few
+            observations or of long span, see `AstromerPeriodogram`.
         folding_harmonics (`int`, defaults to 3): Harmonics of the phase in the embeddings, and of the Fourier series that is
             fitted to the visible magnitudes.
         folding_period_multiple (`int`, defaults to 1): Fold on so many times each period, whose harmonics then include its
@@ -82,6 +85,8 @@ class AstromerConfig(PreTrainedConfig):
             squared error of each window relative to its variance.
         weight_loss_by_errors (`bool`, defaults to `False`): Weigh every scored observation by its inverse photometric error,
             scaled to [0.001, 1.001] within its window, see `inverse_error_weights` (Astromer 2).
+        use_magnitude_errors (`bool`, defaults to `False`): Show the encoder the photometric errors, where they are known: they
+            weigh the periodogram and the Fourier series, and each is embedded with its observation. Not in the paper.
         classifier_head (`"mlp"`, `"linear"` or `"lstm"`, defaults to `"mlp"`): What classifies a window: a multilayer
             perceptron or one linear layer on its pooled embeddings, or an LSTM on the embeddings of its observations (paper,
             Sect. 4.4).
@@ -129,6 +134,7 @@ class AstromerConfig(PreTrainedConfig):
     attention_temperature: float | int = 1.0
     time_bias_scales: list[float | int] | None = None
     num_folding_periods: int = 0
+    num_candidate_periods: int | None = None
     num_frequencies: int = 16384
     max_frequency: float | int = 10.0
     folding_harmonics: int = 3
@@ -141,6 +147,14 @@ class AstromerConfig(PreTrainedConfig):
     use_residual_projection: bool = False
     reconstruction_loss: Literal["rmse", "relative"] = "rmse"
     weight_loss_by_errors: bool = False
+    use_magnitude_errors: bool = False
+    reconstruction_weight: float | int = 1.0
+    distillation_weight: float | int = 1.0
+    regularization_fraction: float | int = 0.05
+    projection_hidden_size: int = 512
+    projection_size: int = 64
+    num_target_features: int = 0
+    feature_weight: float | int = 1.0
     classifier_head: Literal["mlp", "linear", "lstm"] = "mlp"
     classifier_pooling: Literal["mean", "mean_std"] = "mean"
     classifier_batch_norm: bool = False
@@ -216,9 +230,20 @@ class AstromerConfig(PreTrainedConfig):
                 f"`num_folding_periods` must lie between 0 and `num_attention_heads` ({self.num_attention_heads}), one head "
                 f"each, got {self.num_folding_periods}."
             )
-        if self.num_frequencies < 128 or self.num_frequencies % 128 or self.num_frequencies < 128 * self.num_folding_periods:
+        if self.num_folding_periods and self.num_candidate_periods is None:
             raise ValueError(
-                "`num_frequencies` must be a multiple of 128, and at least 128 for each of the folding periods, got "
+                "`num_folding_periods` is set and `num_candidate_periods` is missing: a checkpoint without it was trained with the "
+                "periodogram of astromer_hf 0.1 and needs that version. For a new model set it, to 16 for example."
+            )
+        candidates = max(self.num_candidate_periods or 0, 1)
+        if self.num_folding_periods and candidates < self.num_folding_periods:
+            raise ValueError(
+                f"`num_candidate_periods` must be at least `num_folding_periods` ({self.num_folding_periods}), got "
+                f"{self.num_candidate_periods}."
+            )
+        if self.num_frequencies < 128 or self.num_frequencies % 128 or self.num_frequencies < 128 * candidates:
+            raise ValueError(
+                "`num_frequencies` must be a multiple of 128, and at least 128 for each of the candidate periods, got "
                 f"{self.num_frequencies}."
             )
         if self.time_bias_scales is not None and (

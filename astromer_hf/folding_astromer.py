@@ -1,0 +1,349 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""Periods of a window, found in its visible magnitudes, and what they tell the encoder. Not in the paper; off by default.
+
+Before it stands `modeling_astromer.py`, which calls it where `config.num_folding_periods` is set; nothing comes after it.
+
+A variable star is recognised by its folded light curve. The encoder of the paper must learn to fold from sinusoids of the
+absolute time, which it hardly does when hidden magnitudes are really hidden. Here the periods are found as an astronomer would
+find them: a periodogram proposes, a Fourier series with a floating mean judges, and what is uncertain is said.
+
+Shapes: B windows, L observations, D = `hidden_size`, C candidate periods, K chosen ones.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from transformers.utils.generic import maybe_autocast
+
+from .configuration_astromer import AstromerConfig
+
+
+@dataclass
+class FoldedTimes:
+    """A window's times folded on K candidate periods.
+
+    Args:
+        frequencies (`torch.FloatTensor` of shape `(B, K)`): cycles a day, the best first.
+        powers (`torch.FloatTensor` of shape `(B, K)`): fraction of the visible magnitudes' variance that a Fourier series of
+            `AstromerPeriodogram.search_harmonics` at that frequency explains, in [0, 1).
+        evidence (`torch.FloatTensor` of shape `(B, C)`): log likelihood ratio of the series at every candidate against a
+            constant, -(n - 7)/2 · ln(1 - power). The first K are the chosen ones.
+        phases (`torch.FloatTensor` of shape `(B, K, L)`): in cycles of `folding_period_multiple` periods, in [-0.5, 0.5], at
+            visible and hidden observations alike; 0 where the period's own sinusoid is faintest.
+        coefficients (`torch.FloatTensor` of shape `(B, K, 2, folding_harmonics)`): cosines and sines of the Fourier series in
+            that phase which fits the visible magnitudes.
+        fits (`torch.FloatTensor` of shape `(B, K, L)`): the series at every observation.
+    """
+
+    frequencies: torch.Tensor
+    powers: torch.Tensor
+    evidence: torch.Tensor
+    phases: torch.Tensor
+    coefficients: torch.Tensor
+    fits: torch.Tensor
+
+
+class AstromerPeriodogram(nn.Module):
+    """Find the K best periods of each window in its visible magnitudes and fold its times on them.
+
+    1. Propose. The Schuster periodogram |Σ_j w_j m_j exp(2πi f t_j)|² on a uniform grid of F frequencies f = n·δ. With
+       n = M·a + b the exponential is a product, exp(2πi M·a·δ·t)·exp(2πi b·δ·t), so that the sum over observations is one
+       batched matrix product and only F/M + M sines and cosines are taken for an observation. The C bands of M frequencies
+       with the highest peaks give a candidate each.
+    2. Judge. Around each peak a Fourier series of 3 harmonics with a floating mean is fitted by penalised least squares at 9
+       frequencies, and the best is kept. A mean of its own and three harmonics tell most aliases from periods.
+    3. Fold on the K candidates that explain most, at least a resolution apart, and fit a series of `folding_harmonics` to each.
+
+    It has no parameters and passes no gradient. The step δ is 1/(2·span), half of the resolution, or less where F such steps pass
+    the highest frequency: `max_frequency`, or a fifth of the number of visible observations where that is less (8 cycles a day
+    at least), since few observations cannot tell many frequencies apart. Windows of long span end at F/(2·span).
+    """
+
+    steps_per_band = 128  # M
+    oversampling = 2.0
+    refinements = 9
+    search_harmonics = 3
+    roughness_penalty = 0.01  # of the series, keeps high harmonics from overshooting where no phase is observed
+    subharmonic_penalty = 50.0  # over the number of observations, squared: waves longer than the period need many of them
+
+    def __init__(self, config: AstromerConfig):
+        super().__init__()
+        assert config.num_candidate_periods is not None
+        self.num_periods = config.num_folding_periods
+        self.num_candidates = config.num_candidate_periods
+        self.period_multiple = config.folding_period_multiple
+        self.harmonics = config.folding_harmonics
+        self.num_bands = config.num_frequencies // self.steps_per_band
+        self.max_frequency = float(config.max_frequency)
+
+    @torch.no_grad()
+    def forward(
+        self, magnitudes: torch.Tensor, times: torch.Tensor, visible: torch.Tensor, weights: torch.Tensor | None = None
+    ) -> FoldedTimes:
+        """Fold windows (B, L): `magnitudes`, which count where `visible`, by their `weights` if any, and `times` in days."""
+        with maybe_autocast(device_type=times.device.type, enabled=False):
+            times = times.float()
+            weights = visible.float() if weights is None else weights.float() * visible
+            total_weight = weights.sum(1, keepdim=True).clamp(min=1e-12)
+            magnitudes = torch.where(visible, magnitudes.float(), torch.zeros_like(times))
+            magnitudes = (magnitudes - (weights * magnitudes).sum(1, keepdim=True) / total_weight) * visible
+            seen_times = torch.where(visible, times, torch.zeros_like(times))
+            span = (seen_times.amax(1) - seen_times.amin(1)).clamp(min=1.0)[:, None]
+            count = visible.sum(1, keepdim=True)
+            highest = (count / 5).clamp(min=8.0).clamp(max=self.max_frequency)
+            step = torch.minimum(1 / (self.oversampling * span), highest / (self.num_bands * self.steps_per_band))
+
+            peaks = self._peaks_of_bands(weights * magnitudes, times * step)
+            offsets = torch.linspace(-1, 1, self.refinements, device=times.device)
+            frequencies = (peaks[..., None] + offsets).clamp(min=0.5) * step[..., None]  # (B, C, refinements)
+            powers, best = self._explained(magnitudes, times, weights, frequencies).max(-1)
+            frequencies = frequencies.gather(-1, best[..., None]).squeeze(-1)
+            order = self._order(frequencies, powers, 1 / span)
+            frequencies, powers = frequencies.gather(1, order), powers.gather(1, order)
+
+            evidence = -torch.log1p(-powers) * (count - (2 * self.search_harmonics + 1)).clamp(min=0) / 2
+            frequencies, powers = frequencies[:, : self.num_periods], powers[:, : self.num_periods]
+            phases = fractional(frequencies[..., None] / self.period_multiple * times[:, None])
+            phases, coefficients, fits = self._fit_series(magnitudes, phases, weights)
+        return FoldedTimes(frequencies, powers, evidence, phases, coefficients, fits)
+
+    def _peaks_of_bands(self, magnitudes: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
+        """The grid numbers n (B, C) of the highest peaks of the C strongest bands; `steps` (B, L) is δ·t."""
+        grid = torch.arange(max(self.num_bands, self.steps_per_band), device=steps.device, dtype=steps.dtype)
+        band_starts, within = grid[: self.num_bands] * self.steps_per_band, grid[: self.steps_per_band] + 1
+        coarse = 2 * math.pi * fractional(band_starts[:, None] * steps[:, None])
+        fine = 2 * math.pi * fractional(within[:, None] * steps[:, None])
+        cosines, sines = coarse.cos() * magnitudes[:, None], coarse.sin() * magnitudes[:, None]  # (B, bands, L)
+        fine_cosines, fine_sines = fine.cos(), fine.sin()  # (B, M, L)
+        real = torch.cat((cosines, -sines), 2) @ torch.cat((fine_cosines, fine_sines), 2).transpose(1, 2)  # (B, bands, M)
+        imaginary = torch.cat((sines, cosines), 2) @ torch.cat((fine_cosines, fine_sines), 2).transpose(1, 2)
+        peak, place = (real.square() + imaginary.square()).max(dim=2)
+        bands = peak.topk(self.num_candidates, dim=1).indices
+        return (bands * self.steps_per_band + place.gather(1, bands) + 1).to(steps.dtype)
+
+    def _explained(
+        self, magnitudes: torch.Tensor, times: torch.Tensor, weights: torch.Tensor, frequencies: torch.Tensor
+    ) -> torch.Tensor:
+        """Fraction of the variance that a penalised series explains at every frequency (B, C, R), in [0, 1)."""
+        angles = 2 * math.pi * fractional(frequencies[..., None] * times[:, None, None])
+        normal, right = fourier_equations(angles, weights[:, None, None], magnitudes[:, None, None], self.search_harmonics)
+        normal = normal + self._penalties(self.search_harmonics, 1, weights)[:, None, None]
+        explained = (right * solve_positive_definite(normal, right)).sum(-1)
+        total = (weights * magnitudes.square()).sum(1).clamp(min=1e-12)
+        return (explained / total[:, None, None]).clamp(0, 0.9999)
+
+    def _penalties(self, harmonics: int, period_multiple: int, weights: torch.Tensor) -> torch.Tensor:
+        """Ridge of the normal equations, (B, n, n): it grows with the square of a wave's number in the period."""
+        orders = torch.arange(harmonics + 1, device=weights.device)
+        orders = torch.cat((orders, orders[1:]))
+        ridge = 1e-3 + self.roughness_penalty * (orders.to(weights.dtype) / period_multiple).square()
+        total = weights.sum(1, keepdim=True).clamp(min=1)
+        count = (weights > 0).sum(1, keepdim=True).clamp(min=1)
+        no_harmonic = (self.subharmonic_penalty / count).square() * (orders % period_multiple != 0)
+        return (total * (ridge + no_harmonic)).diag_embed()
+
+    def _order(self, frequencies: torch.Tensor, powers: torch.Tensor, resolution: torch.Tensor) -> torch.Tensor:
+        """The candidates' numbers (B, C), the K chosen first: each explains most of those a resolution away from the others."""
+        chosen, left = [], powers
+        for _ in range(self.num_periods):
+            chosen.append(left.argmax(1, keepdim=True))
+            near = (frequencies - frequencies.gather(1, chosen[-1])).abs() < resolution
+            left = torch.where(near, left - 2, left)  # behind all others, and never before itself
+        others = powers.scatter(1, torch.cat(chosen, 1), -1.0).argsort(1, descending=True)[:, : -self.num_periods or None]
+        return torch.cat((*chosen, others), 1)
+
+    def _fit_series(
+        self, magnitudes: torch.Tensor, phases: torch.Tensor, weights: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Penalised least squares in the phases (B, K, L): `phases`, `coefficients` and `fits` of `FoldedTimes`."""
+        if phases.device.type != "mps":  # which has no float64: so that batch and padding do not show in the solution
+            phases, magnitudes, weights = phases.double(), magnitudes.double(), weights.double()
+        angles = 2 * math.pi * phases
+        normal, right = fourier_equations(angles, weights[:, None], magnitudes[:, None], self.harmonics)
+        normal = normal + self._penalties(self.harmonics, self.period_multiple, weights)[:, None]
+        solved = solve_positive_definite(normal, right)  # (B, K, 1 + 2·harmonics)
+        cosines, sines = solved[..., 1 : self.harmonics + 1], solved[..., self.harmonics + 1 :]
+        orders = torch.arange(1, self.harmonics + 1, device=angles.device, dtype=angles.dtype)
+
+        # Count phases from where the period's own sinusoid is faintest, whatever day the window is centred on.
+        own = self.period_multiple - 1
+        epoch = torch.atan2(sines[..., own], cosines[..., own])[..., None] / self.period_multiple
+        shift_cosines, shift_sines = (orders * epoch).cos(), (orders * epoch).sin()
+        cosines, sines = cosines * shift_cosines + sines * shift_sines, sines * shift_cosines - cosines * shift_sines
+        phases = fractional(phases - epoch / (2 * math.pi))
+        waves = 2 * math.pi * orders[:, None] * phases[:, :, None]  # (B, K, harmonics, L)
+        fits = solved[..., :1] + (cosines[..., None] * waves.cos() + sines[..., None] * waves.sin()).sum(2)
+        return phases.float(), torch.stack((cosines, sines), dim=2).float(), fits.float()
+
+
+class AstromerFolding(nn.Module):
+    """What the candidate periods tell of every observation, as an addition to its embedding.
+
+    Of each period, for every observation: sines and cosines of the phase and its harmonics, and the fitted Fourier series,
+    weighted by how far the period is trusted. For the whole window: that trust, power, evidence and log frequency, and the shape
+    of the series, which no shift of the times changes: the amplitude of every harmonic, and of the period's overtones also the
+    phase relative to its fundamental (Simon & Lee 1981, ApJ 248, 291).
+    """
+
+    def __init__(self, config: AstromerConfig):
+        super().__init__()
+        self.harmonics = config.folding_harmonics
+        self.period_multiple = config.folding_period_multiple
+        self.periodogram = AstromerPeriodogram(config)
+        self.gate_slope = nn.Parameter(torch.empty(()))
+        self.gate_offset = nn.Parameter(torch.empty(()))
+        num_overtones = max(self.harmonics // self.period_multiple - 1, 0)
+        num_features = (2 * self.harmonics + 1) + 4 + self.harmonics + 2 * num_overtones
+        self.projection = nn.Linear(config.num_folding_periods * num_features, config.hidden_size)
+
+    def gates(self, folded: FoldedTimes) -> torch.Tensor:
+        """Probability that each period is right, (B, K): all candidates and "none of them" share 1 by their evidence.
+
+        softmax(slope · evidence, offset). The slope tempers the likelihood of a model that is never quite right. Both start as
+        fitted to periods of half-hidden windows of seven surveys (`scripts/calibrate_periods.py`) and are learned further.
+        """
+        logits = self.gate_slope.float() * folded.evidence
+        none = self.gate_offset.float().expand(len(logits), 1)
+        return torch.cat((logits, none), 1).softmax(1)[:, : folded.powers.shape[1]]
+
+    def shapes(self, folded: FoldedTimes) -> torch.Tensor:
+        """The Fourier series without its epoch, (B, K, harmonics + 2·overtones)."""
+        cosines, sines = folded.coefficients.unbind(2)
+        amplitudes, epochs = torch.hypot(cosines, sines), torch.atan2(sines, cosines)
+        fundamental = self.period_multiple - 1  # the index of the period's own harmonic
+        overtones = slice(fundamental + self.period_multiple, None, self.period_multiple)
+        numbers = torch.arange(2, self.harmonics // self.period_multiple + 1, device=epochs.device)
+        relative = epochs[..., overtones] - numbers * epochs[..., fundamental : fundamental + 1]
+        return torch.cat(
+            (amplitudes, amplitudes[..., overtones] * relative.cos(), amplitudes[..., overtones] * relative.sin()), dim=-1
+        )
+
+    def forward(self, folded: FoldedTimes, gates: torch.Tensor) -> torch.Tensor:
+        """Features of every observation, (B, L, D)."""
+        num_periods = folded.powers.shape[1]
+        harmonics = torch.arange(1, self.harmonics + 1, device=gates.device)
+        angles = 2 * math.pi * harmonics[:, None] * folded.phases[:, :, None]  # (B, K, harmonics, L)
+        of_observation = torch.cat((angles.sin(), angles.cos(), folded.fits[:, :, None]), dim=2) * gates[:, :, None, None]
+        evidence = torch.tanh(folded.evidence[:, :num_periods] / 40)
+        of_period = torch.stack((gates, folded.powers, evidence, folded.frequencies.log10().clamp(-4, 2)), dim=2)
+        of_window = torch.cat((of_period, self.shapes(folded)), dim=2)
+        of_window = of_window[..., None].expand(-1, -1, -1, angles.shape[-1])
+        features = torch.cat((of_observation, of_window), dim=2).flatten(1, 2).transpose(1, 2)
+        return self.projection(features.to(self.projection.weight.dtype))
+
+
+class AstromerSeparationBias(nn.Module):
+    """Preference of each head for near observations, -g·log(1 + d/s) on the logits, the same in every block.
+
+    exp(bias) = (1 + d/s)^-g is a heavy-tailed kernel, so that attention starts out as a kernel regression, which honest hiding
+    needs to leave the plateau of predicting the mean. A time head measures d in days; each of the last K heads measures it in
+    cycles of one candidate period, and as far as that period is trusted. Nothing of it is learned: learned scales and strengths
+    hardly move from where they start, and a mask that passes no gradient lets training use fused attention.
+    """
+
+    def __init__(self, config: AstromerConfig):
+        super().__init__()
+        num_time_heads = config.num_attention_heads - config.num_folding_periods
+        self.time_scales = [float(scale) for scale in config.time_bias_scales or ()]
+        self.num_unbiased = num_time_heads - len(self.time_scales)  # all time heads or none
+        self.phase_scale = float(config.phase_bias_scale)
+        self.phase_strength = float(config.phase_bias_strength)
+        self.period_multiple = config.folding_period_multiple
+
+    @torch.no_grad()
+    def forward(self, times: torch.Tensor, folded: FoldedTimes | None, gates: torch.Tensor | None) -> torch.Tensor:
+        """Bias (B, H, L, L), float32, for `times` (B, L), phases (B, K, L) and how far they are trusted, `gates` (B, K)."""
+        times = times.float()
+        days = (times[:, :, None] - times[:, None, :]).abs()
+        heads = [torch.zeros_like(days)] * self.num_unbiased
+        heads += [-torch.log1p(days / scale) for scale in self.time_scales]
+        if folded is not None and gates is not None:
+            cycles = fractional(self.period_multiple * (folded.phases[..., :, None] - folded.phases[..., None, :])).abs()
+            heads += (-self.phase_strength * gates[..., None, None] * torch.log1p(cycles / self.phase_scale)).unbind(1)
+        return torch.stack(heads, dim=1)
+
+
+def fourier_equations(
+    angles: torch.Tensor, weights: torch.Tensor, magnitudes: torch.Tensor, harmonics: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Normal equations of a Fourier series in `angles` (..., L), radians: (..., n, n) and (..., n), n = 1 + 2·harmonics.
+
+    The waves are a constant, the cosines and the sines. Products of waves are waves of the sums and differences of their
+    numbers, so that the sums of 2·`harmonics` cosines and sines make all entries; and waves follow from the first two of them.
+    `weights` and `magnitudes` broadcast against `angles`.
+    """
+    cosine, sine = angles.cos(), angles.sin()
+    weighted = weights * magnitudes
+    shape = angles.shape[:-1]
+    of_cosines, of_sines = [weights.sum(-1).expand(shape)], [torch.zeros_like(cosine[..., 0])]
+    right_cosines, right_sines = [weighted.sum(-1).expand(shape)], []
+    cosines, sines = (torch.ones_like(cosine), cosine), (torch.zeros_like(sine), sine)
+    for order in range(1, 2 * harmonics + 1):
+        of_cosines.append((weights * cosines[1]).sum(-1))
+        of_sines.append((weights * sines[1]).sum(-1))
+        if order <= harmonics:
+            right_cosines.append((weighted * cosines[1]).sum(-1))
+            right_sines.append((weighted * sines[1]).sum(-1))
+        cosines = (cosines[1], 2 * cosine * cosines[1] - cosines[0])
+        sines = (sines[1], 2 * cosine * sines[1] - sines[0])
+    even, odd = torch.stack(of_cosines, -1), torch.stack(of_sines, -1)  # (..., 1 + 2·harmonics)
+    orders = torch.arange(harmonics + 1, device=angles.device)
+    sums, differences = orders[:, None] + orders, orders[:, None] - orders
+    sign = differences.sign().to(odd.dtype)
+    of_sums, of_differences = even[..., sums], even[..., differences.abs()]
+    mixed = (odd[..., sums] - sign * odd[..., differences.abs()])[..., 1:] / 2  # cosine (row) times sine (column)
+    upper = torch.cat(((of_sums + of_differences) / 2, mixed), -1)
+    lower = torch.cat((mixed.transpose(-1, -2), (of_differences - of_sums)[..., 1:, 1:] / 2), -1)
+    return torch.cat((upper, lower), -2), torch.stack((*right_cosines, *right_sines), -1)
+
+
+def solve_positive_definite(matrix: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """Solve `matrix` (..., n, n) x = `right` (..., n) by Gauss-Jordan elimination, unrolled over n.
+
+    Without pivoting it is for symmetric positive definite matrices with a ridge, such as penalised normal equations. Thousands
+    of small systems are solved at once by sums and products alone, which every back-end has (ONNX knows no linear systems).
+    """
+    size = matrix.shape[-1]
+    system = torch.cat((matrix, right[..., None]), dim=-1)  # (..., n, n + 1)
+    unit = torch.eye(size, dtype=matrix.dtype, device=matrix.device)
+    for k in range(size):
+        row = system[..., k, :] / system[..., k, k : k + 1]
+        system = system - (system[..., :, k] - unit[k])[..., None] * row[..., None, :]  # leaves `row` itself in row k
+    return system[..., :, -1]
+
+
+def relative_precisions(
+    magnitude_errors: torch.Tensor | None, observed: torch.Tensor, scale: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weights (B, L) of observations with these errors, and what the encoder is told of each error, (B, L, 2).
+
+    A weight is 1/(σ² + σ̄²), relative to the mean over the window, where σ̄ is the window's root-mean-square error: no
+    observation weighs more than twice what one of the usual error does, since stars scatter by themselves too. Unknown errors
+    (absent, not finite, not positive) count as σ̄. The encoder is told log10(error / `scale`), and whether it is known.
+    """
+    if magnitude_errors is None:
+        return torch.ones_like(scale.expand(observed.shape)), scale.new_zeros(*observed.shape, 2)
+    known = observed & magnitude_errors.isfinite() & (magnitude_errors > 0)
+    errors = torch.where(known, magnitude_errors, torch.zeros_like(magnitude_errors)).float().clamp(max=10.0)
+    mean_square = errors.square().sum(1, keepdim=True) / known.sum(1, keepdim=True).clamp(min=1)
+    squares = torch.where(known, errors.square(), mean_square)
+    weights = (2 * mean_square + 1e-8) / (squares + mean_square + 1e-8)
+    mean_weight = (weights * observed).sum(1, keepdim=True) / observed.sum(1, keepdim=True).clamp(min=1)
+    logarithms = ((errors + 1e-3) / scale).log10() * known
+    return weights / mean_weight.clamp(min=1e-6), torch.stack((logarithms, known.float()), dim=-1)
+
+
+def visible_center_and_scale(magnitudes: torch.Tensor, visible: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean of each window's visible magnitudes and their scatter plus 0.02 mag, both (B, 1) float32."""
+    magnitudes = torch.where(visible, magnitudes, torch.zeros_like(magnitudes)).float()
+    counts = visible.sum(1, keepdim=True).clamp(min=1)
+    center = magnitudes.sum(1, keepdim=True) / counts
+    variance = ((magnitudes - center).square() * visible).sum(1, keepdim=True) / counts
+    return center, variance.sqrt() + 0.02
+
+
+def fractional(cycles: torch.Tensor) -> torch.Tensor:
+    """Cycles beyond the nearest whole one, in [-0.5, 0.5]."""
+    return cycles - cycles.round()

@@ -1,0 +1,333 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""Pre-train ASTROMER on one GPU in some minutes: data on the device, views and masks drawn there, bf16, compiled.
+
+Examples:
+    python scripts/pretrain_on_gpu.py runs/pack/light_curves.npz -o runs/gpu --seconds 400
+    python scripts/pretrain_on_gpu.py runs/pack/light_curves.npz -o runs/gpu --runs runs/pack/runs.json --throughput
+
+It needs torch, transformers, numpy and scikit-learn only, since a GPU lent for minutes has no time to install anything, and it
+learns against the clock: the learning rate falls by a cosine of the time that has passed. `scripts/run_pretraining.py` trains
+the same model on the same views with transformers' Trainer. Before it stands `scripts/pack_light_curves.py`.
+
+Each run leaves a folder with a checkpoint of encoder and decoder, its log and the scores of a linear probe and of nearest
+neighbours on held-out stars of the training split. `--runs` names several, a list of
+`{"name": ..., "seconds": ..., "exclude": [surveys], "model": {...}, "views": {...}, "learning_rate": ..., "stars": ...}`.
+"""
+
+import argparse
+import contextlib
+import json
+import math
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+
+HELD_OUT = 0.15  # of the stars, never trained on; they score
+STEPS_PER_LOG = 50
+
+
+def import_model() -> dict[str, Any]:
+    """The model's classes, without the rest of the package and what that needs."""
+    import importlib
+    import types
+
+    root = Path(__file__).parents[1] / "astromer_hf"
+    package = types.ModuleType("astromer_model")
+    package.__path__ = [str(root)]  # type: ignore[attr-defined]
+    sys.modules["astromer_model"] = package
+    names: dict[str, Any] = {}
+    for module in ("configuration_astromer", "modeling_astromer", "pretraining_astromer", "light_curve_views"):
+        names |= vars(importlib.import_module(f"astromer_model.{module}"))
+    return names
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="what scripts/pack_light_curves.py wrote")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="a folder for the runs")
+    parser.add_argument("--seconds", type=float, default=400, help="of a run that names none (%(default)s)")
+    parser.add_argument("--runs", type=json.loads, default=[{"name": "run"}], help="JSON, see above")
+    parser.add_argument("--stars", type=int, default=512, help="of a step (%(default)s)")
+    parser.add_argument("--learning-rate", type=float, default=1e-3, help="the highest (%(default)s)")
+    parser.add_argument("--throughput", action="store_true", help="first a table of windows a second")
+    parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args(argv)
+
+
+class Log:
+    """Lines to the screen and to a file at once."""
+
+    def __init__(self, path: Path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.file = path.open("a")
+
+    def __call__(self, *values: Any) -> None:
+        print(*values, flush=True)
+        print(*values, file=self.file, flush=True)
+
+
+def unpack(path: Path, names: dict[str, Any]) -> tuple[Any, dict[str, np.ndarray]]:
+    """The light curves of a pack, and its other arrays."""
+    packed = dict(np.load(path))
+    lengths = packed["lengths"]
+    offsets = np.concatenate(([0], np.cumsum(lengths)))
+    units = packed["times"].T.copy().view(np.uint32).ravel().astype(np.int64).cumsum()
+    times = (units - np.repeat(units[offsets[:-1]], lengths)) * 1e-5
+    errors = np.where(packed["errors"] > 0, 5e-4 * 1.035 ** packed["errors"].astype(float), np.nan)
+    star_offsets = np.concatenate(([0], np.cumsum(packed["curves_of_star"])))
+    curves = names["PackedLightCurves"].from_numpy(
+        times, packed["magnitudes"] * 5e-4, errors, offsets, star_offsets, packed["surveys"]
+    )
+    return curves, packed
+
+
+def synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def autocast(device: torch.device) -> Any:
+    return torch.autocast(device.type, torch.bfloat16) if device.type == "cuda" else contextlib.nullcontext()
+
+
+# --- Scores on held-out stars ---
+
+
+@torch.no_grad()
+def embed_stars(encoder: Any, curves: Any, stars: torch.Tensor, length: int, points: int, names: dict[str, Any]) -> np.ndarray:
+    """`pooler_output` (N, D) of the first light curve of each star, of so many random observations of it at the most."""
+    recipe = names["ViewRecipe"](
+        length, kept_fraction=(1.0, 1.0), run_probability=0, noise_probability=0, hide_errors_probability=0
+    )
+    recipe = names["replace"](recipe, length=min(length, points))
+    generator = torch.Generator(stars.device).manual_seed(0)
+    rows = []
+    for part in stars.split(256):
+        batch = names["draw_views"](curves, curves.star_offsets[part], recipe, generator)
+        with autocast(part.device):
+            rows.append(encoder(**batch).pooler_output.float().cpu())
+    return torch.cat(rows).numpy()
+
+
+def probe(embeddings: np.ndarray, labels: np.ndarray, per_class: int = 150, neighbors: bool = True) -> dict[str, float]:
+    """Macro-F1 of a linear probe and of nearest neighbours, by five folds."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import f1_score
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    rng = np.random.default_rng(0)
+    kept = np.concatenate([rng.permutation(np.flatnonzero(labels == name))[:per_class] for name in np.unique(labels)])
+    embeddings, labels = embeddings[kept], labels[kept]
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    models = {
+        "linear": make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500)),
+        "neighbors": make_pipeline(StandardScaler(), KNeighborsClassifier(10)),
+    }
+    return {
+        name: f1_score(labels, cross_val_predict(model, embeddings, labels, cv=folds, n_jobs=5), average="macro")
+        for name, model in models.items()
+    }
+
+
+def labelled_stars(packed: dict[str, np.ndarray], held_out: np.ndarray) -> dict[str, np.ndarray]:
+    """Held-out stars of the three surveys of the benchmark, of classes with forty of them."""
+    found = {}
+    for number, name in enumerate(packed["survey_names"]):
+        if name not in ("asas_acvs", "crts_css", "sss_catalina_south"):
+            continue
+        stars = np.flatnonzero(held_out & (packed["surveys"] == number) & (packed["labels"] != ""))
+        stars = stars[packed["labels"][stars] != "Close Binary Eclipsing Systems"]
+        classes, counts = np.unique(packed["labels"][stars], return_counts=True)
+        stars = stars[np.isin(packed["labels"][stars], classes[counts >= 40])]
+        if len(np.unique(packed["labels"][stars])) > 1:
+            found[str(name)] = stars
+    return found
+
+
+def score(model: Any, curves: Any, packed: dict[str, np.ndarray], held_out: np.ndarray, names: dict[str, Any], log: Log) -> None:
+    device = curves.times.device
+    encoder = names["AstromerModel"](model.config).to(device).eval()
+    encoder.load_state_dict(model.model.state_dict())
+    for survey, stars in labelled_stars(packed, held_out).items():
+        chosen = torch.from_numpy(stars).to(device)
+        cells = []
+        for points in (model.config.window_size, 50):
+            embeddings = embed_stars(encoder, curves, chosen, model.config.window_size, points, names)
+            scores = probe(embeddings, packed["labels"][stars])
+            cells.append(f"{points} points: " + " ".join(f"{name} {value:.3f}" for name, value in scores.items()))
+        log(f"  probe {survey} ({len(stars)} stars): {'; '.join(cells)}")
+
+
+def score_features(packed: dict[str, np.ndarray], held_out: np.ndarray, log: Log) -> None:
+    """A forest on the hand-crafted features of the same stars."""
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.metrics import f1_score
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+    for survey, stars in labelled_stars(packed, held_out).items():
+        labels = packed["labels"][stars]
+        rng = np.random.default_rng(0)
+        kept = np.concatenate([rng.permutation(np.flatnonzero(labels == name))[:150] for name in np.unique(labels)])
+        features = np.nan_to_num(packed["features"][stars[kept]].astype(np.float32), nan=-9)
+        forest = RandomForestClassifier(300, class_weight="balanced_subsample", random_state=0, n_jobs=-1)
+        folds = StratifiedKFold(5, shuffle=True, random_state=0)
+        predicted = cross_val_predict(forest, features, labels[kept], cv=folds)
+        log(f"  features, forest, {survey}: {f1_score(labels[kept], predicted, average='macro'):.3f}")
+
+
+# --- Throughput ---
+
+
+def measure(device: torch.device, run: Any, seconds: float = 1.0) -> float:
+    """Calls a second, after two to warm up."""
+    for _ in range(2):
+        run()
+    synchronize(device)
+    start, calls = time.perf_counter(), 0
+    while calls < 3 or time.perf_counter() - start < seconds:
+        run()
+        synchronize(device)
+        calls += 1
+    return calls / (time.perf_counter() - start)
+
+
+def throughput(fields: dict[str, Any], device: torch.device, names: dict[str, Any], log: Log, sizes: tuple[int, ...]) -> None:
+    """Windows of 200 a second, embedding and a training step, of the paper's model and of ours, at several batch sizes."""
+    size = 8192 if device.type == "cuda" else 512
+    left, right = (torch.randn(size, size, device=device, dtype=torch.bfloat16) for _ in range(2))
+    rate = measure(device, lambda: left @ right) * 2 * size**3
+    log(f"matrix product {size}, bf16: {rate / 1e12:.3f} TFLOP/s")
+    for title, own in (("paper", {}), ("ours", fields)):
+        model = names["AstromerForMaskedReconstruction"](names["AstromerConfig"](**own)).to(device)
+        optimizer = torch.optim.Adam(model.parameters(), 1e-4)
+        width, inner = model.config.hidden_size, model.config.intermediate_size
+        operations = 2 * 200 * (2 * (4 * width**2 + 2 * width * inner) + 2 * 2 * 200 * width)
+        for windows in sizes:
+            times = (torch.rand(windows, 200, device=device) * 2000).sort(1).values - 1000
+            batch = {"magnitudes": torch.randn(windows, 200, device=device), "times": times}
+            hidden = torch.rand(windows, 200, device=device) < 0.5
+
+            @torch.inference_mode()
+            def embed(model: Any = model, batch: Any = batch) -> None:
+                with autocast(device):
+                    model.model(**batch)
+
+            def train(model: Any = model, batch: Any = batch, hidden: Any = hidden, optimizer: Any = optimizer) -> None:
+                with autocast(device):
+                    loss = model(**batch, masked_positions=hidden, labels=batch["magnitudes"]).loss
+                loss.backward()
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+
+            speeds = [measure(device, model.eval() and embed) * windows, measure(device, model.train() and train) * windows]
+            shares = [speeds[0] * operations / rate, speeds[1] * 3 * operations / rate]
+            log(
+                f"{title}, {windows} windows of 200: embedding {speeds[0]:.0f} windows/s ({shares[0]:.1%} of the product's rate), "
+                f"training {speeds[1]:.0f} windows/s ({shares[1]:.1%})"
+            )
+
+
+# --- Training ---
+
+
+def learning_rate(progress: float, highest: float) -> float:
+    """A linear rise over 4 %, then a cosine to nothing."""
+    return highest * min(progress / 0.04, 1) * 0.5 * (1 + math.cos(math.pi * min(progress, 1)))
+
+
+def train(
+    run: dict[str, Any], curves: Any, packed: dict[str, np.ndarray], args: argparse.Namespace, names: dict[str, Any], log: Log
+) -> None:
+    """One run: train for its seconds, score, save."""
+    device = curves.times.device
+    torch.manual_seed(args.seed)
+    fields = json.loads(str(packed["model"])) | run.get("model", {})
+    stars_of_step = run.get("stars", args.stars)
+    seconds = run.get("seconds", args.seconds)
+    if "features" not in packed or not fields.get("feature_weight", 1.0):
+        fields |= {"num_target_features": 0}
+    elif "num_target_features" not in fields:
+        fields |= {"num_target_features": packed["features"].shape[1]}
+    model = names["AstromerForPreTraining"](names["AstromerConfig"](**fields)).to(device).train()
+    optimizer = torch.optim.AdamW(
+        model.parameters(), 1e-3, betas=(0.9, 0.98), weight_decay=0.01, fused=device.type == "cuda"
+    )
+    recipe = names["MultiViewRecipe"](**run.get("views", {}))
+    if not args.no_compile:
+        model.model.compile(dynamic=False)
+
+    rng = np.random.default_rng(args.seed)
+    held_out = rng.random(len(curves)) < HELD_OUT
+    surveys = packed["surveys"]
+    excluded = np.isin(packed["survey_names"][surveys], run.get("exclude", []))
+    counts = np.bincount(surveys)
+    weights = torch.from_numpy(np.where(held_out | excluded, 0, counts[surveys] ** -0.5)).to(device)
+    features = None
+    if model.config.num_target_features:
+        features = torch.from_numpy(packed["features"].astype(np.float32)).to(device)
+    generator = torch.Generator(device).manual_seed(args.seed)
+    start = last = time.perf_counter()
+    step = 0
+    log(f"run {run['name']}: {json.dumps(run)}, {int((weights > 0).sum())} stars")
+    while (elapsed := time.perf_counter() - start) < seconds:
+        rate = learning_rate(elapsed / seconds, run.get("learning_rate", args.learning_rate))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        stars = torch.multinomial(weights, stars_of_step, replacement=True, generator=generator)
+        batch = recipe.draw(curves, stars, generator)
+        if features is not None:
+            batch["target_features"] = features[stars]
+        with autocast(device):
+            outputs = model(**batch)
+        outputs.loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        step += 1
+        if step == 1:
+            synchronize(device)
+            log(f"  first step after {time.perf_counter() - start:.1f} s")
+            start = last = time.perf_counter()  # compilation does not count
+        elif step % STEPS_PER_LOG == 0:
+            losses = {name: f"{float(value):.4f}" for name, value in outputs.items() if name.endswith("loss")}
+            now = time.perf_counter()
+            views = STEPS_PER_LOG * stars_of_step * (recipe.num_global_views + recipe.num_local_views) / (now - last)
+            last = now
+            if step % (STEPS_PER_LOG * 4) == 0 or step <= 2 * STEPS_PER_LOG:
+                log(f"  step {step}, {now - start:.0f} s, {views:.0f} views/s, lr {rate:.1e}, {losses}")
+    log(f"  {step} steps, {step * stars_of_step * (recipe.num_global_views + recipe.num_local_views)} views")
+    model.eval()
+    kept = names["AstromerForMaskedReconstruction"](model.config)
+    kept.load_state_dict({name: tensor for name, tensor in model.state_dict().items() if name in kept.state_dict()})
+    kept.save_pretrained(args.output / run["name"])
+    score(model, curves, packed, held_out, names, log)
+
+
+def main(args: argparse.Namespace) -> None:
+    names = import_model()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.set_float32_matmul_precision("high")
+    log = Log(args.output / "log.txt")
+    log(f"{torch.cuda.get_device_name() if device.type == 'cuda' else 'CPU'}, torch {torch.__version__}")
+    curves, packed = unpack(args.data, names)
+    curves = curves.to(device)
+    if args.throughput:
+        sizes = (256, 1024, 4096) if device.type == "cuda" else (2, 4)
+        throughput(json.loads(str(packed["model"])), device, names, log, sizes)
+    if "features" in packed and args.throughput:
+        score_features(packed, np.random.default_rng(args.seed).random(len(curves)) < HELD_OUT, log)
+    for run in args.runs:
+        train(run, curves, packed, args, names, log)
+
+
+if __name__ == "__main__":
+    main(parse_args())
