@@ -17,10 +17,11 @@ test: $(VENV)/installed-dev ## the test suite, some minutes
 test-all: $(VENV)/installed-dev browser ## and the slow tests
 	$(BIN)/pytest -m ""
 
-check: $(VENV)/installed-dev ## lint, format and types
+check: $(VENV)/installed-dev ## lint, format, types and which room imports which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 fix: $(VENV)/installed-dev ## mend what the linter and formatter can
 	$(BIN)/ruff check --fix .

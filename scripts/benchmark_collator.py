@@ -16,8 +16,8 @@ import pyarrow as pa
 from torch.utils.data import DataLoader
 
 from astromer_hf import AstromerFeatureExtractor
-from astromer_hf.data_collator import DataCollatorForMaskedLightCurves, InMemoryLightCurves
-from astromer_hf.simulation import simulate_light_curves, to_table
+from astromer_hf.light_curves.simulation import simulate_light_curves, to_table
+from astromer_hf.training.data_collator import DataCollatorForMaskedLightCurves, InMemoryLightCurves
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

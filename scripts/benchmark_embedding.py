@@ -28,12 +28,12 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from astromer_hf.cli import peak_memory
-from astromer_hf.embedding import embed_table
-from astromer_hf.feature_extraction_astromer import RaggedLightCurves
-from astromer_hf.hub import load_encoder
-from astromer_hf.inference import WindowRunner, map_on_cores
-from astromer_hf.light_curve_dataset import iter_light_curves
+from astromer_hf.cli.main import peak_memory
+from astromer_hf.hub.load import load_encoder
+from astromer_hf.inference.embedding import embed_table
+from astromer_hf.inference.runner import WindowRunner, map_on_cores
+from astromer_hf.light_curves.source import iter_light_curves
+from astromer_hf.model.feature_extraction_astromer import RaggedLightCurves
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

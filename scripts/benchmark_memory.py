@@ -25,7 +25,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from astromer_hf import AstromerConfig, AstromerModel
-from astromer_hf.simulation import SIMULATED_SURVEYS, simulate_light_curves, to_table
+from astromer_hf.light_curves.simulation import SIMULATED_SURVEYS, simulate_light_curves, to_table
 
 DISTINCT = 2000
 

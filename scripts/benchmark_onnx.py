@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from astromer_hf.embedding import LightCurveEmbedder, default_model_folder
-from astromer_hf.hub import load_encoder
-from astromer_hf.inference import BATCH_SIZES
-from astromer_hf.light_curve_dataset import iter_light_curves
-from astromer_hf.onnx_export import OnnxEncoder, export_onnx
+from astromer_hf.hub.load import default_model_folder, load_encoder
+from astromer_hf.inference.embedding import LightCurveEmbedder
+from astromer_hf.inference.onnx_export import OnnxEncoder, export_onnx
+from astromer_hf.inference.runner import BATCH_SIZES
+from astromer_hf.light_curves.source import iter_light_curves
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -11,7 +11,7 @@ TensorFlow is no dependency of this package. It needs an environment of its own,
 Example:
     tensorflow/bin/python scripts/build_astromer2_checkpoint.py runs/astromer2_layout
     python scripts/convert_tf_checkpoint.py runs/astromer2_layout/leak runs/astromer2_converted
-    ASTROMER_TENSORFLOW_PYTHON=tensorflow/bin/python pytest tests/test_conversion.py
+    ASTROMER_TENSORFLOW_PYTHON=tensorflow/bin/python pytest tests/hub/test_conversion.py
 """
 
 import argparse

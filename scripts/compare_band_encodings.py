@@ -27,11 +27,11 @@ import torch
 from transformers import Trainer, TrainingArguments, set_seed
 
 from astromer_hf import AstromerConfig, AstromerFeatureExtractor, AstromerForMaskedReconstruction
-from astromer_hf.data_collator import DataCollatorForMaskedLightCurves, InMemoryLightCurves, mean_of_visible
-from astromer_hf.feature_extraction_astromer import RaggedLightCurves
-from astromer_hf.light_curve_dataset import iter_split
-from astromer_hf.metrics import WindowScores, score_windows
-from astromer_hf.output_files import complete_or_absent
+from astromer_hf.evaluation.reconstruction_metrics import WindowScores, score_windows
+from astromer_hf.inference.output_files import complete_or_absent
+from astromer_hf.light_curves.source import iter_split
+from astromer_hf.model.feature_extraction_astromer import RaggedLightCurves
+from astromer_hf.training.data_collator import DataCollatorForMaskedLightCurves, InMemoryLightCurves, mean_of_visible
 
 ENCODINGS = ("each band alone", "joint", "joint, band embedding")
 

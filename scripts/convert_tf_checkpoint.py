@@ -11,9 +11,9 @@ Example:
 import argparse
 from pathlib import Path
 
-from astromer_hf.cli_options import add_time_encoding
-from astromer_hf.conversion import convert_tf_checkpoint
-from astromer_hf.tensorflow_checkpoint import CheckpointError
+from astromer_hf.cli.options import add_time_encoding
+from astromer_hf.hub.conversion import convert_tf_checkpoint
+from astromer_hf.hub.tensorflow_checkpoint import CheckpointError
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -27,13 +27,14 @@ from astromer_hf import (
     LightCurveWindows,
     RaggedLightCurves,
 )
-from astromer_hf.conversion import convert_tf_checkpoint
-from astromer_hf.data_collator import draw_masks, mean_of_visible
-from astromer_hf.embedding import DEFAULT_MODEL, embed_table
-from astromer_hf.light_curve_dataset import iter_light_curves
-from astromer_hf.metrics import score_windows
-from astromer_hf.plots import plot_embedding_map, plot_light_curve
-from astromer_hf.simulation import simulate_light_curves, to_table
+from astromer_hf.evaluation.reconstruction_metrics import score_windows
+from astromer_hf.hub.conversion import convert_tf_checkpoint
+from astromer_hf.hub.load import DEFAULT_MODEL
+from astromer_hf.inference.embedding import embed_table
+from astromer_hf.light_curves.simulation import simulate_light_curves, to_table
+from astromer_hf.light_curves.source import iter_light_curves
+from astromer_hf.plots.figures import plot_embedding_map, plot_light_curve
+from astromer_hf.training.data_collator import draw_masks, mean_of_visible
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGED_MODEL = ROOT / "model_cards" / DEFAULT_MODEL

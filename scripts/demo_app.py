@@ -24,14 +24,15 @@ import transformers
 from transformers import AutoFeatureExtractor, AutoModelForSequenceClassification
 from transformers.utils import logging
 
-from astromer_hf.embedding import default_model_folder
-from astromer_hf.few_shot import Recipe
-from astromer_hf.light_curve_dataset import TableError, iter_light_curves
-from astromer_hf.light_curve_inputs import read_light_curve
-from astromer_hf.neighbors import Embeddings, find_neighbors
-from astromer_hf.plots import plot_light_curve, plot_light_curves
-from astromer_hf.simulation import simulate_light_curves, to_table
-from astromer_hf.table_classifier import SMALL_MLP, teach_classifier
+from astromer_hf.hub.load import default_model_folder
+from astromer_hf.inference.neighbors import Embeddings, find_neighbors
+from astromer_hf.light_curves.columns import TableError
+from astromer_hf.light_curves.in_memory import read_light_curve
+from astromer_hf.light_curves.simulation import simulate_light_curves, to_table
+from astromer_hf.light_curves.source import iter_light_curves
+from astromer_hf.plots.figures import plot_light_curve, plot_light_curves
+from astromer_hf.training.few_shot import Recipe
+from astromer_hf.training.table_classifier import SMALL_MLP, teach_classifier
 
 MAX_UPLOADED = 100  # light curves of a table that are offered
 MAX_BYTES = 50_000_000

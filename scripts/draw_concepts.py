@@ -23,11 +23,11 @@ from transformers import AutoModelForPreTraining
 from transformers.utils import logging
 
 from astromer_hf import AstromerConfig, AstromerFeatureExtractor, AstromerForMaskedReconstruction
-from astromer_hf.data_collator import draw_masks, mean_of_visible
-from astromer_hf.embedding import DEFAULT_MODEL, default_model_folder
-from astromer_hf.modeling_astromer import AstromerTimeEncoding
-from astromer_hf.plots import COLORS, MAGNITUDE_LABEL, MARKERS, TIME_LABEL
-from astromer_hf.simulation import LightCurve, simulate_light_curves
+from astromer_hf.hub.load import DEFAULT_MODEL, default_model_folder
+from astromer_hf.light_curves.simulation import LightCurve, simulate_light_curves
+from astromer_hf.model.modeling_astromer import AstromerTimeEncoding
+from astromer_hf.plots.figures import COLORS, MAGNITUDE_LABEL, MARKERS, TIME_LABEL
+from astromer_hf.training.data_collator import draw_masks, mean_of_visible
 
 DPI = 100
 NUM_COLORS = 128  # a palette makes a file half as large and shows no difference

@@ -33,10 +33,10 @@ import transformers
 from tqdm import tqdm
 
 from astromer_hf import AstromerConfig, AstromerFeatureExtractor, AstromerForMaskedReconstruction
-from astromer_hf.data_collator import DataCollatorForMaskedLightCurves, InMemoryLightCurves
-from astromer_hf.metrics import score_windows
-from astromer_hf.reconstruction_baselines import BASELINES, Baseline
-from astromer_hf.training import cut_sequentially
+from astromer_hf.baselines.reconstruction_baselines import BASELINES, Baseline
+from astromer_hf.evaluation.reconstruction_metrics import score_windows
+from astromer_hf.training.data_collator import DataCollatorForMaskedLightCurves, InMemoryLightCurves
+from astromer_hf.training.trainer import cut_sequentially
 
 SURVEYS = (
     "macho_with_err:R",

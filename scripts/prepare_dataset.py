@@ -1,9 +1,9 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """Prepare survey tables for training: clean light curves in train, validation and test splits by star, as parquet shards.
 
-A table's survey is the record in `astromer_hf/surveys.py` that has the name of the file; without one the columns are guessed.
-Prepare surveys that share stars together, or name the folders from before with --keep-splits-of, so that no star comes into two
-splits. A run that was broken off is simply repeated: a prepared folder is complete or not there.
+A table's survey is the record in `astromer_hf/light_curves/surveys.py` that has the name of the file; without one the columns
+are guessed. Prepare surveys that share stars together, or name the folders from before with --keep-splits-of, so that no star
+comes into two splits. A run that was broken off is simply repeated: a prepared folder is complete or not there.
 
 Example:
     python scripts/prepare_dataset.py ../shared/data/*.parquet -o data/prepared
@@ -15,9 +15,11 @@ import sys
 from dataclasses import fields, replace
 from pathlib import Path
 
-from astromer_hf.dataset_preparation import SplitRule, prepare_datasets
-from astromer_hf.light_curve_dataset import SPLITS, Cleaning, ColumnNames, VariabilityFilter
-from astromer_hf.surveys import SURVEYS, Survey, find_survey
+from astromer_hf.light_curves.cleaning import Cleaning, VariabilityFilter
+from astromer_hf.light_curves.columns import ColumnNames
+from astromer_hf.light_curves.preparation import SplitRule, prepare_datasets
+from astromer_hf.light_curves.splits import SPLITS
+from astromer_hf.light_curves.surveys import SURVEYS, Survey, find_survey
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -36,18 +36,19 @@ from transformers import (
 )
 
 import astromer_hf  # noqa: F401 (registers the classes)
-from astromer_hf.classification import LightCurveClassifier
-from astromer_hf.classification_metrics import expected_calibration_error, score_classes
-from astromer_hf.data_collator import DataCollatorForLightCurveClassification, InMemoryLightCurves
-from astromer_hf.embedding import default_model_folder
-from astromer_hf.feature_extraction_astromer import mean_over_windows
-from astromer_hf.hub_trainer import HubTrainer
-from astromer_hf.labelled_light_curves import UNLABELLED, LabelledLightCurves, load_labelled
-from astromer_hf.light_curve_dataset import FRACTIONS, SPLITS, TableError
-from astromer_hf.model_card import CardFacts
-from astromer_hf.modeling_astromer import activate
-from astromer_hf.plots import plot_confusion_matrix
-from astromer_hf.training import (
+from astromer_hf.evaluation.classification_metrics import expected_calibration_error, score_classes
+from astromer_hf.hub.load import default_model_folder
+from astromer_hf.hub.model_card import CardFacts
+from astromer_hf.hub.trainer import HubTrainer
+from astromer_hf.inference.classification import LightCurveClassifier
+from astromer_hf.light_curves.columns import TableError
+from astromer_hf.light_curves.labelled import UNLABELLED, LabelledLightCurves, load_labelled
+from astromer_hf.light_curves.splits import FRACTIONS, SPLITS
+from astromer_hf.model.feature_extraction_astromer import mean_over_windows
+from astromer_hf.model.heads_astromer import activate
+from astromer_hf.plots.figures import plot_confusion_matrix
+from astromer_hf.training.data_collator import DataCollatorForLightCurveClassification, InMemoryLightCurves
+from astromer_hf.training.trainer import (
     ScriptArguments,
     WeightedCrossEntropy,
     balanced_class_weights,

@@ -38,8 +38,13 @@ from sklearn.svm import SVC
 from transformers import AutoModelForPreTraining, set_seed
 
 from astromer_hf import AstromerConfig, AstromerModel
-from astromer_hf.classification_metrics import score_classes
-from astromer_hf.few_shot import (
+from astromer_hf.baselines.hand_crafted_features import extract_features, feature_names, random_forest
+from astromer_hf.baselines.lstm_baseline import LightCurveLSTMForSequenceClassification
+from astromer_hf.evaluation.classification_metrics import score_classes
+from astromer_hf.hub.load import load_encoder, load_model
+from astromer_hf.inference.output_files import complete_or_absent, only_writer
+from astromer_hf.plots.figures import plot_confusion_matrix, plot_few_shot, plot_learning_curves
+from astromer_hf.training.few_shot import (
     Draw,
     FrozenStates,
     LabelledCurves,
@@ -55,13 +60,8 @@ from astromer_hf.few_shot import (
     train_head,
     train_on_windows,
 )
-from astromer_hf.hand_crafted_features import extract_features, feature_names, random_forest
-from astromer_hf.hub import load_encoder, load_model
-from astromer_hf.lstm_baseline import LightCurveLSTMForSequenceClassification
-from astromer_hf.output_files import complete_or_absent, only_writer
-from astromer_hf.plots import plot_confusion_matrix, plot_few_shot, plot_learning_curves
-from astromer_hf.table_classifier import SMALL_MLP, THINNED_COPIES
-from astromer_hf.training import load_split
+from astromer_hf.training.table_classifier import SMALL_MLP, THINNED_COPIES
+from astromer_hf.training.trainer import load_split
 
 SURVEYS = ("crts_css", "asas_acvs", "sss_catalina_south")
 DEVIATIONS = {"classifier_pooling": "mean_std"}

@@ -24,14 +24,14 @@ import numpy as np
 from transformers import EarlyStoppingCallback, HfArgumentParser, set_seed
 
 from astromer_hf import AstromerConfig, AstromerFeatureExtractor, AstromerForMaskedReconstruction
-from astromer_hf.data_collator import DataCollatorForMaskedLightCurves, InMemoryLightCurves
-from astromer_hf.feature_extraction_astromer import RaggedLightCurves
-from astromer_hf.hub_trainer import HubTrainer
-from astromer_hf.metrics import ReconstructionMetrics, keep_reconstruction
-from astromer_hf.model_card import CardFacts
-from astromer_hf.output_files import complete_or_absent, only_writer
-from astromer_hf.plots import plot_learning_curves
-from astromer_hf.training import (
+from astromer_hf.evaluation.reconstruction_metrics import ReconstructionMetrics, keep_reconstruction
+from astromer_hf.hub.model_card import CardFacts
+from astromer_hf.hub.trainer import HubTrainer
+from astromer_hf.inference.output_files import complete_or_absent, only_writer
+from astromer_hf.model.feature_extraction_astromer import RaggedLightCurves
+from astromer_hf.plots.figures import plot_learning_curves
+from astromer_hf.training.data_collator import DataCollatorForMaskedLightCurves, InMemoryLightCurves
+from astromer_hf.training.trainer import (
     ExactRmse,
     ScriptArguments,
     cut_sequentially,

@@ -57,7 +57,7 @@ def _folder_or_skip(folder: Path, content: str) -> Path:
 @pytest.fixture(scope="session")
 def macho_a0(shared_reference: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The released MACHO checkpoint, converted."""
-    from astromer_hf.conversion import convert_tf_checkpoint
+    from astromer_hf.hub.conversion import convert_tf_checkpoint
 
     folder = tmp_path_factory.mktemp("models") / "macho_a0"
     convert_tf_checkpoint(shared_reference / "macho_a0.zip", folder)

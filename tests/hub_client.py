@@ -74,7 +74,7 @@ class HubClient:
 
 def command(*arguments: str | Path, token: str | None = None, folder: Path | None = None) -> tuple[int, str, str]:
     """`astromer-hf ...` in a folder: its status and what it printed, as the user of a token."""
-    from astromer_hf.cli import main
+    from astromer_hf.cli.main import main
 
     out, err = io.StringIO(), io.StringIO()
     with contextlib.chdir(folder or Path.cwd()), using(token), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -102,7 +102,7 @@ def commit(repo_id: str, files: dict[str, bytes], token: str, **options: Any) ->
 
 def load_error(model: str, revision: str | None = None, token: str | None = None) -> str:
     """What our loader says of a model that it cannot load."""
-    from astromer_hf.hub import load_model
+    from astromer_hf.hub.load import load_model
 
     with using(token):
         try:
@@ -140,11 +140,11 @@ def fine_tune(base: str, output: Path, repo_id: str, token: str, stock: bool = F
     """Fine-tune a classifier of simulated stars from a model on the Hub, and have Trainer push it."""
     from transformers import AutoFeatureExtractor, AutoModelForSequenceClassification, Trainer, TrainingArguments
 
-    from astromer_hf.data_collator import DataCollatorForLightCurveClassification, InMemoryLightCurves
-    from astromer_hf.feature_extraction_astromer import RaggedLightCurves
-    from astromer_hf.hub_trainer import HubTrainer
-    from astromer_hf.model_card import CardFacts
-    from astromer_hf.simulation import simulate_light_curves
+    from astromer_hf.hub.model_card import CardFacts
+    from astromer_hf.hub.trainer import HubTrainer
+    from astromer_hf.light_curves.simulation import simulate_light_curves
+    from astromer_hf.model.feature_extraction_astromer import RaggedLightCurves
+    from astromer_hf.training.data_collator import DataCollatorForLightCurveClassification, InMemoryLightCurves
 
     classes = ["LPV", "RRab"]
     simulated = simulate_light_curves(16, seed=0, classes=classes)

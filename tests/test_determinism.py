@@ -17,12 +17,13 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import TINY, TINY_EXTENDED
+from zygote import PYTHONPATH
 
 from astromer_hf import AstromerConfig, AstromerFeatureExtractor, AstromerModel, RaggedLightCurves
-from astromer_hf.data_collator import DataCollatorForMaskedLightCurves, InMemoryLightCurves
-from astromer_hf.embedding import embed_light_curves, embed_table
-from astromer_hf.light_curve_dataset import split_of
-from astromer_hf.simulation import SIMULATED_SURVEYS, simulate_light_curves, to_table
+from astromer_hf.inference.embedding import embed_light_curves, embed_table
+from astromer_hf.light_curves.simulation import SIMULATED_SURVEYS, simulate_light_curves, to_table
+from astromer_hf.light_curves.splits import split_of
+from astromer_hf.training.data_collator import DataCollatorForMaskedLightCurves, InMemoryLightCurves
 
 SURVEY = replace(SIMULATED_SURVEYS["ztf_like"], min_points=5, max_points=70)
 CURVES = simulate_light_curves(48, seed=3, survey=SURVEY)
@@ -70,7 +71,7 @@ def digest_of_training() -> str:
 
     import run_pretraining
     from safetensors.torch import load_file
-    from test_training import write_config
+    from test_trainer import write_config
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -96,12 +97,10 @@ DIGESTS: dict[str, Callable[[], str]] = {
 @pytest.mark.slow
 def test_masks_splits_embeddings_and_a_training_repeat_from_their_seed_in_any_process():
     code = "import test_determinism as t\nfor name, make in t.DIGESTS.items(): print('DIGEST', name, make())"
-    here = Path(__file__).resolve().parent
-    paths = os.pathsep.join(map(str, (here, here.parent, here.parent / "scripts")))
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", code],
-            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": paths},
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": PYTHONPATH},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

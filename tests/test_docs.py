@@ -21,7 +21,7 @@ import pytest
 import torch
 
 from astromer_hf import AstromerConfig, AstromerModel
-from astromer_hf.cli import main
+from astromer_hf.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[1]
 TUTORIAL = ROOT / "docs" / "tutorial.ipynb"

@@ -28,13 +28,13 @@ from loopback_hub import LoopbackHub
 from safetensors.torch import load_file
 from test_few_shot import CONFIG, write_prepared
 from test_hub import save_tiny
-from test_training import write_config
+from test_trainer import write_config
 from zygote import Zygote
 
 from astromer_hf import AstromerConfig, AstromerForMaskedReconstruction, AstromerModel
-from astromer_hf.hub import ModelError, load_model
-from astromer_hf.simulation import SIMULATED_SURVEYS, simulate_light_curves, to_table
-from astromer_hf.training import last_complete_checkpoint
+from astromer_hf.hub.load import ModelError, load_model
+from astromer_hf.light_curves.simulation import SIMULATED_SURVEYS, simulate_light_curves, to_table
+from astromer_hf.training.trainer import last_complete_checkpoint
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL and no fork")
 
@@ -58,8 +58,8 @@ def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
     modules = [
         "conftest",
         "test_faults",
-        "astromer_hf.cli",
-        "astromer_hf.embedding",
+        "astromer_hf.cli.main",
+        "astromer_hf.inference.embedding",
         "run_pretraining",
         "run_few_shot_benchmark",
     ]
@@ -84,7 +84,7 @@ def kill_in_a_loop(kills: int, attempt: Callable[[float], bool], longest: float,
 
 def embed_here(model: str, source: str, output: str) -> None:
     """What the killed processes do."""
-    from astromer_hf.embedding import embed_table
+    from astromer_hf.inference.embedding import embed_table
 
     torch.set_num_threads(1)
     embed_table(source, output, AstromerModel.from_pretrained(model), objects_per_chunk=8, show_progress=False)
@@ -247,7 +247,7 @@ def test_a_benchmark_killed_again_and_again_has_every_run_once(zygote, tmp_path)
 
 def push_here(folder: str, repo_id: str) -> int:
     """What the killed processes do."""
-    from astromer_hf.cli import main
+    from astromer_hf.cli.main import main
 
     return main(["push", folder, repo_id])
 
@@ -256,7 +256,7 @@ def push_here(folder: str, repo_id: str) -> int:
 def test_a_push_killed_at_any_moment_is_not_there_or_complete(hub: LoopbackHub, tmp_path: Path):
     folder = save_tiny(tmp_path / "tiny")
     running = Zygote(
-        ["astromer_hf.cli", "astromer_hf.hub", "test_faults"],
+        ["astromer_hf.cli.main", "astromer_hf.hub.push", "test_faults"],
         environment(hub.url, tmp_path / "home", HF_TOKEN="hf_ada"),
         tmp_path / "log.txt",
     )

@@ -20,13 +20,13 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import report_lines
-from zygote import Zygote
+from zygote import PYTHONPATH, Zygote
 
 from astromer_hf import AstromerFeatureExtractor, AstromerModel
-from astromer_hf.data_collator import DataCollatorForMaskedLightCurves, InMemoryLightCurves
-from astromer_hf.embedding import embed_table
-from astromer_hf.output_files import OutputInUseError, complete_or_absent, only_writer
-from astromer_hf.simulation import SIMULATED_SURVEYS, simulate_light_curves, to_table
+from astromer_hf.inference.embedding import embed_table
+from astromer_hf.inference.output_files import OutputInUseError, complete_or_absent, only_writer
+from astromer_hf.light_curves.simulation import SIMULATED_SURVEYS, simulate_light_curves, to_table
+from astromer_hf.training.data_collator import DataCollatorForMaskedLightCurves, InMemoryLightCurves
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="memory and open files are read from /proc")
 
@@ -213,7 +213,7 @@ def test_what_a_killed_writer_left_is_cleared_away(tmp_path):
 
 
 def test_where_there_are_no_locks_writers_have_files_of_their_own(tmp_path, monkeypatch):
-    from astromer_hf import output_files
+    from astromer_hf.inference import output_files
 
     monkeypatch.setattr(output_files, "fcntl", None)
     output = tmp_path / "out.txt"
@@ -251,10 +251,8 @@ def lose_a_worker() -> None:
 
 
 def test_a_dataloader_worker_that_is_killed_is_reported_and_not_waited_for():
-    here = Path(__file__).resolve().parent
-    paths = os.pathsep.join(map(str, (here, here.parent)))
     command = [sys.executable, "-c", "import test_load; test_load.lose_a_worker()"]
-    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": PYTHONPATH}, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1
     error = done.stderr.splitlines()[-1]
     assert error.startswith("RuntimeError: DataLoader worker") or error == "EOFError"  # it may die in mid-sentence

@@ -31,11 +31,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from astromer_hf import AstromerConfig, AstromerFeatureExtractor, AstromerForSequenceClassification
-from astromer_hf.classification import classify_light_curves, classify_table
-from astromer_hf.data_collator import DataCollatorForMaskedLightCurves
-from astromer_hf.embedding import embed_light_curves, embed_table
-from astromer_hf.light_curve_dataset import TableError
-from astromer_hf.light_curve_inputs import read_light_curve
+from astromer_hf.inference.classification import classify_light_curves, classify_table
+from astromer_hf.inference.embedding import embed_light_curves, embed_table
+from astromer_hf.light_curves.columns import TableError
+from astromer_hf.light_curves.in_memory import read_light_curve
+from astromer_hf.training.data_collator import DataCollatorForMaskedLightCurves
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "robustness.md"
 NAN = float("nan")
@@ -606,7 +606,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_former_output(tmp_path: Path):
 
 
 def test_a_folder_that_cannot_be_written_to_is_one_line(tmp_path: Path, capsys):
-    from astromer_hf.cli import main
+    from astromer_hf.cli.main import main
 
     source, folder = write(lists(), tmp_path / "t.parquet"), Path("/proc")
     if not folder.is_dir():

@@ -18,9 +18,9 @@ from conftest import TINY
 
 import astromer_hf
 from astromer_hf import AstromerConfig, AstromerModel
-from astromer_hf.hub import ModelError, load_model
-from astromer_hf.model_card import load_card
-from astromer_hf.training import read_yaml_arguments
+from astromer_hf.hub.load import CODE_FILES, ModelError, load_model
+from astromer_hf.hub.model_card import load_card
+from astromer_hf.training.trainer import read_yaml_arguments
 
 PACKAGE = Path(astromer_hf.__file__).parent
 SCRIPTS = PACKAGE.parent / "scripts"
@@ -163,7 +163,7 @@ def test_code_in_a_checkpoint_is_not_run_nor_asked_about(folder: Path, tmp_path:
     import json
 
     ran = tmp_path / "ran"
-    for name in ("configuration_astromer.py", "modeling_astromer.py", "feature_extraction_astromer.py"):
+    for name in CODE_FILES:
         (folder / name).write_text(f"open({str(ran)!r}, 'w')\n", encoding="utf-8")
     config = json.loads((folder / "config.json").read_text())
     config["auto_map"] = {
@@ -199,7 +199,7 @@ def test_a_card_makes_no_objects(tmp_path: Path):
 
 @pytest.mark.parametrize("name", ["$(touch ran)", "a; touch ran", "`touch ran`", "| touch ran", "../x\n"])
 def test_a_name_that_a_shell_would_run_is_a_name(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
-    from astromer_hf.cli import main
+    from astromer_hf.cli.main import main
 
     monkeypatch.chdir(tmp_path)
     for arguments in (["embed", name, "-o", "out.parquet"], ["check", name], ["convert", name, "out"], ["push", name, name]):
@@ -209,7 +209,7 @@ def test_a_name_that_a_shell_would_run_is_a_name(name: str, tmp_path: Path, monk
 
 
 def test_a_trainers_checkpoint_is_read_without_running_anything(tmp_path: Path):
-    from astromer_hf.training import last_complete_checkpoint
+    from astromer_hf.training.trainer import last_complete_checkpoint
 
     checkpoint = tmp_path / "checkpoint-1"
     AstromerModel(AstromerConfig(**TINY)).save_pretrained(checkpoint)

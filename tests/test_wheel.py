@@ -13,12 +13,12 @@ AWAY = """
 from pathlib import Path
 import astromer_hf
 from transformers import AutoModel
-from astromer_hf.embedding import default_model_folder
+from astromer_hf import default_model_folder
 folder = Path(astromer_hf.__file__).parent
 assert folder.is_relative_to(Path.cwd()), folder
 assert default_model_folder().is_relative_to(folder), default_model_folder()
 assert (folder / "py.typed").is_file()
-assert "model" in (folder / "model_card_template.md").read_text(encoding="utf-8")
+assert "model" in (folder / "hub" / "model_card_template.md").read_text(encoding="utf-8")
 print(AutoModel.from_pretrained(default_model_folder()).config.hidden_size)
 """
 

@@ -17,6 +17,11 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve()
+ROOT = HERE.parents[1]
+# By which a process imports the tests, the package of this checkout and the scripts.
+PYTHONPATH = os.pathsep.join(
+    map(str, (HERE.parent, *sorted(path for path in HERE.parent.iterdir() if path.is_dir()), ROOT, ROOT / "scripts"))
+)
 
 
 class Zygote:
@@ -30,8 +35,7 @@ class Zygote:
 
     def __init__(self, modules: list[str], environment: Mapping[str, str], log: Path):
         self.log = log
-        paths = [HERE.parent, HERE.parents[1], HERE.parents[1] / "scripts"]
-        environment = {**environment, "PYTHONPATH": os.pathsep.join(map(str, paths)), "OMP_NUM_THREADS": "1"}
+        environment = {**environment, "PYTHONPATH": PYTHONPATH, "OMP_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
             [sys.executable, str(HERE), str(log), *modules],
             env=environment,

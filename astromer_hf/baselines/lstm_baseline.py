@@ -1,0 +1,47 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""The paper's baseline (Sect. 4.4): its LSTM classifier on the light curve itself, without an encoder.
+
+Before it stand the same tensors as before `AstromerForSequenceClassification`, after it the same logits, so that one trades for
+the other in every script. Only `classifier_lstm_sizes`, `classifier_dropout` and the labels of its config have a meaning.
+"""
+
+import torch
+from transformers.modeling_outputs import SequenceClassifierOutput
+from transformers.processing_utils import Unpack
+from transformers.utils import TransformersKwargs, can_return_tuple
+
+from ..model.configuration_astromer import AstromerConfig
+from ..model.heads_astromer import AstromerLSTMHead
+from ..model.modeling_astromer import AstromerPreTrainedModel, resolve_masks
+
+
+class LightCurveLSTMForSequenceClassification(AstromerPreTrainedModel):
+    """Two LSTM layers over the magnitudes and the time differences of a window's observations.
+
+    Gaps are days in a night and months between seasons: the LSTM reads log(1 + Δt/d), 0 at the first observation.
+    """
+
+    def __init__(self, config: AstromerConfig):
+        super().__init__(config)
+        self.num_labels = config.num_labels
+        self.classifier = AstromerLSTMHead(config, input_size=2)
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        magnitudes: torch.Tensor,
+        times: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> SequenceClassifierOutput:
+        r"""Classify windows; arguments and returns as of `AstromerForSequenceClassification`."""
+        observed, _ = resolve_masks(magnitudes, times, attention_mask, None)
+        gaps = torch.diff(times.float(), dim=1, prepend=times[:, :1].float()).clamp(min=0)
+        observations = torch.stack((magnitudes.float(), gaps.log1p()), dim=-1).to(self.dtype)
+        logits = self.classifier(observations, observed)
+        loss = None
+        if labels is not None:
+            loss = self.loss_function(labels=labels, pooled_logits=logits, config=self.config, **kwargs)
+        return SequenceClassifierOutput(loss=loss, logits=logits)

@@ -1,0 +1,9 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""`python -m astromer_hf.cli`, which `torchrun` and `accelerate launch` can start."""
+
+import sys
+
+from .main import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,254 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""Look at a checkpoint or a dataset as whoever downloads it will: it loads, computes what it did, and leaks nothing.
+
+Before this file stand `load.py` and `model_card.py`; after it `push.py`, which shares nothing that fails here, and the command
+line.
+"""
+
+import fnmatch
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import safetensors.numpy
+import torch
+from huggingface_hub import HfApi
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
+from transformers import PreTrainedModel
+
+from ..light_curves.columns import PREPARED_SCHEMA
+from ..light_curves.preparation import PREPARATION_FILE
+from ..light_curves.splits import SPLITS
+from ..model.configuration_astromer import AstromerConfig
+from ..model.feature_extraction_astromer import AstromerFeatureExtractor
+from .load import (
+    CHECKPOINT_FILES,
+    CODE_FILES,
+    MODEL_FOLDER,
+    OFFICIAL_CHECKPOINTS,
+    PICKLES,
+    TEST_VECTOR_FILE,
+    ModelError,
+    find_model,
+    hub_errors,
+    load_model,
+)
+from .model_card import CARD_FILE, check_card, check_dataset_card, list_names, load_card, shown_pictures
+
+DATASET_FILES = (CARD_FILE, PREPARATION_FILE, *(f"{split}-*.parquet" for split in SPLITS))
+FORBIDDEN_FILES = (".env*", "*.pem", "*.key", "id_rsa*", "id_ed25519*", ".netrc", "token", *PICKLES)
+TEST_VECTOR_TOLERANCE = 1e-3  # float32 on other hardware; a wrong weight or encoding gives 0.1 and more
+_PRIVATE = {
+    "a token or key": re.compile(
+        rb"\b(?:hf_|api_org_|gh[oprsu]_|sk-)[A-Za-z0-9]{20,}|\b(?:github_pat_|glpat-|sk-ant-|sk-proj-)[\w-]{20,}"
+        rb"|\bAKIA[0-9A-Z]{16}\b|-----BEGIN [A-Z ]*PRIVATE KEY-----|://[^\s/:@]+:[^\s/@]+@"
+    ),
+    "a home path": re.compile(
+        rb"/(?:home|Users)/[\w.-]+|[A-Za-z]:\\+Users\\+[\w.-]+|(?<![\w/.-])"
+        + re.escape(str(Path.home()).encode())
+        + rb"(?=[/\\])"
+    ),
+}
+
+
+def make_test_vector(model: PreTrainedModel, feature_extractor: AstromerFeatureExtractor) -> dict[str, np.ndarray]:
+    """A light curve and what a model makes of it, so that whoever downloads the model can tell that theirs does the same.
+
+    Returns:
+        `mjd` and `mag` (float64) of a curve of one window and a quarter; the windows' `magnitudes` and `times`; `pooler_output`
+        and the head's `reconstruction` or `logits`, float32.
+    """
+    size = feature_extractor.window_size
+    rng = np.random.default_rng(0)
+    mjd = 50_000 + np.sort(rng.uniform(0, 3 * size, size + size // 4 + 1))
+    mag = 15 + 0.3 * np.sin(2 * np.pi * mjd / 5.366) + 0.02 * rng.standard_normal(len(mjd))
+    return {"mjd": mjd, "mag": mag, **_run_test_vector(model, feature_extractor, mjd, mag)}
+
+
+@torch.inference_mode()
+def _run_test_vector(model: PreTrainedModel, extractor: AstromerFeatureExtractor, mjd: Any, mag: Any) -> dict[str, np.ndarray]:
+    windows = extractor(mjd, mag, return_tensors="pt")
+    model = model.eval()
+    inputs = dict(windows)
+    if getattr(model, "classifier", None) is not None and model.config.band_combination == "concat":
+        # Every band has a window, the next one another.
+        shifts = range(len(model.config.bands or []))
+        inputs = {name: torch.stack([tensor.roll(shift, 0) for shift in shifts], 1) for name, tensor in windows.items()}
+    outputs = dict(model(**inputs)) | {"pooler_output": model.base_model(**windows).pooler_output}
+    kept = [name for name in ("pooler_output", "reconstruction", "logits") if outputs.get(name) is not None]
+    tensors = {name: windows[name] for name in ("magnitudes", "times")} | {name: outputs[name] for name in kept}
+    return {name: tensor.float().cpu().numpy() for name, tensor in tensors.items()}
+
+
+def check_test_vector(
+    model: PreTrainedModel, feature_extractor: AstromerFeatureExtractor, saved: Mapping[str, np.ndarray]
+) -> list[str]:
+    """Where a model departs from its saved test vector; empty when nowhere."""
+    if missing := {"mjd", "mag", "pooler_output"} - saved.keys():
+        return [f"{', '.join(sorted(missing))} is missing in {TEST_VECTOR_FILE}: delete it, and a push makes another"]
+    found = _run_test_vector(model, feature_extractor, saved["mjd"], saved["mag"])
+    problems = []
+    for name, expected in saved.items():
+        if name in ("mjd", "mag"):
+            continue
+        if name not in found or found[name].shape != expected.shape:
+            problems.append(f"{name} of shape {expected.shape} is missing")
+        elif not (departure := float(np.abs(found[name] - expected).max())) <= TEST_VECTOR_TOLERANCE:
+            problems.append(
+                f"{name} departs by {departure:.2g}, more than {TEST_VECTOR_TOLERANCE:g}; of a model that was trained since, "
+                f"delete {TEST_VECTOR_FILE}"
+            )
+    return problems
+
+
+def _check_saved_vector(model: PreTrainedModel, extractor: AstromerFeatureExtractor | None, file: Path) -> list[str]:
+    try:
+        saved = safetensors.numpy.load_file(file)
+    except SafetensorError as error:
+        return [f"{file.name} cannot be read ({error}): delete it, and a push makes another"]
+    return check_test_vector(model, extractor or default_extractor(model), saved)
+
+
+def default_extractor(model: PreTrainedModel) -> AstromerFeatureExtractor:
+    """For a checkpoint without a feature extractor: one of the model's window size."""
+    return AstromerFeatureExtractor(window_size=model.config.window_size)
+
+
+@dataclass
+class CheckReport:
+    """What was looked at: lines of what holds, of what does not, and of what could not be looked at."""
+
+    passed: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, what: str, problems: Sequence[str]) -> None:
+        """Count a check that found `problems`, or none."""
+        if problems:
+            self.problems += [f"{what}: {problem}" for problem in problems]
+        else:
+            self.passed.append(what)
+
+
+def check_checkpoint(model: str, revision: str | None = None) -> CheckReport:
+    """Look at a checkpoint as whoever downloads it will: it loads, computes what it did, has a finished card and leaks nothing.
+
+    What is looked into is what a push shares. Of other files, an id on the Hub must not have forbidden ones; those in a folder
+    are noted, as a push leaves them there.
+
+    Raises:
+        FileNotFoundError: there is no such checkpoint.
+    """
+    report = CheckReport()
+    folder = Path(find_model(model, revision))
+    is_local = Path(model).expanduser().is_dir()
+    listed = list_names(folder) if is_local else _list_repo(model, revision)
+    forbidden = [name for name in listed if any(fnmatch.fnmatch(Path(name).name, pattern) for pattern in FORBIDDEN_FILES)]
+    if is_local:
+        report.notes += [f"a push leaves out {name}" for name in sorted(forbidden)]
+    else:
+        report.add("no forbidden file", [f"{name} must not be in a shared checkpoint" for name in forbidden])
+        report.notes += [
+            f"its {name} is not this package's: read it before you load the model with trust_remote_code=True"
+            for name in listed
+            if name.endswith(".py")
+            and (name not in CODE_FILES or (folder / name).read_bytes() != packaged_code(name).read_bytes())
+        ]
+    loaded = feature_extractor = None
+    try:
+        loaded, feature_extractor = load_model(str(folder))
+        report.add(f"it loads, {loaded.num_parameters():,} parameters", [])
+    except ValueError as error:
+        report.add("it loads", [str(error).replace(str(folder), model)])
+    card_problems, pictures = _check_card_of(folder, listed)
+    report.add("the card is finished", card_problems)
+    if not (folder / TEST_VECTOR_FILE).is_file():
+        report.notes.append("it has no saved test vector yet; a push adds one")
+    elif loaded is not None:
+        problems = _check_saved_vector(loaded, feature_extractor, folder / TEST_VECTOR_FILE)
+        report.add("it computes its saved test vector", problems)
+    files = listed_files(folder, (*CHECKPOINT_FILES, *pictures))
+    report.add("nothing private in it", find_private(files) + (_find_links(files) if is_local else []))
+    return report
+
+
+def _list_repo(model: str, revision: str | None) -> list[str]:
+    """Every file of a model on the Hub."""
+    official = OFFICIAL_CHECKPOINTS.get(model)
+    repo_id, revision = (model, revision) if official is None else (official.repo_id, official.revision)
+    with hub_errors(repo_id, revision):
+        return HfApi().list_repo_files(repo_id, revision=revision)
+
+
+def check_dataset(folder: Path) -> CheckReport:
+    """Look at a prepared dataset before it is shared: card, columns of every shard, nothing private."""
+    report = CheckReport()
+    shards = [path for split in SPLITS for path in sorted(folder.glob(f"{split}-*.parquet"))]
+    try:
+        wrong = [path.name for path in shards if not pq.read_schema(path).equals(PREPARED_SCHEMA)]
+    except pa.ArrowInvalid as error:
+        raise ModelError(f"A shard of {folder} cannot be read, prepare it again: {' '.join(str(error).split())}") from error
+    report.add(f"{len(shards)} shards have the columns of a prepared dataset", [f"{name} has others" for name in wrong])
+    report.add("the card is finished", check_dataset_card(folder / CARD_FILE))
+    files = listed_files(folder, DATASET_FILES)
+    report.add("nothing private in it", find_private(files) + _find_links(files))
+    return report
+
+
+def _check_card_of(folder: Path, beside: Collection[str]) -> tuple[list[str], list[str]]:
+    """What the card in a folder lacks, with the files of these names beside it, and the pictures that it shows."""
+    try:
+        card = load_card(folder / CARD_FILE)
+        return check_card(card, AstromerConfig.from_pretrained(folder), beside), shown_pictures(card.text)
+    except (ValueError, OSError, StrictDataclassError) as error:
+        return [" ".join(str(error).split())], []
+
+
+def listed_files(folder: Path, patterns: Sequence[str]) -> dict[str, Path]:
+    """The files directly in a folder that match."""
+    return {path.name: path for pattern in patterns for path in sorted(folder.glob(pattern)) if path.is_file()}
+
+
+def _find_links(files: Mapping[str, Path]) -> list[str]:
+    """Links out of the folder: what they point to was not put there to be shared."""
+    return [
+        f"{name} is a link out of the folder, to {file.resolve()}: put the file itself there"
+        for name, file in files.items()
+        if file.resolve().parent != file.parent.resolve()
+    ]
+
+
+def find_private(files: Mapping[str, Path | bytes]) -> list[str]:
+    """Where files hold a token, a key or the path of a home."""
+    problems = []
+    for name, source in files.items():
+        content = _read_text(name, source)
+        for what, pattern in _PRIVATE.items():
+            if found := pattern.search(content):
+                shown = "" if what == "a token or key" else f", {found[0].decode(errors='replace')}"
+                problems.append(f"{name} has {what} in it{shown}")
+    return problems
+
+
+def _read_text(name: str, source: Path | bytes) -> bytes:
+    """A file's bytes; of tables and tensors, not the numbers but what is written about them."""
+    if isinstance(source, Path) and name.endswith(".parquet"):
+        return repr(pq.read_metadata(source).metadata).encode()
+    content = source if isinstance(source, bytes) else source.read_bytes()
+    return content[8 : 8 + int.from_bytes(content[:8], "little")] if name.endswith(".safetensors") else content
+
+
+def is_prepared_dataset(folder: str | Path) -> bool:
+    """Whether a folder is one of `scripts/prepare_dataset.py`."""
+    return Path(folder, PREPARATION_FILE).is_file()
+
+
+def packaged_code(name: str) -> Path:
+    """This package's own code file of that name."""
+    return MODEL_FOLDER / name

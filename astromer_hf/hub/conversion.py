@@ -1,0 +1,327 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""TensorFlow checkpoint of ASTROMER 1 or Astromer 2 -> `config.json`, `model.safetensors`, `preprocessor_config.json`.
+
+Before it stands `tensorflow_checkpoint.py`, which reads the arrays without TensorFlow; after it a folder that
+`from_pretrained` loads. Upstream's names appear in this file and in no other.
+
+ASTROMER 1 is proven on its released weights. Astromer 2 (Donoso-Oliva et al. 2026) follows its published code, and is proven on
+checkpoints that `scripts/build_astromer2_checkpoint.py` makes with TensorFlow in that layout: no released ones were at hand.
+
+The config carries the hyperparameters that the weights were trained with, which differ from those that upstream's file prints
+in one place: the time encoding. The file may say base 1000 or exponent 1, but neither option reached upstream's encoding, which
+is computed with 10000 and 2. Of ASTROMER 1 this is measured (root-mean-square error on real MACHO windows 0.108 with 10000,
+0.199 with 1000). Of Astromer 2 it is read from the code, of which another version passes them on: `time_encoding="as_written"`.
+"""
+
+import json
+import logging
+import math
+import operator
+import os
+import tempfile
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from huggingface_hub.errors import StrictDataclassError
+
+from ..model.configuration_astromer import AstromerConfig
+from ..model.feature_extraction_astromer import AstromerFeatureExtractor
+from ..model.modeling_astromer import AstromerForMaskedReconstruction
+from .tensorflow_checkpoint import CheckpointError, find_checkpoint_prefix, open_checkpoint_source, read_tensorflow_checkpoint
+
+logger = logging.getLogger(__name__)
+
+TimeEncoding = Literal["effective", "as_written"]
+EFFECTIVE_TIME_ENCODING = {"time_encoding_base": 10000.0, "time_encoding_exponent": 2.0}
+
+# --- Names ---
+
+# upstream's module -> ours; {i} is the block. The first part is the Keras layer, which a checkpoint gives a number instead.
+_MODULES = {
+    "encoder/inp_transform": "model.embeddings.magnitude_embedding",
+    "encoder/enc_layers/{i}/mha/wq": "model.layers.{i}.attention.q_proj",
+    "encoder/enc_layers/{i}/mha/wk": "model.layers.{i}.attention.k_proj",
+    "encoder/enc_layers/{i}/mha/wv": "model.layers.{i}.attention.v_proj",
+    "encoder/enc_layers/{i}/mha/dense": "model.layers.{i}.attention.o_proj",
+    "encoder/enc_layers/{i}/reshape_leak_1": "model.layers.{i}.attention_residual",
+    "encoder/enc_layers/{i}/layernorm1": "model.layers.{i}.attention_layer_norm",
+    "encoder/enc_layers/{i}/ffn/layer_with_weights-0": "model.layers.{i}.mlp.fc1",
+    "encoder/enc_layers/{i}/ffn/layer_with_weights-1": "model.layers.{i}.mlp.fc2",
+    "encoder/enc_layers/{i}/reshape_leak_2": "model.layers.{i}.mlp_residual",
+    "encoder/enc_layers/{i}/layernorm2": "model.layers.{i}.output_layer_norm",
+    "regression/bn_0": "decoder_layer_norm",
+    "regression/reg_layer": "decoder",
+}
+_LEAVES = {"kernel": "weight", "bias": "bias", "gamma": "weight", "beta": "bias"}
+_MASK_TOKEN = "layer_with_weights-0/msk_token"  # of shape (1, 1); where it is not, the encoder has the number 0
+_BOOKKEEPING = ("optimizer/", "save_counter", "keras_api/")  # what a training run adds
+
+
+def _parameter_names(config: AstromerConfig) -> dict[str, str]:
+    """Upstream's variable -> our parameter, of every part that a model of `config` may have."""
+    layers = ["msk_token", "encoder", "regression"] if config.use_mask_token else ["encoder", "regression"]
+    numbered = {layer: f"layer_with_weights-{number}" for number, layer in enumerate(layers)}
+    names = {_MASK_TOKEN: "model.embeddings.mask_token"} if config.use_mask_token else {}
+    for theirs, ours in _MODULES.items():
+        layer, _, module = theirs.partition("/")
+        for i in range(config.num_hidden_layers if "{i}" in module else 1):
+            path = f"{numbered[layer]}/{module.format(i=i)}"
+            names |= {f"{path}/{leaf}": f"{ours.format(i=i)}.{_LEAVES[leaf]}" for leaf in _LEAVES}
+    return names
+
+
+# --- Hyperparameters ---
+
+_BLOCKING_LOGIT = -1e4  # and less: whoever has it added gets no attention in single precision
+
+# arch, mask_format and m_alpha of config.toml (-inf: blocking) -> what a masked observation means here
+_MASKING_SCHEMES = {
+    ("base", "K", -math.inf): "hidden",
+    ("base", "QK", 1.0): "additive",
+    ("zero", "QK", 1.0): "additive",
+}
+
+
+def _read_conf_json(conf: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "hidden_size": conf["head_dim"],  # upstream's "head_dim" is the width of the model
+        "num_hidden_layers": conf["layers"],
+        "num_attention_heads": conf["heads"],
+        "intermediate_size": conf["dff"],
+        "hidden_dropout_prob": conf["dropout"],
+        "window_size": conf["max_obs"],
+        "time_encoding_base": conf.get("base", EFFECTIVE_TIME_ENCODING["time_encoding_base"]),
+        "time_encoding_exponent": EFFECTIVE_TIME_ENCODING["time_encoding_exponent"],
+        "masking_scheme": "additive",
+    }
+
+
+def _read_config_toml(conf: dict[str, Any]) -> dict[str, Any]:
+    arch, strength = conf.get("arch", "base"), conf["m_alpha"]
+    masking = (arch, conf.get("mask_format"), -math.inf if strength <= _BLOCKING_LOGIT else float(strength))
+    if masking not in _MASKING_SCHEMES:
+        supported = "; ".join(
+            f"{known!r} with {mask_format!r} and {'-1e4 or less' if alpha == -math.inf else alpha}"
+            for known, mask_format, alpha in _MASKING_SCHEMES
+        )
+        raise CheckpointError(
+            f"config.toml says arch {arch!r}, mask_format {conf.get('mask_format')!r} and m_alpha {strength!r}, an attention "
+            f"that has no counterpart here. Expected one of: {supported}. Complete by hand a file that lacks mask_format."
+        )
+    if (norm := conf.get("norm", "zero-mean")) != "zero-mean":
+        logger.warning(
+            "config.toml says norm %r of the training windows; the feature extractor centres each on its mean, zero-mean.", norm
+        )
+    width = operator.index(conf["num_heads"]) * operator.index(conf["head_dim"])  # a head's width here, unlike in conf.json
+    fields = {
+        "hidden_size": width,
+        "num_hidden_layers": conf["num_layers"],
+        "num_attention_heads": conf["num_heads"],
+        "intermediate_size": conf["mixer"],
+        "hidden_dropout_prob": conf["dropout"],
+        "window_size": conf["window_size"],
+        "time_encoding_base": conf["pe_base"],
+        "time_encoding_exponent": conf["pe_exp"],
+        "masking_scheme": _MASKING_SCHEMES[masking],
+        "weight_loss_by_errors": conf.get("correct_loss", False),
+    }
+    if arch == "zero":  # ASTROMER 1 of the same repository, whose code passes over the keys below, pe_base and pe_exp
+        return fields | EFFECTIVE_TIME_ENCODING | {"weight_loss_by_errors": False}
+    if conf["pe_dim"] != width:
+        raise CheckpointError(
+            f"config.toml says pe_dim {conf['pe_dim']!r} and num_heads x head_dim {width}. Expected the same number: the "
+            "embeddings are as wide as the blocks here. Check that the file belongs to the weights."
+        )
+    return fields | {
+        "use_mask_token": not conf.get("no_msk_token", False),
+        "attention_temperature": conf.get("temperature", 0.0) or 1.0,  # 0 is upstream's word for none
+        "use_residual": conf.get("use_leak", False),
+        "use_residual_projection": conf.get("use_leak", False),
+    }
+
+
+@dataclass(frozen=True)
+class _ConfigFile:
+    """A file in which upstream keeps hyperparameters.
+
+    Args:
+        name: the file's name.
+        describes: the model that it belongs to.
+        parse: its text to a dictionary.
+        fields: the dictionary to fields of `AstromerConfig`, the time encoding as it is written.
+        keys: what it must hold.
+        time_encoding_is_measured: whether the effective time encoding is known from weights, not only read from code.
+    """
+
+    name: str
+    describes: str
+    parse: Callable[[str], dict[str, Any]]
+    fields: Callable[[dict[str, Any]], dict[str, Any]]
+    keys: str
+    time_encoding_is_measured: bool
+
+
+_CONFIG_FILES = (
+    _ConfigFile(
+        "conf.json",
+        "an ASTROMER 1 encoder",
+        json.loads,
+        _read_conf_json,
+        "head_dim, layers, heads, dff, dropout and max_obs",
+        time_encoding_is_measured=True,
+    ),
+    _ConfigFile(
+        "config.toml",
+        "an Astromer 2 encoder",
+        tomllib.loads,
+        _read_config_toml,
+        "num_layers, num_heads, head_dim, mixer, dropout, window_size, pe_dim, pe_base, pe_exp, m_alpha and mask_format",
+        time_encoding_is_measured=False,
+    ),
+)
+
+
+def read_config(folder: Path, time_encoding: TimeEncoding = "effective") -> AstromerConfig:
+    """The hyperparameters of the checkpoint whose `conf.json` or `config.toml` lies in `folder`.
+
+    `time_encoding` says whether base and exponent are those which upstream's code computes with or those which the file prints.
+    """
+    found = [file for file in _CONFIG_FILES if (folder / file.name).is_file()]
+    if len(found) != 1:
+        names = " or ".join(file.name for file in _CONFIG_FILES)
+        raise CheckpointError(
+            f"Expected {names} beside the weights, found both: remove the one that is not theirs."
+            if found
+            else f"Expected {names} beside the weights, found none: give the folder or zip as it was published."
+        )
+    (file,) = found
+    try:
+        fields = file.fields(file.parse((folder / file.name).read_text(encoding="utf-8")))
+        written = {name: fields[name] for name in EFFECTIVE_TIME_ENCODING}
+        if time_encoding == "effective":
+            fields |= EFFECTIVE_TIME_ENCODING
+            if written != EFFECTIVE_TIME_ENCODING and not file.time_encoding_is_measured:
+                logger.warning(
+                    "%s says base %s and exponent %s of the time encoding. Taken are 10000 and 2, with which the published "
+                    "code computes whatever the file says; no released weights have shown it yet. If reconstructions are poor, "
+                    'convert with time_encoding="as_written" (--time-encoding as_written).',
+                    file.name,
+                    *written.values(),
+                )
+        return AstromerConfig(**fields)
+    except CheckpointError:
+        raise
+    except (KeyError, TypeError, ValueError, StrictDataclassError) as error:
+        raise CheckpointError(
+            f"{file.name} does not describe {file.describes} ({error!r}): expected the keys {file.keys}."
+        ) from error
+
+
+# --- Conversion ---
+
+
+def convert_tf_checkpoint(
+    source: str | Path, output: str | Path, time_encoding: TimeEncoding = "effective"
+) -> AstromerForMaskedReconstruction:
+    """Convert a TensorFlow checkpoint of ASTROMER 1 or Astromer 2 into a Transformers model folder.
+
+    Args:
+        source: the zip as published, or the folder that holds `weights.index` and `conf.json` (ASTROMER 1) or `config.toml`
+            (Astromer 2).
+        output: folder to write; must be new or empty. It appears complete or not at all.
+        time_encoding: `"effective"`, base 10000 and exponent 2, with which upstream's code computes whatever its file says; or
+            `"as_written"`, what the file says.
+
+    Returns:
+        The converted model.
+
+    Raises:
+        CheckpointError: `source` is no such checkpoint, is damaged, or misses, misshapes or adds a variable.
+        FileExistsError: `output` holds files already.
+    """
+    if time_encoding not in get_args(TimeEncoding):
+        raise ValueError(f"`time_encoding` must be one of {', '.join(get_args(TimeEncoding))}, got {time_encoding!r}.")
+    source, output = Path(source), Path(output)
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise FileExistsError(f"{output} exists already: name a new or empty folder.")
+    with open_checkpoint_source(source) as folder:
+        prefix = find_checkpoint_prefix(folder)
+        config = read_config(_folder_of_config(prefix, folder), time_encoding)
+        variables = read_tensorflow_checkpoint(prefix)
+        _settle_mask_token(config, variables)
+        model = load_variables(config, variables)
+
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{output.name}-", dir=output.parent) as temporary:
+        staging = Path(temporary, output.name)
+        model.save_pretrained(staging)
+        AstromerFeatureExtractor(window_size=config.window_size).save_pretrained(staging)
+        # safetensors makes files that only their owner may read, whatever the umask
+        (staging / "model.safetensors").chmod((staging / "config.json").stat().st_mode)
+        if output.exists():
+            output.rmdir()
+        os.replace(staging, output)
+    return model
+
+
+def _folder_of_config(prefix: Path, root: Path) -> Path:
+    """Beside the weights, or above them where they lie in a folder of their own; never outside `root`."""
+    for folder in (prefix.parent, prefix.parent.parent):
+        if folder.is_relative_to(root) and any((folder / file.name).is_file() for file in _CONFIG_FILES):
+            return folder
+    return prefix.parent
+
+
+def _settle_mask_token(config: AstromerConfig, variables: dict[str, np.ndarray]) -> None:
+    """Set `config.use_mask_token` to what the variables say, where its file asks for a token that was never there.
+
+    The published code gives the outputs of the token's layer to Keras as the model's inputs. Keras then builds the model behind
+    that layer, so that the token is neither trained nor saved, whatever the file says.
+    """
+    if _MASK_TOKEN in variables and not config.use_mask_token:
+        raise CheckpointError(
+            f"The checkpoint holds {_MASK_TOKEN}, and its configuration says that there is no mask token. Give the file that "
+            "belongs to the weights: conf.json has none, config.toml where it does not say no_msk_token = true."
+        )
+    if config.use_mask_token and _MASK_TOKEN not in variables:
+        config.use_mask_token = False
+        logger.warning("config.toml asks for a mask token and the checkpoint holds none: converted without one.")
+    if config.masking_scheme == "hidden" and not config.use_mask_token:
+        logger.warning(
+            "Without a mask token the original leaves the magnitude of a hidden observation in its own query; here it is 0. "
+            "Embeddings, for which nothing is hidden, are the same; reconstructions of hidden magnitudes are not."
+        )
+
+
+def load_variables(config: AstromerConfig, variables: dict[str, np.ndarray]) -> AstromerForMaskedReconstruction:
+    """Build the model of `config` from upstream's variables; every one must be used, and every parameter set."""
+    model = AstromerForMaskedReconstruction(config)
+    expected, names = model.state_dict(), _parameter_names(config)
+    state, unknown = {}, []
+    for name, array in variables.items():
+        if (ours := names.get(name)) in expected:
+            if name == _MASK_TOKEN:
+                array = array.reshape(()) if array.size == 1 else array
+            # Keras kernels are (in, out), torch weights (out, in).
+            state[ours] = torch.from_numpy(array.T if name.endswith("/kernel") else array)
+        elif not name.startswith(_BOOKKEEPING) and "/.OPTIMIZER_SLOT/" not in name:
+            unknown.append(name)
+    missing = sorted(expected.keys() - state.keys())
+    misshaped = [
+        f"{name} {tuple(state[name].shape)} instead of {tuple(expected[name].shape)}"
+        for name in expected.keys() & state.keys()
+        if state[name].shape != expected[name].shape
+    ]
+    for problem, faulty in (("misses", missing), ("misshapes", misshaped), ("has unknown variables:", unknown)):
+        if faulty:
+            raise CheckpointError(
+                f"The checkpoint {problem} {', '.join(faulty[:4])}{' ...' if len(faulty) > 4 else ''}. Expected the "
+                f"{len(expected)} variables of an ASTROMER encoder with {config.num_hidden_layers} blocks and its decoder."
+            )
+    model.load_state_dict(state)
+    return model.eval()

@@ -1,0 +1,220 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""Share checkpoints and datasets on the Hub: exactly the files of a list, after a check, in one commit.
+
+Before this file stands `check.py`; after it the command line and `trainer.py`. What makes a checkpoint load without the package
+are the files of `astromer_hf/model/`, which go with it.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.numpy
+from huggingface_hub import CommitInfo, CommitOperationAdd, HfApi
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id
+
+from ..model.pipelines_astromer import TASKS
+from .check import (
+    DATASET_FILES,
+    CheckReport,
+    check_checkpoint,
+    check_dataset,
+    default_extractor,
+    find_private,
+    listed_files,
+    make_test_vector,
+    packaged_code,
+)
+from .load import CHECKPOINT_FILES, CODE_FILES, TEST_VECTOR_FILE, HubError, ModelError, hub_errors, load_model
+from .model_card import CARD_FILE, load_card, shown_pictures
+
+AUTO_MAP = {
+    "AutoConfig": "configuration_astromer.AstromerConfig",
+    "AutoModel": "modeling_astromer.AstromerModel",
+    "AutoModelForPreTraining": "modeling_astromer.AstromerForMaskedReconstruction",
+    "AutoModelForSequenceClassification": "modeling_astromer.AstromerForSequenceClassification",
+}
+PIPELINES_OF = {  # the tasks of a checkpoint with such a head; every one embeds
+    "AstromerForMaskedReconstruction": "light-curve-reconstruction",
+    "AstromerForSequenceClassification": "light-curve-classification",
+}
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """Where something went: the commit, and the address of the pull request if it became one."""
+
+    commit: CommitInfo
+    repo_id: str
+    files: tuple[str, ...]
+    private: bool
+    pull_request: str | None = None
+
+
+def push_checkpoint(
+    folder: str | Path,
+    repo_id: str,
+    *,
+    private: bool = True,
+    revision: str | None = None,
+    tag: str | None = None,
+    parent: str | None = None,
+    message: str | None = None,
+    token: str | None = None,
+) -> Pushed:
+    """Share a checkpoint: weights, configuration, feature extractor, card, code and test vector, and nothing else.
+
+    The code files let people without the package load it with `trust_remote_code=True`. In a repository of somebody else a
+    pull request is opened.
+
+    Args:
+        folder: with `config.json`, `model.safetensors` and a finished `README.md`.
+        repo_id: `organisation/name`.
+        private: whether a repository that does not exist yet becomes a private one.
+        revision: branch to push to, made if need be; `main` when absent.
+        tag: of the new commit, such as `v1.0`.
+        parent: commit that the push must build on, the newest when absent; if there are others since, nothing is pushed.
+        message: of the commit.
+        token: of the Hub; the one of `hf auth login` or `HF_TOKEN` when absent.
+
+    Raises:
+        ModelError: `check_checkpoint` found something; nothing was sent.
+        HubError: the Hub refused; nothing was committed, unless the message has the commit that was then not tagged.
+    """
+    folder = Path(folder)
+    report = check_checkpoint(str(folder))
+    _raise_problems(folder, report)
+    files = gather_checkpoint(folder)
+    _raise_problems(folder, CheckReport(problems=find_private(files)))
+    return _push(
+        files, repo_id, "model", private=private, revision=revision, tag=tag, parent=parent, message=message, token=token
+    )
+
+
+def push_dataset(
+    folder: str | Path,
+    repo_id: str,
+    *,
+    private: bool = True,
+    revision: str | None = None,
+    tag: str | None = None,
+    parent: str | None = None,
+    message: str | None = None,
+    token: str | None = None,
+) -> Pushed:
+    """Share a folder of `scripts/prepare_dataset.py`: shards, card and the record of its making; see `push_checkpoint`."""
+    folder = Path(folder)
+    _raise_problems(folder, check_dataset(folder))
+    files = listed_files(folder, DATASET_FILES)
+    return _push(
+        files,
+        repo_id,
+        "dataset",
+        private=private,
+        revision=revision,
+        tag=tag,
+        parent=parent,
+        message=message,
+        token=token,
+    )
+
+
+def gather_checkpoint(folder: Path) -> dict[str, Path | bytes]:
+    """What a push of a checkpoint shares, by name: files of the list, and from the package the code and what points to it."""
+    pictures = shown_pictures(load_card(folder / CARD_FILE).text)
+    files: dict[str, Path | bytes] = {**listed_files(folder, (*CHECKPOINT_FILES, *pictures))}
+    model, feature_extractor = load_model(str(folder))
+    extractor = feature_extractor or default_extractor(model)
+    # Written here rather than by `register_for_auto_class`, which names one class, and has all later checkpoints copy code.
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config |= {"auto_map": AUTO_MAP, "custom_pipelines": _list_pipelines(type(model).__name__)}
+    preprocessor = extractor.to_dict() | {
+        "auto_map": {"AutoFeatureExtractor": "feature_extraction_astromer.AstromerFeatureExtractor"}
+    }
+    files["config.json"] = _as_json(config)
+    files["preprocessor_config.json"] = _as_json(preprocessor)
+    files |= {name: packaged_code(name) for name in CODE_FILES}
+    if TEST_VECTOR_FILE not in files:
+        files[TEST_VECTOR_FILE] = safetensors.numpy.save(make_test_vector(model, extractor))
+    return files
+
+
+def _list_pipelines(architecture: str) -> dict[str, dict[str, Any]]:
+    """The pipelines of a checkpoint, as transformers looks for them in its config: the class in the code beside the weights."""
+    tasks = ["light-curve-embedding", *([PIPELINES_OF[architecture]] if architecture in PIPELINES_OF else [])]
+    return {
+        task: {"impl": f"pipelines_astromer.{TASKS[task][0].__name__}", "pt": [TASKS[task][1].__name__], "type": "multimodal"}
+        for task in tasks
+    }
+
+
+def _as_json(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()
+
+
+def _raise_problems(folder: Path, report: CheckReport) -> None:
+    if report.problems:
+        raise ModelError(f"{folder} is not ready to be shared: {'; '.join(report.problems)}")
+
+
+def _push(
+    files: Mapping[str, Path | bytes],
+    repo_id: str,
+    kind: str,
+    *,
+    private: bool,
+    revision: str | None,
+    tag: str | None,
+    parent: str | None,
+    message: str | None,
+    token: str | None,
+) -> Pushed:
+    """Commit files on top of what the repository has now; a change by somebody else meanwhile is an error, not overwritten."""
+    api = HfApi(token=token, library_name="astromer-hf")
+    operations = [CommitOperationAdd(name, source) for name, source in sorted(files.items())]
+    commit = None
+    try:
+        with hub_errors(repo_id, revision):
+            validate_repo_id(repo_id)
+            if "/" not in repo_id:
+                raise HFValidationError(repo_id)
+            is_ours = _may_write(api.whoami(), repo_id)
+            if is_ours:
+                api.create_repo(repo_id, repo_type=kind, private=private, exist_ok=True)
+            elif tag is not None:
+                raise HubError(f"{repo_id} is somebody else's: a pull request cannot be tagged, push without a tag.")
+            if tag is not None and tag in {ref.name for ref in api.list_repo_refs(repo_id, repo_type=kind).tags}:
+                raise HubError(f"{repo_id} has a tag {tag} already: name another one.")
+            if is_ours and revision is not None:
+                api.create_branch(repo_id, branch=revision, repo_type=kind, exist_ok=True)
+            info = api.repo_info(repo_id, repo_type=kind, revision=revision)
+            commit = api.create_commit(
+                repo_id,
+                operations,
+                commit_message=message or f"Upload {repo_id.split('/')[-1]}",
+                repo_type=kind,
+                revision=revision,
+                parent_commit=parent or info.sha,
+                create_pr=not is_ours,
+            )
+            if tag is not None:
+                api.create_tag(repo_id, tag=tag, revision=commit.oid, repo_type=kind)
+    except HubError as error:
+        what = repo_id if commit is None else f"the tag {tag} of the commit {commit.oid} that it has now"
+        raise HubError(f"The Hub did not take {what}: {error}") from error.__cause__
+    return Pushed(commit, repo_id, tuple(sorted(files)), bool(info.private), commit.pr_url)
+
+
+def _may_write(who: Mapping[str, Any], repo_id: str) -> bool:
+    """Whether a repository is the user's own or of an organisation that they may write to.
+
+    Raises:
+        HubError: the token only reads.
+    """
+    if who.get("auth", {}).get("accessToken", {}).get("role") == "read":
+        raise HubError("your token only reads: `hf auth login` with one that may write, or set HF_TOKEN.")
+    writers = {one["name"] for one in who.get("orgs", []) if one.get("roleInOrg", "write") in ("admin", "write", "contributor")}
+    return repo_id.split("/")[0] in {who["name"], *writers}

@@ -1,0 +1,313 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""Light curves + classifier -> probabilities of the classes, or predicted numbers, of every object.
+
+Before it stand `runner.py` and a fine-tuned `AstromerForSequenceClassification`; after it a table for the astronomer. An
+object's probabilities are the mean of its windows', weighted by their observations, as its embedding is. In several bands they
+are the mean over bands as well, or those of one classification of all bands' embeddings, see `light_curves/bands.py`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from ..evaluation.uncertainty import fit_temperature, sample_with_dropout
+from ..light_curves.bands import (
+    BandCombination,
+    CombinationKind,
+    MultibandLightCurves,
+    choose_bands,
+    list_bands,
+    names_of_bands,
+)
+from ..model.feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves, mean_over_windows
+from ..model.heads_astromer import activate, problem_type_of
+from .runner import TableReport, WindowRunner, map_table, pool_states
+
+
+@dataclass(frozen=True)
+class LightCurvePredictions:
+    """Predictions for N light curves in input order, or for N objects in several bands.
+
+    Args:
+        values (`np.ndarray` of shape `(N, C)`, float32): probabilities of the classes, or for a regression the predicted
+            numbers; NaN for light curves without a usable observation.
+        num_points, num_windows, dropped_points (`np.ndarray` of shape `(N,)`), bands, has_band, object_ids: as in
+            `LightCurveEmbeddings`.
+    """
+
+    values: np.ndarray
+    num_points: np.ndarray
+    num_windows: np.ndarray
+    dropped_points: np.ndarray
+    bands: tuple[str, ...] | None = None
+    has_band: np.ndarray | None = None
+    object_ids: list[str] | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+class LightCurveClassifier:
+    """A classifier ready to predict.
+
+    Args:
+        model ([`AstromerForSequenceClassification`]): it is switched to evaluation mode.
+        feature_extractor, batch_size: see `WindowRunner`.
+    """
+
+    def __init__(self, model: Any, feature_extractor: AstromerFeatureExtractor | None = None, batch_size: int | None = None):
+        self.runner = WindowRunner(model, feature_extractor, batch_size)
+
+    def predict(self, curves: RaggedLightCurves) -> LightCurvePredictions:
+        """Classify light curves as they come: cleaned, cut, batched by length and put back into their order.
+
+        Raises:
+            ValueError: the model's classifier concatenates bands.
+        """
+        if self.runner.model.config.band_combination == "concat":
+            raise ValueError(
+                f"This classifier needs the light curves of an object in {', '.join(self.runner.model.config.bands)} together: "
+                "`classify_multiband_light_curves`, or a table with a column of bands."
+            )
+        curves, dropped = curves.clean()
+        logits, object_index, length = self._run(curves)
+        values = activate(logits, self.runner.model.config).numpy()
+        return LightCurvePredictions(
+            values=mean_over_windows(values, object_index, length, len(curves)),
+            num_points=curves.lengths,
+            num_windows=np.bincount(object_index, minlength=len(curves)),
+            dropped_points=dropped,
+        )
+
+    def predict_objects(self, curves: MultibandLightCurves) -> LightCurvePredictions:
+        """Classify objects by their light curves in several bands.
+
+        Raises:
+            ValueError: the bands are not combined as the classifier needs it.
+        """
+        config, combination = self.runner.model.config, curves.combination
+        resolve_combination(config, combination.kind, combination.bands)
+        light_curves, dropped = curves.light_curves.clean()
+        if combination.kind == "mean":
+            logits, light_curve, length = self._run(light_curves)
+            values = curves.combine(activate(logits, config).numpy(), light_curve, length)
+        else:
+            windows = self.runner.cut(light_curves)
+            light_curve = windows[0]
+            values = self._classify_concatenated(curves, light_curves, windows)
+        return LightCurvePredictions(
+            values=values,
+            num_points=curves.sum_per_object(light_curves.lengths),
+            num_windows=curves.sum_per_object(np.bincount(light_curve, minlength=len(light_curves))),
+            dropped_points=curves.sum_per_object(dropped),
+            bands=combination.bands,
+            has_band=curves.has_band(light_curves.lengths),
+        )
+
+    def _classify_concatenated(
+        self, curves: MultibandLightCurves, light_curves: RaggedLightCurves, windows: tuple[np.ndarray, np.ndarray, np.ndarray]
+    ) -> np.ndarray:
+        """Probabilities (N, C) from what the clean light curves of objects are pooled to; NaN for objects without any."""
+        model = self.runner.model
+        light_curve, _, length = windows
+        encoder = replace(self.runner, model=model.base_model)
+        num_states = model.config.num_hidden_layers + 1 if model.config.reads_all_layers else 1
+        pooled = np.empty((len(length), num_states, model.config.pooled_size // len(curves.combination.bands)), np.float32)
+        for batch, outputs in encoder.iter_outputs(light_curves, windows, output_hidden_states=num_states > 1):
+            states = outputs.hidden_states if num_states > 1 else (outputs.last_hidden_state,)
+            pooled[batch] = pool_states(states, length[batch], model.config.classifier_pooling)
+        encoder.check_finite(pooled[:, -1], light_curve, "embedding")
+        states, known = curves.concatenate_states(pooled, light_curve, length)
+        values = np.full((len(curves), model.config.num_labels), np.nan, np.float32)
+        with torch.inference_mode():
+            tensors = torch.from_numpy(states).to(model.device, model.dtype)
+            logits = model.classifier.classify_pooled(tensors.flatten(2).unbind(1)) / model.config.classifier_temperature
+            values[known] = activate(logits, model.config).cpu().numpy()
+        return values
+
+    def calibrate(self, curves: RaggedLightCurves, labels: np.ndarray) -> float:
+        """Fit the model's `classifier_temperature` to light curves that did not train it, and set it.
+
+        Args:
+            curves: with at least one usable observation each.
+            labels (`np.ndarray` of shape `(N,)`): their class ids.
+
+        Returns:
+            The temperature, see `fit_temperature`.
+
+        Raises:
+            ValueError: the model is none of single classes, or a light curve has no usable observation.
+        """
+        config = self.runner.model.config
+        if (problem := problem_type_of(config)) != "single_label_classification":
+            raise ValueError(f"Probabilities are calibrated of a classifier of single classes, this model's are {problem}.")
+        curves, _ = curves.clean()
+        if not curves.lengths.all():
+            raise ValueError(f"Light curve {np.argmin(curves.lengths)} has no usable observation: leave it out.")
+        config.classifier_temperature = 1.0
+        logits, object_index, length = self._run(curves)
+
+        def probabilities_at(temperature: float) -> np.ndarray:
+            return mean_over_windows((logits / temperature).softmax(-1).numpy(), object_index, length, len(curves))
+
+        config.classifier_temperature = fit_temperature(probabilities_at, labels)
+        return config.classifier_temperature
+
+    def _run(self, curves: RaggedLightCurves) -> tuple[torch.Tensor, np.ndarray, np.ndarray]:
+        """Logits (W, C) of the windows of clean light curves, float32, and the object and the length of each."""
+        windows = self.runner.cut(curves)
+        object_index, _, length = windows
+        logits = torch.empty(len(length), self.runner.model.config.num_labels)
+        for batch, outputs in self.runner.iter_outputs(curves, windows):
+            logits[torch.from_numpy(batch)] = outputs.logits.float().cpu()
+        self.runner.check_finite(logits.numpy(), object_index, "prediction")
+        return logits, object_index, length
+
+
+def classify_light_curves(
+    model: Any,
+    mjd: Any,
+    mag: Any,
+    *,
+    feature_extractor: AstromerFeatureExtractor | None = None,
+    batch_size: int | None = None,
+) -> LightCurvePredictions:
+    """Classify one light curve or a list of them; arguments and errors as of `embed_light_curves`."""
+    return LightCurveClassifier(model, feature_extractor, batch_size).predict(RaggedLightCurves.from_arrays(mjd, mag))
+
+
+def classify_multiband_light_curves(
+    model: Any,
+    object_id: Sequence[Any],
+    band: Sequence[str],
+    mjd: Sequence[Any],
+    mag: Sequence[Any],
+    *,
+    combine_bands: CombinationKind | None = None,
+    bands: Sequence[str] | None = None,
+    feature_extractor: AstromerFeatureExtractor | None = None,
+    batch_size: int | None = None,
+) -> LightCurvePredictions:
+    """Classify objects by their light curves in several bands; arguments as of `embed_multiband_light_curves`.
+
+    How bands are combined, and in what order, is the classifier's own where it says so.
+
+    Returns:
+        [`LightCurvePredictions`] of the objects, in the order in which their ids first appear.
+
+    Raises:
+        ValueError: as `embed_multiband_light_curves`; or the classifier combines bands in another way, or in none.
+    """
+    kind, bands = resolve_combination(model.config, combine_bands, bands)
+    if kind is None:
+        raise ValueError('This classifier does not say how it combines bands: give `combine_bands="mean"`.')
+    combination = BandCombination(kind, tuple(names_of_bands(band) if bands is None else bands))
+    curves = MultibandLightCurves.from_arrays(object_id, band, mjd, mag, combination)
+    result = LightCurveClassifier(model, feature_extractor, batch_size).predict_objects(curves)
+    return replace(result, object_ids=list(dict.fromkeys(map(str, object_id))))
+
+
+def resolve_combination(
+    config: Any, kind: CombinationKind | None = None, bands: Sequence[str] | None = None
+) -> tuple[CombinationKind | None, Sequence[str] | None]:
+    """How a classifier combines bands, and which: as is asked for, and where nothing is, as its configuration says.
+
+    Raises:
+        ValueError: bands are given and no way to combine them, or the classifier has no weights for it.
+    """
+    kind = kind or config.band_combination
+    if kind is None:
+        if bands is not None:
+            raise ValueError("`bands` are those to combine: say how, `combine_bands`.")
+        return None, None
+    bands = config.bands if bands is None else bands
+    if config.band_combination == "concat" and (kind != "concat" or list(bands) != config.bands):
+        raise ValueError(
+            f"This classifier concatenates the bands {', '.join(config.bands)}, in this order: got {kind} of "
+            f"{', '.join(bands)}. Leave the combination out."
+        )
+    if kind == "concat" and config.band_combination != "concat":
+        raise ValueError(
+            "This classifier reads light curves one by one and has no weights for a concatenation: combine by the mean, or "
+            "train one with astromer-hf few-shot --combine-bands concat."
+        )
+    return kind, bands
+
+
+def classify_table(
+    source: str | Path,
+    output: str | Path,
+    model: Any,
+    *,
+    feature_extractor: AstromerFeatureExtractor | None = None,
+    batch_size: int | None = None,
+    dropout_passes: int | None = None,
+    seed: int = 0,
+    combine_bands: CombinationKind | None = None,
+    bands: Sequence[str] | None = None,
+    **options: Any,
+) -> TableReport:
+    """Classify a table of light curves into a parquet table, in its order and in bounded memory.
+
+    The output has the columns `object_id`, `band` and `label` (where the source has them), `num_points`, `num_windows`,
+    `dropped_points`, then `predicted_label` and `probability` (of the likeliest class) and `probability_<class>` for every
+    class of `config.id2label`; for several labels at a time the last alone, for a regression one column a predicted number. A
+    light curve without a usable observation keeps its row, with nulls.
+
+    Where the classifier's configuration, or `combine_bands`, says how bands are combined, there is one row an object, and the
+    column `bands` lists those that it has, see `embed_table`.
+
+    Args:
+        source, output, options: as for `map_table`.
+        model, feature_extractor, batch_size: as for [`LightCurveClassifier`].
+        dropout_passes: add `spread_<class>`, the standard deviation over so many passes with dropout, see
+            `sample_with_dropout`; none by default.
+        seed: of these passes.
+        combine_bands: `"mean"`: the mean of the probabilities in the bands that an object has, each of which weighs the same;
+            `"concat"`, of a classifier that was trained so. Its own by default.
+        bands: to combine by the mean, all by default.
+
+    Raises:
+        FileNotFoundError, TableError, ValueError: as `map_table` does; or there is no dropout in the model, or no weights for
+            such a combination.
+    """
+    classifier = LightCurveClassifier(model, feature_extractor, batch_size)
+    kind, bands = resolve_combination(model.config, combine_bands, bands)
+    combination = None
+    if kind is not None:
+        combination = choose_bands(source, kind, bands, columns=options.get("columns"))
+        options["description"] = {**(options.get("description") or {}), **combination.description}
+    predict: Any = classifier.predict if combination is None else classifier.predict_objects
+
+    def process(curves: Any) -> dict[str, pa.Array]:
+        columns = _as_columns(predict(curves), model.config)
+        if dropout_passes is not None:
+            spread = sample_with_dropout(model, lambda: predict(curves).values, num_passes=dropout_passes, seed=seed).std
+            missing = columns["num_points"].to_numpy() == 0
+            for i in range(model.config.num_labels):
+                columns[f"spread_{model.config.id2label[i]}"] = pa.array(spread[:, i].copy(), pa.float32(), mask=missing)
+        return columns
+
+    return map_table(source, output, process, combination=combination, **options)
+
+
+def _as_columns(result: LightCurvePredictions, config: Any) -> dict[str, pa.Array]:
+    """Predictions as Arrow columns, a row an object."""
+    problem = problem_type_of(config)
+    missing = result.num_points == 0
+    names = [config.id2label[i] for i in range(config.num_labels)]
+    columns = list_bands(result.bands, result.has_band)
+    columns |= {name: pa.array(getattr(result, name), pa.int32()) for name in ("num_points", "num_windows", "dropped_points")}
+    if problem == "single_label_classification":
+        values = np.where(missing[:, None], 0, result.values)
+        columns["predicted_label"] = pa.array(np.array(names, dtype=object)[values.argmax(1)], pa.string(), mask=missing)
+        columns["probability"] = pa.array(values.max(1), pa.float32(), mask=missing)
+    prefix = "predicted_" if problem == "regression" else "probability_"
+    for name, values in zip(names, result.values.T, strict=True):
+        columns[prefix + name] = pa.array(np.ascontiguousarray(values), pa.float32(), mask=missing)
+    return columns

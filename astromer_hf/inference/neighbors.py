@@ -1,0 +1,142 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""Which objects are most like a given one, and which are like no other, among embeddings.
+
+Before it stands a table of `astromer-hf embed`; after it the astronomer's eye. The distance is the Euclidean one between
+embeddings that are standardised: of every dimension the mean over the table is subtracted, and the rest divided by its standard
+deviation. Distances therefore belong to their table and mean nothing beside those of another.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import StandardScaler
+
+from ..light_curves.columns import TableError
+
+NEIGHBORS_OF_ISOLATION = 10
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """N objects and their embeddings.
+
+    Args:
+        object_ids (`np.ndarray` of shape `(N,)`): strings; an object has as many rows as bands.
+        vectors (`np.ndarray` of shape `(N, D)`, float32): finite.
+        bands, labels (`np.ndarray` of shape `(N,)`, *optional*): strings or None, where the table has them.
+    """
+
+    object_ids: np.ndarray
+    vectors: np.ndarray
+    bands: np.ndarray | None = None
+    labels: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.object_ids)
+
+    @classmethod
+    def read(cls, path: str | Path, *, label_column: str | None = None) -> "Embeddings":
+        """Read a parquet table of `astromer-hf embed`; objects without an embedding are left out.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            TableError: it holds no embeddings, or not the column of labels that is named.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f"There is no file {path}.")
+        try:
+            available = pq.read_schema(path).names
+        except (pa.ArrowException, OSError) as error:
+            raise TableError(f"{path} is not a complete parquet file: {error}") from error
+        if missing := {"object_id", "embedding"} - set(available):
+            raise TableError(
+                f"{path.name} has no column {' nor '.join(sorted(missing))}, as astromer-hf embed writes them; there are: "
+                f"{', '.join(available)}."
+            )
+        if label_column is not None and label_column not in available:
+            raise TableError(f"There is no column {label_column!r} for the labels; there are: {', '.join(available)}.")
+        named = {"band": "band", "label": label_column or "label"}
+        named = {role: column for role, column in named.items() if column in available}
+        table = pq.read_table(path, columns=list(dict.fromkeys(["object_id", "embedding", *named.values()])))
+        table = table.filter(pc.is_valid(table["embedding"]))
+        if not len(table):
+            raise TableError(f"{path.name} holds no embedding.")
+        annotations = {role: np.array(pc.cast(table[name], pa.string()).to_pylist(), object) for role, name in named.items()}
+        vectors = np.stack(table["embedding"].to_numpy()).astype(np.float32)
+        object_ids = np.array(pc.cast(table["object_id"], pa.string()).to_pylist(), dtype=object)
+        return cls(object_ids, vectors, annotations.get("band"), annotations.get("label"))
+
+    @cached_property
+    def standardized(self) -> np.ndarray:
+        """The vectors with a mean of 0 and a standard deviation of 1 in every dimension, `(N, D)`."""
+        return StandardScaler().fit_transform(self.vectors)
+
+    def find(self, object_id: str, band: str | None = None) -> int:
+        """The row of an object.
+
+        Raises:
+            TableError: there is none, or one for each of several bands.
+        """
+        rows = np.flatnonzero(self.object_ids == object_id)
+        if not len(rows):
+            shown = ", ".join(map(str, self.object_ids[:3]))
+            raise TableError(f"There is no object {object_id!r} with an embedding; the first are {shown}.")
+        bands = None if self.bands is None else self.bands[rows]
+        if band is not None and bands is not None:
+            rows = rows[bands == band]
+        if len(rows) != 1:
+            known = "none" if bands is None else ", ".join(map(str, bands))
+            raise TableError(f"Object {object_id!r} does not have one row but {len(rows)}; its bands are: {known}. Name one.")
+        return int(rows[0])
+
+    def describe(self, rows: np.ndarray, **columns: np.ndarray) -> pd.DataFrame:
+        """A table of some objects, ranked from 1 in the order given."""
+        known = {"object_id": self.object_ids, "band": self.bands, "label": self.labels}
+        described = {name: values[rows] for name, values in known.items() if values is not None}
+        return pd.DataFrame({"rank": np.arange(1, len(rows) + 1)} | described | columns)
+
+
+def find_neighbors(embeddings: Embeddings, object_id: str, k: int = 10, *, band: str | None = None) -> pd.DataFrame:
+    """The `k` objects most like one, nearest first: `rank`, `object_id`, `band` and `label` where known, `distance`.
+
+    Raises:
+        TableError: there is no such object, or there are fewer than `k` others.
+    """
+    row = embeddings.find(object_id, band)
+    _check_count(k, len(embeddings) - 1, "neighbours")
+    search = NearestNeighbors(n_neighbors=k + 1).fit(embeddings.standardized)
+    distances, rows = search.kneighbors(embeddings.standardized[[row]])
+    others = np.flatnonzero(rows[0] != row)[:k]  # a twin of the object may stand before it
+    return embeddings.describe(rows[0][others], distance=distances[0][others])
+
+
+def find_isolated(embeddings: Embeddings, count: int = 10, *, k: int = NEIGHBORS_OF_ISOLATION) -> pd.DataFrame:
+    """The objects that are least like any other, the most isolated first: as `find_neighbors`, with `isolation`.
+
+    Isolation is the mean distance to the `k` nearest others, of all others where there are fewer. Isolated may be what is rare,
+    and what is badly measured: look at the light curves.
+
+    Raises:
+        TableError: there are fewer objects than asked for.
+    """
+    _check_count(count, len(embeddings), "objects")
+    k = min(k, len(embeddings) - 1)
+    if k < 1:
+        raise TableError("Isolation needs at least two objects, there is one.")
+    distances, _ = NearestNeighbors(n_neighbors=k).fit(embeddings.standardized).kneighbors()  # without the objects themselves
+    isolation = distances.mean(1)
+    rows = np.argsort(-isolation, kind="stable")[:count]
+    return embeddings.describe(rows, isolation=isolation[rows])
+
+
+def _check_count(count: int, available: int, what: str) -> None:
+    if not 1 <= count <= available:
+        raise TableError(f"Between 1 and {available} {what} can be found in this table, {count} were asked for.")

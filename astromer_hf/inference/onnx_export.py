@@ -1,0 +1,247 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""An encoder as an ONNX file, which runs without PyTorch, and that file in the place of a model.
+
+Before it stands a loaded model; after it ONNX Runtime, in an alert broker say. The graph takes the windows that
+`AstromerFeatureExtractor` makes and returns the embedding of every observation and their mean and maximum over each window.
+"""
+
+import hashlib
+import importlib
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+from .. import __version__
+from ..light_curves.simulation import simulate_light_curves
+from ..model.configuration_astromer import AstromerConfig
+from ..model.feature_extraction_astromer import AstromerFeatureExtractor, LightCurveWindows
+from .output_files import complete_or_absent
+
+INPUTS = ("magnitudes", "times", "attention_mask")
+OUTPUTS = ("last_hidden_state", "mean", "max")
+OPSET = 18
+TOLERANCE = 1e-4
+HOW_TO_PREPARE = (
+    "windows of at most window_size observations, (windows, length): times in days and magnitudes, float32, each with the mean "
+    "of its window's observations subtracted in float64 before the cast and 0 in padding; attention_mask int64, 1 for "
+    "observations, 0 for padding, at least one observation a window. astromer_hf.AstromerFeatureExtractor makes them with "
+    "return_tensors='np'. An object's embedding is the mean over its windows weighted by their observations."
+)
+
+
+class _PooledEncoder(nn.Module):
+    """The encoder with the outputs of the ONNX graph."""
+
+    def __init__(self, encoder: nn.Module):
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, magnitudes: torch.Tensor, times: torch.Tensor, attention_mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        outputs = self.encoder(magnitudes, times, attention_mask)
+        hidden = outputs.last_hidden_state
+        return hidden, outputs.pooler_output, hidden.masked_fill(~attention_mask.bool()[..., None], float("-inf")).amax(1)
+
+
+def solve_positive_definite(matrix: torch.Tensor, right: torch.Tensor, *, left: bool = True) -> torch.Tensor:
+    """Solve `matrix` (..., n, n) x = `right` (..., n) by Gauss-Jordan elimination, unrolled over n.
+
+    ONNX has no operator for linear systems. Without pivoting it is for symmetric positive definite matrices in float64, such as
+    the normal equations of the Fourier series.
+    """
+    assert left
+    size = matrix.shape[-1]
+    system = torch.cat((matrix, right[..., None]), dim=-1)  # (..., n, n + 1)
+    unit = torch.eye(size, dtype=matrix.dtype, device=matrix.device)
+    for k in range(size):
+        row = system[..., k, :] / system[..., k, k : k + 1]
+        system = system - (system[..., :, k] - unit[k])[..., None] * row[..., None, :]  # leaves `row` itself in row k
+    return system[..., :, -1]
+
+
+def _hypot(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    return (first * first + second * second).sqrt()
+
+
+def _where(condition: torch.Tensor, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """ONNX Runtime selects no booleans."""
+    if first.dtype != torch.bool:
+        return NotImplemented  # keeps the operator as it is
+    return (condition & first) | (~condition & second)
+
+
+# What the encoder uses and ONNX, or ONNX Runtime, lacks.
+_REPLACEMENTS: dict[Any, Any] = {
+    torch.ops.aten.linalg_solve.default: solve_positive_definite,
+    torch.ops.aten.hypot.default: _hypot,
+    torch.ops.aten.where.self: _where,
+}
+
+
+def export_onnx(model: Any, output: str | Path, *, name: str = "") -> float:
+    """Write a model's encoder as an ONNX file of any number of windows of any length, and check the file against the model.
+
+    Where a model folds on periods, a window of some ten observations or fewer may have several that fit equally well: rounding
+    decides which is taken, and file and model may decide differently (4 of 512 real windows of 1 to 10 observations).
+
+    Args:
+        model: an ASTROMER model in float32 on the CPU, with or without a head, whose encoder is taken.
+        output: an `.onnx` file; replaced if it exists, and only by a file that passes the check.
+        name: the model's name, for the file's metadata.
+
+    Returns:
+        The largest difference between file and model on simulated windows of several lengths, relative to the largest absolute
+        value of the model's output where that is above 1.
+
+    Raises:
+        ImportError: the extra `onnx` is not installed.
+        ValueError: the output cannot be an ONNX file, the model is not in float32 on the CPU, or the file's results differ by
+            more than 1e-4.
+        FileNotFoundError: there is no folder for the output.
+    """
+    output = Path(output)
+    if output.suffix != ".onnx":
+        raise ValueError(f"The output must be an .onnx file, got {output.name}.")
+    if not output.absolute().parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {output.parent} for the output.")
+    encoder = model.base_model.eval()
+    if (encoder.dtype, encoder.device.type) != (torch.float32, "cpu"):
+        raise ValueError(f"An export needs the model in float32 on the CPU, it is in {encoder.dtype} on {encoder.device}.")
+    _require("onnx", "onnxscript", "onnxruntime")
+    windows = _example_windows(encoder.config)
+    example = tuple(windows[key] for key in INPUTS)
+    shape = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+    with _quiet_exporter(), torch.no_grad():
+        program = torch.export.export(_PooledEncoder(encoder), example, dynamic_shapes=(shape,) * len(INPUTS))
+        program = program.run_decompositions(_REPLACEMENTS)
+        onnx_program = torch.onnx.export(
+            program,
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=INPUTS,
+            output_names=OUTPUTS,
+            dynamic_shapes=({0: "windows", 1: "length"}, {}, {}),  # the names, which the other inputs share
+            verbose=False,
+        )
+    assert onnx_program is not None
+    onnx_program.model.metadata_props.update(
+        {
+            "model": name,
+            "window_size": str(encoder.config.window_size),
+            "config": encoder.config.to_json_string(use_diff=False),
+            "inputs": HOW_TO_PREPARE,
+            "astromer_hf": __version__,
+        }
+    )
+    with complete_or_absent(output) as partial:
+        onnx_program.save(partial, external_data=False)
+        difference = _difference(encoder, OnnxEncoder(partial), windows)
+        if not difference <= TOLERANCE:
+            raise ValueError(f"The exported file differs from the model by {difference:.1e}, more than {TOLERANCE:.0e}.")
+    return difference
+
+
+def _example_windows(config: AstromerConfig) -> LightCurveWindows:
+    """Windows of simulated light curves of several lengths."""
+    lengths = [max(config.window_size // parts, 1) for parts in (1, 2, 3)]
+    curves = [
+        (curve.mjd[:length], curve.mag[:length])
+        for curve, length in zip(simulate_light_curves(len(lengths), seed=0), lengths, strict=True)
+    ]
+    extractor = AstromerFeatureExtractor(config.window_size)
+    return extractor([mjd for mjd, _ in curves], [mag for _, mag in curves], padding="max_length", return_tensors="pt")
+
+
+def _difference(encoder: nn.Module, exported: "OnnxEncoder", windows: LightCurveWindows) -> float:
+    with torch.no_grad():
+        expected, found = encoder(**windows), exported(**windows)
+    observed = windows["attention_mask"].bool()
+    assert found.last_hidden_state is not None
+    pairs = [
+        (expected.last_hidden_state[observed], found.last_hidden_state[observed]),
+        (expected.pooler_output, found.pooler_output),
+    ]
+    return max(float((one - other).abs().max() / one.abs().max().clamp(min=1)) for one, other in pairs)
+
+
+class OnnxEncoder:
+    """An exported encoder under ONNX Runtime, which stands where `embed_light_curves` and `embed_table` take a model.
+
+    Args:
+        file: what `export_onnx` wrote.
+        num_threads (`int`, *optional*): threads of ONNX Runtime; as many as it likes when absent.
+        providers: execution providers of ONNX Runtime, best first.
+    """
+
+    dtype = torch.float32
+    device = torch.device("cpu")
+
+    def __init__(
+        self, file: str | Path, num_threads: int | None = None, providers: tuple[str, ...] = ("CPUExecutionProvider",)
+    ):
+        _require("onnxruntime")
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # errors
+        if num_threads is not None:
+            options.intra_op_num_threads = num_threads
+        self.session = onnxruntime.InferenceSession(str(file), options, providers=list(providers))
+        self.metadata = dict(self.session.get_modelmeta().custom_metadata_map)
+        if "config" not in self.metadata:
+            raise ValueError(f"{file} is no exported ASTROMER encoder: make one by astromer-hf export --onnx.")
+        self.digest = hashlib.sha256(Path(file).read_bytes()).hexdigest()
+        self.config = AstromerConfig.from_dict(json.loads(self.metadata["config"]))
+
+    @property
+    def base_model(self) -> "OnnxEncoder":
+        """Itself, as a model without a head."""
+        return self
+
+    def eval(self) -> "OnnxEncoder":
+        """Itself: it cannot train."""
+        return self
+
+    def run(self, magnitudes: np.ndarray, times: np.ndarray, attention_mask: np.ndarray) -> dict[str, np.ndarray]:
+        """The graph's outputs by name: `last_hidden_state` (B, L, D), `mean` and `max` (B, D), float32, of windows (B, L)."""
+        inputs = dict(zip(INPUTS, (magnitudes, times, attention_mask), strict=True))
+        return dict(zip(OUTPUTS, self.session.run(list(OUTPUTS), inputs), strict=True))
+
+    def __call__(
+        self, magnitudes: torch.Tensor, times: torch.Tensor, attention_mask: torch.Tensor
+    ) -> BaseModelOutputWithPooling:
+        """As `AstromerModel`'s forward."""
+        outputs = self.run(magnitudes.numpy(), times.numpy(), attention_mask.numpy())
+        hidden, mean = (torch.from_numpy(outputs[name]) for name in ("last_hidden_state", "mean"))
+        return BaseModelOutputWithPooling(last_hidden_state=hidden, pooler_output=mean)
+
+
+def _require(*packages: str) -> None:
+    for package in packages:
+        try:
+            importlib.import_module(package)
+        except ImportError as error:
+            raise ImportError(f"{package} is needed for ONNX: pip install 'astromer-hf[onnx]'") from error
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """The exporter warns of packages that it does not need."""
+    exporter = logging.getLogger("torch.onnx")
+    level = exporter.level
+    exporter.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
+    finally:
+        exporter.setLevel(level)

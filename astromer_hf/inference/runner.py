@@ -1,0 +1,247 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""A model over the windows of many light curves, batched by length, and a table of light curves into a table of results.
+
+Before it stand the readers of `light_curves/` and the feature extractor; after it `embedding.py` and `classification.py`,
+which say what is taken from the model's outputs and what becomes of an object's windows.
+"""
+
+import itertools
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from torch import nn
+from tqdm.auto import tqdm
+
+from ..light_curves.bands import BandCombination, MultibandChunk, iter_objects
+from ..light_curves.chunk import LightCurveChunk
+from ..light_curves.columns import TableError
+from ..light_curves.source import count_light_curves, iter_light_curves
+from ..model.feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves, cut_windows
+from ..model.heads_astromer import pool_observed
+from .output_files import complete_or_absent
+
+BATCH_SIZES = {"cpu": 8}  # full windows: their states stay in the caches of a core
+DEFAULT_BATCH_SIZE = 256  # of accelerators
+MAX_SHORT_WINDOWS = 4  # times the batch size: what a window costs whatever its length stays bounded too
+
+
+@dataclass
+class WindowRunner:
+    """A model ready to run over windows: where it runs and in which batches.
+
+    Args:
+        model: an ASTROMER model; it is switched to evaluation mode.
+        feature_extractor ([`AstromerFeatureExtractor`], *optional*): one with the model's `window_size` when absent.
+        batch_size (`int`, *optional*): full windows a forward pass, or up to four times as many short ones; 8 on a CPU and 256
+            on a GPU when absent.
+    """
+
+    model: Any
+    feature_extractor: AstromerFeatureExtractor | None = None
+    batch_size: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.batch_size is None:
+            self.batch_size = BATCH_SIZES.get(self.model.device.type, DEFAULT_BATCH_SIZE)
+        if self.batch_size < 1:
+            raise ValueError(f"`batch_size` must be at least 1, got {self.batch_size}.")
+        self.model.eval()
+        self.extractor = self.feature_extractor or AstromerFeatureExtractor(window_size=self.model.config.window_size)
+
+    def cut(self, curves: RaggedLightCurves) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The sequential windows of clean light curves: `(object_index, start, length)`, see `cut_windows`."""
+        return cut_windows(curves.lengths, self.extractor.window_size, "sequential")
+
+    def iter_outputs(
+        self, curves: RaggedLightCurves, windows: tuple[np.ndarray, np.ndarray, np.ndarray], **options: Any
+    ) -> Iterator[tuple[np.ndarray, Any]]:
+        """Run over all windows: the numbers of a batch's windows, and the model's outputs for them; `options` are passed on.
+
+        Windows of like length share a batch, so that next to nothing is padded. Upstream pads all to the full window, and its
+        attention sees the padding. On a CPU every core runs batches of its own, which scales better than sharing out each
+        matrix product and gives the same numbers on any number of cores.
+        """
+        object_index, start, length = windows
+        padded_length = None
+        if self.model.config.masking_scheme == "additive_padding":
+            padded_length = self.extractor.window_size
+
+        @torch.inference_mode()
+        def run(batch: np.ndarray) -> tuple[np.ndarray, Any]:
+            features = self.extractor.gather(curves, object_index[batch], start[batch], length[batch], padded_length)
+            features.pop("magnitude_errors", None)  # the encoder never sees the errors
+            return batch, self.model(**features.convert_to_tensors("pt").to(self.model.device), **options)
+
+        batches = self._batches(length if padded_length is None else np.full_like(length, padded_length))
+        yield from map_on_cores(run, batches) if self._may_share_cores() else map(run, batches)
+
+    def _may_share_cores(self) -> bool:
+        """Not on a GPU; not ONNX Runtime, which has threads of its own; not with dropout, whose draws need their order."""
+        if self.model.device.type != "cpu" or not isinstance(self.model, nn.Module):
+            return False
+        return not any(module.training for module in self.model.modules())
+
+    def _batches(self, length: np.ndarray) -> Iterator[np.ndarray]:
+        """Numbers of windows of like `length` (W,), the longest first."""
+        assert self.batch_size is not None
+        order = np.argsort(-length, kind="stable")
+        low = 0
+        while low < len(order):
+            fit = self.batch_size * self.extractor.window_size // int(length[order[low]])
+            high = low + min(max(fit, 1), MAX_SHORT_WINDOWS * self.batch_size)
+            yield order[low:high]
+            low = high
+
+    def check_finite(self, values: np.ndarray, object_index: np.ndarray, what: str) -> None:
+        """Refuse outputs (W, D) that are not finite.
+
+        Raises:
+            ValueError: names the first light curve whose output is not.
+        """
+        if len(bad := object_index[~np.isfinite(values).all(1)]):
+            raise ValueError(
+                f"The model's {what} of light curve {bad[0]} is not finite: its weights are damaged or too large for "
+                f"{self.model.dtype}. Load it anew in float32, or download it again."
+            )
+
+
+def pool_states(states: tuple[torch.Tensor, ...], length: np.ndarray, pooling: str) -> np.ndarray:
+    """Hidden states of windows, S times (B, L, D), to what a head sees of them, `(B, S, P)` float32, see `pool_observed`.
+
+    `length` (B,) are the observations of each window, which stand before its padding.
+    """
+    observed = torch.from_numpy(np.arange(states[0].shape[1]) < length[:, None]).to(states[0].device)
+    return torch.stack([pool_observed(state, observed, pooling) for state in states], dim=1).float().cpu().numpy()
+
+
+def map_on_cores(function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+    """`function` of every item, in order, on as many threads as torch may use, of which each computes on its own.
+
+    No more than two items a thread are under way.
+    """
+    num_threads = torch.get_num_threads()
+    if num_threads == 1:
+        yield from map(function, items)
+        return
+    under_way: deque[Future[Any]] = deque()
+    items = iter(items)
+    with ThreadPoolExecutor(num_threads, "astromer", initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        try:
+            under_way.extend(pool.submit(function, item) for item in itertools.islice(items, 2 * num_threads))
+            while under_way:
+                result = under_way.popleft().result()
+                under_way.extend(pool.submit(function, item) for item in itertools.islice(items, 1))
+                yield result
+        finally:
+            for future in under_way:
+                future.cancel()
+            torch.set_num_threads(num_threads)  # a thread's own setting is that of threads to come as well
+
+
+@dataclass
+class TableReport:
+    """What `map_table` did: light curves written, the ids of those without a result, observations dropped."""
+
+    num_objects: int = 0
+    num_windows: int = 0
+    num_points: int = 0
+    dropped_points: int = 0
+    without_result: list[str] = field(default_factory=list)
+
+
+def map_table(
+    source: str | Path,
+    output: str | Path,
+    process: Callable[[Any], dict[str, pa.Array]],
+    *,
+    objects_per_chunk: int = 2048,
+    columns: Mapping[str, str | None] | None = None,
+    show_progress: bool = True,
+    description: Mapping[str, str] | None = None,
+    rows: range | None = None,
+    combination: BandCombination | None = None,
+) -> TableReport:
+    """Turn a table of light curves into a parquet table of results, in its order and in bounded memory.
+
+    The output has the columns `object_id`, `band` and `label` (where the source has them) and those of `process`, one row a
+    light curve, or one row an object where bands are combined. It is written beside its final name and appears complete or not
+    at all; of two processes that write the same output, the second is refused.
+
+    Args:
+        source: parquet or CSV, see `iter_light_curves`.
+        output: a `.parquet` file; replaced if it exists.
+        process: from light curves as they stand in the table to columns, `num_points`, `num_windows` and `dropped_points` among
+            them; from `MultibandLightCurves` where bands are combined, else from `RaggedLightCurves`.
+        objects_per_chunk: light curves held in memory at a time.
+        columns: names of the source's columns where guessing is not enough.
+        show_progress: draw a progress bar.
+        description: entries for the output's schema metadata, such as the model's name.
+        rows: these rows of the source only, see `iter_light_curves`; where bands are combined, see `iter_by_object`.
+        combination: of the bands of an object.
+
+    Raises:
+        FileNotFoundError: no such source, or no folder for the output.
+        TableError: the source holds no light curves that can be read, or `process` refuses one.
+        ValueError: the output cannot be a new parquet file.
+        OutputInUseError: another process is writing it.
+    """
+    output = Path(output)
+    if output.suffix != ".parquet":
+        raise ValueError(f"The output must be a .parquet file, got {output.name}.")
+    if not output.absolute().parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {output.parent} for the output: make it first.")
+    if output.is_dir() or (output.exists() and Path(source).exists() and output.samefile(source)):
+        raise ValueError(f"The output {output} must be a new file, not {'a folder' if output.is_dir() else 'the source'}.")
+    report = TableReport()
+    writer: pq.ParquetWriter | None = None
+    with complete_or_absent(output) as partial:
+        try:
+            total = len(rows) if rows is not None else count_light_curves(source) if Path(source).exists() else None
+            with tqdm(total=total, unit=" curves", disable=None if show_progress else True) as progress:
+                for chunk in _iter_chunks(source, combination, objects_per_chunk=objects_per_chunk, columns=columns, rows=rows):
+                    table = _process_chunk(chunk, process, report)
+                    if writer is None:
+                        metadata = {f"astromer_hf.{key}": value for key, value in (description or {}).items()}
+                        schema = table.schema.with_metadata(metadata)
+                        writer = pq.ParquetWriter(partial, schema, write_page_checksum=True)
+                    writer.write_table(table)
+                    progress.update(chunk.num_light_curves)
+            if writer is None:
+                raise TableError(f"{source} holds no light curve.")
+        finally:
+            if writer is not None:
+                writer.close()  # on a full disk this fails too
+    return report
+
+
+def _iter_chunks(
+    source: str | Path, combination: BandCombination | None, **options: Any
+) -> Iterator[LightCurveChunk | MultibandChunk]:
+    return iter_light_curves(source, **options) if combination is None else iter_objects(source, combination, **options)
+
+
+def _process_chunk(
+    chunk: LightCurveChunk | MultibandChunk, process: Callable[[Any], dict[str, pa.Array]], report: TableReport
+) -> pa.Table:
+    """The rows of a chunk, which are counted into the report."""
+    try:
+        columns = process(chunk.curves)
+    except ValueError as error:
+        message = re.sub(r"light curve (\d+)", lambda found: f"object {chunk.id_of(int(found[1]))!r}", str(error))
+        raise TableError(message) from error
+    num_points, num_windows, dropped = (columns[name].to_numpy() for name in ("num_points", "num_windows", "dropped_points"))
+    report.num_objects += len(chunk)
+    report.num_points += int(num_points.sum())
+    report.num_windows += int(num_windows.sum())
+    report.dropped_points += int(dropped.sum())
+    report.without_result += chunk.object_ids.filter(pa.array(num_points == 0)).fill_null("(no id)").to_pylist()
+    return pa.table({"object_id": chunk.object_ids, **chunk.annotations, **columns})

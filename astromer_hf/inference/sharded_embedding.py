@@ -1,0 +1,371 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""A large table of light curves into a folder of embeddings, shard by shard, by one process or by many that share a disk.
+
+Before it stands `embedding.py`, which writes one shard; after it whatever reads a folder of parquet files. The split follows
+from the source alone, every shard appears complete or not at all, and a shard that is there is not done again: a run that was
+stopped goes on where it stopped. The processes exchange nothing, so that none waits for another.
+"""
+
+import hashlib
+import itertools
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from ..light_curves.bands import BandCombination, CombinationKind
+from ..light_curves.columns import TableError
+from ..light_curves.source import count_light_curves, object_starts, row_group_sizes, rows_stand_together, table_files
+from ..model.feature_extraction_astromer import AstromerFeatureExtractor
+from .embedding import choose_bands_to_embed, embed_table
+from .output_files import OutputInUseError
+from .runner import TableReport
+
+DEFAULT_OBJECTS_PER_SHARD = 16_384
+SETTINGS_FILE = "_settings.json"  # readers of parquet folders pass over names with an underscore
+SUCCESS_FILE = "_SUCCESS"
+_SETTINGS_KEY, _SHARD_KEY = "settings", "shard"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Rows of one source file, or a whole table.
+
+    Args:
+        index: its place in the order of the table.
+        count: shards of the table.
+        source: the file; the table's folder where the whole table is one shard.
+        rows: of that file; None for all.
+        num_objects: of these rows, where an object has several; None where each has one.
+    """
+
+    index: int
+    count: int
+    source: Path
+    rows: range | None
+    num_objects: int | None = None
+
+    @property
+    def file_name(self) -> str:
+        """Of its output."""
+        return f"part-{self.index:05d}-of-{self.count:05d}.parquet"
+
+    @property
+    def description(self) -> str:
+        """What the output says of itself, as JSON."""
+        rows = None if self.rows is None else [self.rows.start, self.rows.stop]
+        return json.dumps({"index": self.index, "count": self.count, "source": self.source.name, "rows": rows})
+
+
+@dataclass
+class ShardedReport(TableReport):
+    """What `embed_shards` did: a `TableReport` of the shards that it wrote, and the state of the folder.
+
+    Args:
+        written: shards written now.
+        found: shards of this process that were there.
+        missing: names of all shards, of any process, that are not there yet.
+    """
+
+    written: int = 0
+    found: int = 0
+    missing: list[str] = field(default_factory=list)
+
+
+def plan_shards(
+    source: str | Path,
+    objects_per_shard: int = DEFAULT_OBJECTS_PER_SHARD,
+    *,
+    by_object: bool = False,
+    columns: Mapping[str, str | None] | None = None,
+) -> list[Shard]:
+    """Split a table into shards of about `objects_per_shard` light curves, in its order.
+
+    Row groups are put together, or cut where one is larger. A table with one row a measurement, or in CSV, is one shard: where
+    one object ends and the next begins is known only when it is read.
+
+    Args:
+        source: the table.
+        objects_per_shard: light curves a shard.
+        by_object: leave the light curves of an object in several bands together, which moves the cuts by some rows.
+        columns: names of the table's columns where guessing is not enough.
+
+    Raises:
+        FileNotFoundError: there is no such table.
+        TableError: it cannot be read, or a folder without parquet files; or the light curves of an object do not follow each
+            other in one file.
+    """
+    source = Path(source)
+    files = table_files(source)
+    if objects_per_shard < 1:
+        raise ValueError(f"`objects_per_shard` must be at least 1, got {objects_per_shard}.")
+    if count_light_curves(source) is None:
+        return [Shard(0, 1, source, None)]
+    ranges = [(file, rows) for file in files for rows in _split_rows(row_group_sizes(file), objects_per_shard)]
+    if not ranges:
+        raise TableError(f"{source} holds no light curve.")
+    if not by_object:
+        return [Shard(index, len(ranges), file, rows) for index, (file, rows) in enumerate(ranges)]
+    num_rows = np.cumsum([0, *(sum(row_group_sizes(file)) for file in files)])
+    starts = np.append(object_starts(source, columns=columns), num_rows[-1])
+    if not np.isin(num_rows, starts).all() or not rows_stand_together(source, columns=columns):
+        raise TableError(
+            "For bands to be combined shard by shard, the light curves of an object must follow each other in one file, and in "
+            f"{source} they do not: sort the table by id, or name a .parquet file as the output."
+        )
+    first_row = dict(zip(files, num_rows.tolist(), strict=False))
+    moved = [(file, *_move_to_objects(rows, first_row[file], starts)) for file, rows in ranges]
+    moved = [(file, rows, num_objects) for file, rows, num_objects in moved if num_objects]
+    return [Shard(index, len(moved), *part) for index, part in enumerate(moved)]
+
+
+def _move_to_objects(rows: range, first_row: int, starts: np.ndarray) -> tuple[range, int]:
+    """Both ends of a range of a file's rows moved on to where an object starts, and the number of objects between them.
+
+    `first_row` is the file's first among the rows of the table, of which `starts` and its end are counted.
+    """
+    low, high = np.searchsorted(starts, (rows.start + first_row, rows.stop + first_row))
+    return range(int(starts[low]) - first_row, int(starts[high]) - first_row), int(high - low)
+
+
+def _split_rows(group_sizes: list[int], objects_per_shard: int) -> list[range]:
+    """Consecutive ranges of a file's rows, whose bounds are those of row groups where these are small enough."""
+    ranges: list[range] = []
+    start = stop = 0
+    for size in group_sizes:
+        if stop > start and stop - start + size > objects_per_shard:
+            ranges.append(range(start, stop))
+            start = stop
+        stop += size
+        if size > objects_per_shard:
+            pieces = -(-size // objects_per_shard)
+            bounds = [start + size * piece // pieces for piece in range(pieces + 1)]
+            ranges += [range(low, high) for low, high in itertools.pairwise(bounds)]
+            start = stop
+    return [*ranges, range(start, stop)] if stop > start else ranges
+
+
+def embed_shards(
+    source: str | Path,
+    output: str | Path,
+    model: Any,
+    *,
+    worker: int = 0,
+    num_workers: int = 1,
+    objects_per_shard: int = DEFAULT_OBJECTS_PER_SHARD,
+    feature_extractor: AstromerFeatureExtractor | None = None,
+    batch_size: int | None = None,
+    columns: Mapping[str, str | None] | None = None,
+    level: str = "object",
+    show_progress: bool = True,
+    description: Mapping[str, str] | None = None,
+    combine_bands: CombinationKind | None = None,
+    bands: Sequence[str] | None = None,
+) -> ShardedReport:
+    """Embed every `num_workers`-th shard of a table, beginning with shard `worker`, into a folder.
+
+    The folder's `part-*.parquet`, in the order of their names, are what `embed_table` would write. The process after which no
+    shard is missing writes `_SUCCESS`, with the counts. A shard that fails does not keep the others from being done.
+
+    Args:
+        source: parquet or CSV, see `iter_light_curves`.
+        output: a folder; made if need be. One that holds shards of other settings is refused.
+        model: an ASTROMER model.
+        worker, num_workers: which of how many processes this is.
+        objects_per_shard: see `plan_shards`.
+        feature_extractor, batch_size, columns, level, show_progress, description, combine_bands, bands: as for `embed_table`.
+
+    Raises:
+        FileNotFoundError: no such source, or no folder around the output.
+        TableError: the source cannot be read or split, or some of its shards could not be embedded, or are being
+            written by another process.
+        ValueError: the output was begun with another source, model or setting.
+    """
+    if not 0 <= worker < num_workers:
+        raise ValueError(f"The worker must lie between 0 and {num_workers - 1}, got {worker}.")
+    combination = choose_bands_to_embed(source, model, combine_bands, bands, columns=columns, level=level)
+    shards = plan_shards(source, objects_per_shard, by_object=combination is not None, columns=columns)
+    if num_workers > 1 and shards[0].rows is None:
+        raise TableError(
+            f"{source} has one row a measurement, or is no parquet table: {num_workers} processes cannot split it. Let one "
+            "process embed it, or make it a table of one row an object by scripts/prepare_dataset.py."
+        )
+    output = Path(output)
+    if not output.absolute().parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {output.parent} for the output.")
+    output.mkdir(exist_ok=True)
+    settings = _describe_run(source, model, feature_extractor, columns, level, objects_per_shard, combination)
+    _begin(output, settings)
+    identity = _digest(json.dumps(settings, sort_keys=True).encode())
+    if (output / SUCCESS_FILE).exists() and not all(_is_done(output / shard.file_name, shard, identity) for shard in shards):
+        (output / SUCCESS_FILE).unlink(missing_ok=True)  # a shard was lost since
+    report = ShardedReport()
+    failures: list[str] = []
+    for shard in shards[worker::num_workers]:
+        target = output / shard.file_name
+        if _is_done(target, shard, identity):
+            report.found += 1
+            continue
+        for stale in output.glob(f".{shard.file_name}-*.partial"):  # of a process that was killed
+            stale.unlink(missing_ok=True)
+        try:
+            done = embed_table(
+                shard.source,
+                target,
+                model,
+                feature_extractor=feature_extractor,
+                batch_size=batch_size,
+                columns=columns,
+                level=level,
+                show_progress=show_progress,
+                description={**(description or {}), _SETTINGS_KEY: identity, _SHARD_KEY: shard.description},
+                rows=shard.rows,
+                combine_bands=combination,
+            )
+        except (TableError, OutputInUseError) as error:
+            failures.append(f"{shard.file_name}: {error}")
+            continue
+        report.written += 1
+        for name in ("num_objects", "num_windows", "num_points", "dropped_points", "without_result"):
+            setattr(report, name, getattr(report, name) + getattr(done, name))
+    report.missing = [shard.file_name for shard in shards if not _is_done(output / shard.file_name, shard, identity)]
+    if failures:
+        raise TableError(f"{len(failures)} of the shards could not be embedded. {' '.join(failures)}")
+    if not report.missing:
+        _finish(output, shards, identity)
+    return report
+
+
+def _describe_run(
+    source: str | Path,
+    model: Any,
+    feature_extractor: AstromerFeatureExtractor | None,
+    columns: Mapping[str, str | None] | None,
+    level: str,
+    objects_per_shard: int,
+    combination: BandCombination | None,
+) -> dict[str, Any]:
+    """All that decides what stands in the shards."""
+    return {
+        "source": [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in table_files(source)],
+        "weights": digest_weights(model),
+        "masking_scheme": model.config.masking_scheme,
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "window_size": (feature_extractor or model.config).window_size,
+        "columns": {role: name for role, name in sorted((columns or {}).items()) if name},
+        "level": level,
+        "objects_per_shard": objects_per_shard,
+        "combine_bands": combination and [combination.kind, *combination.bands],
+    }
+
+
+def digest_weights(model: Any) -> str:
+    """SHA-256 over a model's encoder: configuration and weights."""
+    encoder = model.base_model
+    digest = hashlib.sha256()
+    config = encoder.config.to_dict()
+    for name in ("_name_or_path", "transformers_version", "architectures", "dtype"):  # say nothing of what it computes
+        config.pop(name, None)
+    digest.update(json.dumps(config, sort_keys=True, default=str).encode())
+    if not hasattr(encoder, "state_dict"):  # an ONNX file
+        digest.update(encoder.digest.encode())
+        return digest.hexdigest()
+    for name, weights in sorted(encoder.state_dict().items()):
+        digest.update(f"{name} {weights.dtype} {tuple(weights.shape)}".encode())
+        digest.update(weights.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _begin(output: Path, settings: dict[str, Any]) -> None:
+    """Write down the settings of a new folder; refuse a folder with others.
+
+    Raises:
+        ValueError: names the settings that differ.
+    """
+    file = output / SETTINGS_FILE
+    if not file.exists():
+        other = next((path.name for path in output.iterdir() if path.suffix == ".parquet"), None)
+        if other and not file.exists():  # another process may have begun meanwhile
+            raise ValueError(f"{output} holds {other} but no {SETTINGS_FILE}: name a new or empty folder.")
+        _write_atomically(file, json.dumps(settings, indent=2, sort_keys=True))
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{file} is damaged: name a new or empty folder for the output.") from error
+    if differing := [name for name in settings if found.get(name) != settings[name]]:
+        shown = "; ".join(f"{name} {_short(found.get(name))}, now {_short(settings[name])}" for name in differing)
+        raise ValueError(
+            f"{output} was begun with another {', '.join(differing)} ({shown}): name a new folder, or repeat the first "
+            "settings."
+        )
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _is_done(file: Path, shard: Shard, identity: str) -> bool:
+    """Whether a shard is there, complete, and of this run."""
+    try:
+        footer = pq.read_metadata(file)
+    except (OSError, pa.ArrowException):
+        return False
+    metadata = footer.metadata or {}
+    expected = {_SETTINGS_KEY: identity, _SHARD_KEY: shard.description}
+    fits = all(metadata.get(f"astromer_hf.{key}".encode()) == value.encode() for key, value in expected.items())
+    expected_rows = len(shard.rows or ()) if shard.num_objects is None else shard.num_objects
+    return fits and (shard.rows is None or footer.num_rows == expected_rows)
+
+
+def _finish(output: Path, shards: list[Shard], identity: str) -> None:
+    """Check the rows of all shards against the source, remove what no shard is, and write `_SUCCESS`."""
+    counts = {shard.file_name: pq.read_metadata(output / shard.file_name).num_rows for shard in shards}
+    if others := sorted(path.name for path in output.glob("*.parquet") if path.name not in counts):
+        raise ValueError(f"{output} holds {others[0]}, which is no shard of this run: move it away.")
+    content = {"settings": identity, "num_objects": sum(counts.values()), "shards": counts}
+    _write_atomically(output / SUCCESS_FILE, json.dumps(content, indent=2))
+
+
+def _write_atomically(file: Path, text: str) -> None:
+    handle, partial = tempfile.mkstemp(prefix=f".{file.name}-", suffix=".partial", dir=file.parent)
+    with os.fdopen(handle, "w", encoding="utf-8") as writer:
+        writer.write(text)
+    os.chmod(partial, 0o644)
+    os.replace(partial, file)
+
+
+def find_worker(given: str | None = None, environment: Mapping[str, str] = os.environ) -> tuple[int, int]:
+    """Which of how many processes this is: `given` as `"i/n"`, or else what torchrun or accelerate launch says.
+
+    Raises:
+        ValueError: `given` is not `i/n` with 0 ≤ i < n.
+    """
+    if given is None:
+        return int(environment.get("RANK", 0)), int(environment.get("WORLD_SIZE", 1))
+    try:
+        worker, num_workers = (int(part) for part in given.split("/"))
+    except ValueError:
+        worker, num_workers = 0, 0
+    if not 0 <= worker < num_workers:
+        raise ValueError(f"A share of the work is given as i/n with i from 0 to n - 1, such as 0/4, got {given!r}.")
+    return worker, num_workers
+
+
+def device_of_worker(device: str, environment: Mapping[str, str] = os.environ) -> str:
+    """`"auto"` made the GPU of this process where several processes run on a machine with GPUs."""
+    if device == "auto" and "LOCAL_RANK" in environment and torch.cuda.is_available():
+        return f"cuda:{int(environment['LOCAL_RANK']) % torch.cuda.device_count()}"
+    return device

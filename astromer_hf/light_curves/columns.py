@@ -1,0 +1,83 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""The columns of a table of light curves: how they are recognised, what a prepared dataset has, and the error when they fail.
+
+Nothing comes before this file; after it all readers, `source.py` and `in_memory.py` first.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import pyarrow as pa
+
+# Guesses for each catalogue column, best first; compared in lower case.
+COLUMN_GUESSES: Mapping[str, tuple[str, ...]] = {
+    "object_id": ("object_id", "id", "objectid", "oid", "source_id", "star_id", "name"),
+    "mjd": ("mjd", "hjd", "bjd", "jd", "time", "times", "t"),
+    "mag": ("mag", "magnitude", "magnitudes", "mags", "magpsf", "psfmag", "m"),
+    "magerr": ("magerr", "mag_err", "err", "error", "errors", "magnitude_error", "e_mag", "sigmapsf", "mag_error"),
+    "band": ("band", "filter", "passband"),
+    "label": ("label", "class", "type", "label_name"),
+    "identity": (),
+}
+
+
+class TableError(ValueError):
+    """A table that cannot be read as light curves: what was expected, what came, what to do next."""
+
+
+@dataclass(frozen=True)
+class ColumnNames:
+    """The names under which a table holds the catalogue columns; None where it has no such column."""
+
+    object_id: str
+    mjd: str
+    mag: str
+    magerr: str | None = None
+    band: str | None = None
+    label: str | None = None
+    identity: str | None = None
+
+    @classmethod
+    def guess(cls, available: Sequence[str], **given: str | None) -> "ColumnNames":
+        """Match `available` column names; a name in `given` (`mjd="hjd"`) is taken as it is.
+
+        Raises:
+            TableError: a required column is not found, or a given one does not exist.
+        """
+        lower = {name.lower(): name for name in reversed(available)}
+        found: dict[str, str] = {}
+        for role, guesses in COLUMN_GUESSES.items():
+            if wanted := given.get(role):
+                if wanted not in available:
+                    raise TableError(f"There is no column {wanted!r} for {role}; there are: {', '.join(available)}.")
+                found[role] = wanted
+            elif match := next((lower[guess] for guess in guesses if guess in lower), None):
+                found[role] = match
+        if missing := [role for role in ("object_id", "mjd", "mag") if role not in found]:
+            options = ", ".join(f"--{role.replace('_', '-')}-column" for role in missing)
+            raise TableError(
+                f"Expected columns for object_id, mjd and mag and found none for {', '.join(missing)}; there are: "
+                f"{', '.join(available)}. Name them ({options} on the command line)."
+            )
+        if twice := [name for name in found.values() if available.count(name) > 1]:
+            raise TableError(f"There is more than one column {twice[0]!r}; drop one. There are: {', '.join(available)}.")
+        return cls(**found)
+
+    @property
+    def used(self) -> list[str]:
+        """The table's columns to read."""
+        return [name for name in (getattr(self, field.name) for field in fields(self)) if name is not None]
+
+
+PREPARED_SCHEMA = pa.schema(
+    {
+        "object_id": pa.string(),
+        "identity": pa.string(),
+        "survey": pa.string(),
+        "band": pa.string(),
+        "label": pa.string(),
+        "mjd": pa.list_(pa.float64()),
+        "mag": pa.list_(pa.float64()),
+        "magerr": pa.list_(pa.float64()),
+    }
+)

@@ -1,0 +1,156 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""One light curve from whatever an astronomer holds it in, as times in days, magnitudes and perhaps their errors.
+
+Before it stands an astropy `TimeSeries`, `Table` or FITS record array, a lightkurve object, or a table of pandas, polars or
+pyarrow; after it the feature extractor and the pipelines. None of these packages is imported here: objects are known by what
+they offer. Tables of many objects are the business of `source.py`; names of columns are guessed as there.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from .columns import COLUMN_GUESSES, TableError
+
+FLUX_NAMES = ("flux", "pdcsap_flux", "sap_flux")
+FLUX_ERROR_NAMES = ("flux_err", "flux_error", "fluxerr", "pdcsap_flux_err", "sap_flux_err")
+_MJD_OF_UNIX_EPOCH = 40587.0
+
+
+def read_light_curve(
+    source: Any, columns: Mapping[str, str | None] | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Read one light curve.
+
+    Times of astropy become MJD in their own scale, quantities of time days, dates MJD; plain numbers stay as they are. Masked
+    and missing values become NaN, which whatever comes next drops and counts. Where there is a flux and no magnitude, as in a
+    lightkurve object, it becomes -2.5 log10(flux), a magnitude of arbitrary zero point, which ASTROMER does not see; flux that
+    is not positive becomes NaN.
+
+    Args:
+        source: a mapping, table, record array or object with columns or attributes of a time and a magnitude or flux; or
+            numbers of shape `(n, 2)` or `(n, 3)`.
+        columns: names for `mjd`, `mag` (or `flux`), `magerr` (or `flux_err`) where they cannot be guessed.
+
+    Returns:
+        `(mjd, mag, magerr)`, each `(n,)` float64; `magerr` is None where there is none.
+
+    Raises:
+        TableError: no light curve can be read from it.
+    """
+    if isinstance(source, (str, bytes, Path)):
+        raise TableError(f"A light curve in memory is needed, got the {type(source).__name__} {source!r}: read the file first.")
+    if isinstance(source, (np.ndarray, Sequence)) and getattr(getattr(source, "dtype", None), "names", None) is None:
+        return _from_numbers(source)
+    names, get = _open(source)
+    given = columns or {}
+    if unknown := [name for name in given.values() if name is not None and name not in names]:
+        raise TableError(f"There is no column {unknown[0]!r} in the {type(source).__name__}; there are: {', '.join(names)}.")
+
+    def find(role: str, guesses: Sequence[str]) -> str | None:
+        lower = {name.lower(): name for name in reversed(names)}
+        return given.get(role) or next((lower[guess] for guess in guesses if guess in lower), None)
+
+    time, magnitude = (find(role, COLUMN_GUESSES[role]) for role in ("mjd", "mag"))
+    flux = find("flux", FLUX_NAMES) if magnitude is None or given.get("flux") else None
+    if time is None or (magnitude is None and flux is None):
+        lacking = "a time" if time is None else "a magnitude or flux"
+        raise TableError(
+            f"A light curve needs a time and a magnitude or flux; this {type(source).__name__} has no column that looks like "
+            f"{lacking}; there are: {', '.join(names) or 'none'}. Name the columns, or give "
+            '{"mjd": days, "mag": magnitudes}.'
+        )
+    mjd = _as_days(get(time), time)
+    if flux is None:
+        error = find("magerr", COLUMN_GUESSES["magerr"])
+        magerr = None if error is None else _in_unit(get(error), "mag", error)
+        result = mjd, _in_unit(get(str(magnitude)), "mag", str(magnitude)), magerr
+    else:
+        error = find("flux_err", FLUX_ERROR_NAMES)
+        result = mjd, *_magnitudes_of(_as_numbers(get(flux), flux), None if error is None else _as_numbers(get(error), error))
+    lengths = {len(column) for column in result if column is not None}
+    if len(lengths) > 1:
+        raise TableError(
+            f"The columns of the {type(source).__name__} differ in length: {', '.join(map(str, sorted(lengths)))}."
+        )
+    return result
+
+
+def _open(source: Any) -> tuple[list[str], Callable[[str], Any]]:
+    """The names of a source's columns, and what gives one."""
+    if (names := getattr(getattr(source, "dtype", None), "names", None)) is not None:  # numpy's and FITS's records
+        return list(names), source.__getitem__
+    if isinstance(source, Mapping) or hasattr(source, "colnames"):  # astropy's tables, among them lightkurve's objects
+        return list(source.keys() if isinstance(source, Mapping) else source.colnames), source.__getitem__
+    if hasattr(source, "__arrow_c_stream__"):
+        try:
+            table = pa.table(source)
+        except (pa.ArrowException, TypeError) as error:
+            raise TableError(f"The {type(source).__name__} cannot be read as a table: {error}") from error
+        if twice := [name for name in table.column_names if table.column_names.count(name) > 1]:
+            raise TableError(f"There is more than one column {twice[0]!r}; drop one.")
+        return table.column_names, lambda name: table[name].to_pandas()
+    known = {name for guesses in COLUMN_GUESSES.values() for name in guesses} | {*FLUX_NAMES, *FLUX_ERROR_NAMES}
+    attributes = [name for name in sorted(known) if getattr(source, name, None) is not None]
+    return attributes, lambda name: getattr(source, name)
+
+
+def _from_numbers(source: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Numbers in two or three columns."""
+    try:
+        values = np.asarray(source, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TableError(f"A light curve must be numbers, got a {type(source).__name__}: {error}.") from error
+    if values.ndim != 2 or values.shape[1] not in (2, 3):
+        raise TableError(
+            "Numbers without names must have the shape (n, 2) or (n, 3), of times, magnitudes and perhaps errors, got "
+            f"{values.shape}."
+        )
+    return values[:, 0], values[:, 1], values[:, 2] if values.shape[1] == 3 else None
+
+
+def _as_days(values: Any, name: str) -> np.ndarray:
+    """Times of any kind in days."""
+    if hasattr(values, "mjd"):  # astropy's Time
+        return _as_numbers(values.mjd, name)
+    if getattr(getattr(values, "dtype", None), "kind", "") == "M":  # dates; of those with a time zone, in UTC
+        dates = np.asarray(values, dtype="datetime64[ns]")
+        days = (dates - np.datetime64(0, "ns")) / np.timedelta64(1, "D") + _MJD_OF_UNIX_EPOCH
+        return np.where(np.isnat(dates), np.nan, days)
+    return _in_unit(values, "day", name)
+
+
+def _in_unit(values: Any, unit: str, name: str) -> np.ndarray:
+    """A column's numbers in a unit, where it has one that astropy knows; `mag` of any zero point is `mag`."""
+    numbers = _as_numbers(values, name)
+    own: Any = getattr(values, "unit", None)
+    is_known = own is not None and hasattr(own, "to") and type(own).__name__ != "UnrecognizedUnit"
+    if not is_known or str(own) == "" or (unit == "mag" and hasattr(own, "function_unit")):
+        return numbers
+    try:
+        return np.asarray(own.to(unit, numbers), dtype=np.float64)
+    except (TypeError, ValueError) as error:  # astropy's UnitConversionError is both
+        raise TableError(f"The column {name!r} must be in units of {unit}, it is in {own}: {error}.") from error
+
+
+def _as_numbers(values: Any, name: str) -> np.ndarray:
+    """A column as float64; masked and missing values become NaN, and units are left behind."""
+    try:
+        if hasattr(values, "unmasked"):  # astropy's Masked
+            values = np.ma.array(np.asarray(values.unmasked), mask=np.asarray(values.mask))
+        array = np.ma.filled(np.ma.asarray(getattr(values, "value", values)).astype(np.float64), np.nan)
+    except (TypeError, ValueError) as error:
+        raise TableError(f"The column {name!r} must hold numbers: {' '.join(str(error).split())}.") from error
+    if array.ndim != 1:
+        raise TableError(f"The column {name!r} must be 1-d, got the shape {array.shape}: this is no table of one light curve.")
+    return array
+
+
+def _magnitudes_of(flux: np.ndarray, error: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """-2.5 log10(flux), and to first order its error; NaN where the flux is not positive."""
+    with np.errstate(invalid="ignore"):
+        positive = np.where(flux > 0, flux, np.nan)
+    return -2.5 * np.log10(positive), None if error is None else 2.5 / np.log(10) * error / positive

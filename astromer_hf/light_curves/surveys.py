@@ -1,0 +1,267 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""What is known of each survey: bands, classes, columns, time system, citations. A new survey is one record here, no code.
+
+Before this file stands nothing; after it stands `source.py`, which reads a survey's table by its record. Counts
+are those that the authors of ASTROMER print from their copy of the data; a number that could not be verified is None.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Band:
+    """A passband; `effective_wavelength_nm` is None where no source was at hand."""
+
+    name: str
+    effective_wavelength_nm: float | None = None
+
+
+@dataclass(frozen=True)
+class SurveyClass:
+    """A class of a survey's labels; `count` is its number of light curves in the authors' copy, where known."""
+
+    name: str
+    description: str
+    count: int | None = None
+
+
+@dataclass(frozen=True)
+class Survey:
+    """One table of a survey, and how to read it.
+
+    Args:
+        name (`str`): its key in `SURVEYS`, the stem of its table and the folder of its prepared dataset.
+        description (`str`): what it holds, in a sentence.
+        bands (`tuple` of [`Band`]): its passbands.
+        classes (`tuple` of [`SurveyClass`]): the labels after `label_groups`; empty where nothing is labelled.
+        label_groups (`Mapping[str, str]`): raw label -> the class that it belongs to.
+        unclassified (`tuple[str, ...]`): raw labels that are no class, such as "unknown" or the parent of other classes. Their
+            objects stay, unlabelled.
+        columns (`Mapping[str, str]`): catalogue column (`object_id`, `mjd`, `mag`, `magerr`, `band`, `label`, `identity`, and
+            `path` in a metadata table) -> its name in the raw table, where it cannot be guessed. `identity` names the star
+            itself, so that one star seen twice, or by two surveys, is known to be one.
+        time_system (`str`): of the raw times, in days; only differences of time matter to the model.
+        held_out (`bool`, defaults to `False`): every object is for testing, and kept out of training in other surveys too.
+        num_light_curves (`int`, *optional*): in the authors' copy.
+        citations (`tuple[str, ...]`): what to cite for the measurements and labels.
+    """
+
+    name: str
+    description: str = ""
+    bands: tuple[Band, ...] = ()
+    classes: tuple[SurveyClass, ...] = ()
+    label_groups: Mapping[str, str] = field(default_factory=dict)
+    unclassified: tuple[str, ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
+    time_system: str = "unknown"
+    held_out: bool = False
+    num_light_curves: int | None = None
+    citations: tuple[str, ...] = ()
+
+    def class_of(self, label: str | None) -> str | None:
+        """The class of a raw label; None for no label and for one that is no class."""
+        return None if not label or label in self.unclassified else self.label_groups.get(label, label)
+
+
+# Midpoints of the passbands 440-590 and 590-780 nm given in VizieR II/247.
+MACHO_BANDS = (Band("R", 685.0), Band("B", 515.0))
+# Johnson-Cousins system, Bessell (2005, ARA&A 43, 293).
+V_BAND = Band("V", 545.0)
+I_BAND = Band("I", 798.0)
+# Midpoints of the passbands 560-820 and 420-650 nm, Tonry et al. (2018, PASP 130, 064505).
+ATLAS_BANDS = (Band("o", 690.0), Band("c", 535.0))
+CATALINA_BAND = Band("V_CSS")  # unfiltered, calibrated to V
+
+ASTROMER = "Donoso-Oliva et al. 2023, A&A 670, A54"
+MACHO_PHOTOMETRY = "Alcock et al. 1996, ApJ 461, 84"
+MACHO_VARIABLES = "Alcock et al. 2001, VizieR II/247"
+OGLE3_PHOTOMETRY = "Udalski et al. 2008, AcA 58, 69"
+OGLE_CEPHEIDS = "Soszyński et al. 2015, AcA 65, 297"
+
+SURVEYS: dict[str, Survey] = {
+    survey.name: survey
+    for survey in (
+        # --- The paper's: each object a file `mjd mag err`, listed in a metadata table with ID, Class, Path and Band. ---
+        Survey(
+            name="macho",
+            description="MACHO R-band light curves without labels, on which ASTROMER was pre-trained.",
+            bands=MACHO_BANDS,
+            unclassified=("NonVar",),
+            time_system="MJD",
+            num_light_curves=1_529_386,
+            citations=(MACHO_PHOTOMETRY, ASTROMER),
+        ),
+        Survey(
+            name="alcock",
+            description="Labelled variables of the Large Magellanic Cloud in MACHO, the paper's MACHO classification set.",
+            bands=MACHO_BANDS,
+            classes=(
+                SurveyClass("RRab", "RR Lyrae, fundamental mode", 7397),
+                SurveyClass("EC", "eclipsing binary", 6824),
+                SurveyClass("LPV", "long-period variable, Wood's sequences A to D", 3046),
+                SurveyClass("RRc", "RR Lyrae, first overtone", 1762),
+                SurveyClass("Cep_0", "classical Cepheid, fundamental mode", 1182),
+                SurveyClass("Cep_1", "classical Cepheid, first overtone", 683),
+            ),
+            label_groups={f"LPV Wood{sequence}": "LPV" for sequence in "ABCD"},
+            unclassified=("UNK", "std", "Dubious"),
+            columns={"path": "Path_R"},
+            time_system="MJD",
+            num_light_curves=20_894,
+            citations=(MACHO_PHOTOMETRY, MACHO_VARIABLES, ASTROMER),
+        ),
+        Survey(
+            name="ogle3",
+            description="Labelled variables of OGLE-III, the paper's OGLE classification set.",
+            bands=(I_BAND,),
+            classes=(
+                SurveyClass("EC", "eclipsing binary, contact"),
+                SurveyClass("ED", "eclipsing binary, detached"),
+                SurveyClass("ESD", "eclipsing binary, semi-detached"),
+                SurveyClass("Mira", "Mira"),
+                SurveyClass("OSARG", "OGLE small-amplitude red giant"),
+                SurveyClass("RRab", "RR Lyrae, fundamental mode"),
+                SurveyClass("RRc", "RR Lyrae, first overtone"),
+                SurveyClass("SRV", "semi-regular variable"),
+                SurveyClass("CEP", "classical Cepheid"),
+                SurveyClass("DSCT", "delta Scuti"),
+            ),
+            label_groups={"cep": "CEP", "dsct": "DSCT"},
+            time_system="HJD",
+            citations=(OGLE3_PHOTOMETRY, ASTROMER),
+        ),
+        Survey(
+            name="atlas",
+            description="Labelled variables of the first ATLAS catalogue, the paper's ATLAS classification set.",
+            bands=ATLAS_BANDS,
+            classes=(
+                SurveyClass("CB", "close eclipsing binary, at its full or half period"),
+                SurveyClass("DB", "detached eclipsing binary, at its full or half period"),
+                SurveyClass("Mira", "Mira"),
+                SurveyClass("Pulse", "pulsator: RR Lyrae, delta Scuti, Cepheid"),
+            ),
+            label_groups={"CBF": "CB", "CBH": "CB", "DBF": "DB", "DBH": "DB", "MIRA": "Mira", "PULSE": "Pulse"},
+            time_system="MJD",
+            citations=("Heinze et al. 2018, AJ 156, 241", ASTROMER),
+        ),
+        # --- Gathered from public repositories: one row an object, with the columns id, label, time, mag, err and band. ---
+        Survey(
+            name="macho_with_err",
+            description="A few MACHO variables with their errors, kept for testing.",
+            bands=MACHO_BANDS,
+            classes=(
+                SurveyClass("RRab", "RR Lyrae, fundamental mode"),
+                SurveyClass("RRc", "RR Lyrae, first overtone"),
+                SurveyClass("RRe", "RR Lyrae, second overtone"),
+                SurveyClass("EC", "eclipsing binary"),
+                SurveyClass("LPV", "long-period variable"),
+                SurveyClass("Cep_0", "classical Cepheid, fundamental mode"),
+            ),
+            time_system="MJD",
+            held_out=True,
+            citations=(MACHO_PHOTOMETRY, MACHO_VARIABLES),
+        ),
+        Survey(
+            name="macho_lmc_cepheids_noerr",
+            description="Cepheids of the Large Magellanic Cloud in MACHO, without errors; labels are their modes in OGLE-IV.",
+            bands=MACHO_BANDS,
+            classes=(
+                SurveyClass("Cep_0", "classical Cepheid, fundamental mode"),
+                SurveyClass("Cep_1", "classical Cepheid, first overtone"),
+                SurveyClass("Cep_multi", "classical Cepheid, several modes"),
+            ),
+            columns={"identity": "ogle_id"},
+            time_system="MJD, repaired from truncated HJD",
+            citations=(MACHO_PHOTOMETRY, OGLE_CEPHEIDS),
+        ),
+        Survey(
+            name="ogle_lmc_cepheids_I",
+            description="Cepheids of the Large Magellanic Cloud in OGLE-III and OGLE-IV; many stars are there twice.",
+            bands=(I_BAND,),
+            classes=tuple(
+                SurveyClass(modes, "classical Cepheid, modes F = fundamental, 1O, 2O, 3O = overtones")
+                for modes in ("F", "1O", "2O", "F/1O", "1O/2O", "1O/3O", "2O/3O", "F/1O/2O", "1O/2O/3O")
+            ),
+            time_system="HJD",
+            citations=(OGLE3_PHOTOMETRY, "Soszyński et al. 2008, AcA 58, 163", OGLE_CEPHEIDS),
+        ),
+        Survey(
+            name="asas_acvs",
+            description="The ASAS Catalogue of Variable Stars.",
+            bands=(V_BAND,),
+            classes=(
+                SurveyClass("Mira", "Mira"),
+                SurveyClass("Contact Systems", "eclipsing binary, contact"),
+                SurveyClass("Semidetached", "eclipsing binary, semi-detached"),
+                SurveyClass("Detached", "eclipsing binary, detached"),
+                SurveyClass("RR Lyrae, Fundamental Mode", "RR Lyrae, fundamental mode"),
+                SurveyClass("RR Lyrae, First Overtone", "RR Lyrae, first overtone"),
+                SurveyClass("Delta Scuti", "delta Scuti"),
+                SurveyClass("Alpha2 Canum Venaticorum", "magnetic chemically peculiar star, rotating"),
+                SurveyClass("Beta Cephei", "beta Cephei"),
+            ),
+            unclassified=("Close Binary Eclipsing Systems",),  # the parent of Contact Systems, Semidetached and Detached
+            time_system="HJD",
+            citations=("Pojmański 2002, AcA 52, 397", "Richards et al. 2012, ApJS 203, 32"),
+        ),
+        Survey(
+            name="crts_css",
+            description="Periodic variables of the Catalina Sky Survey.",
+            bands=(CATALINA_BAND,),
+            classes=(
+                SurveyClass("EA", "eclipsing binary, detached"),
+                SurveyClass("EW", "eclipsing binary, contact"),
+                SurveyClass("beta_lyrae", "eclipsing binary, semi-detached"),
+                SurveyClass("ELL", "ellipsoidal variable"),
+                SurveyClass("PCEB", "post-common-envelope binary"),
+                SurveyClass("RS_CVn", "RS Canum Venaticorum"),
+                SurveyClass("RRab", "RR Lyrae, fundamental mode"),
+                SurveyClass("RRc", "RR Lyrae, first overtone"),
+                SurveyClass("RRd", "RR Lyrae, two modes"),
+                SurveyClass("Blazhko", "RR Lyrae, modulated"),
+                SurveyClass("LPV", "long-period variable"),
+                SurveyClass("HADS", "delta Scuti, high amplitude"),
+                SurveyClass("LADS", "delta Scuti, low amplitude"),
+                SurveyClass("ACEP", "anomalous Cepheid"),
+                SurveyClass("Cep_II", "type II Cepheid"),
+                SurveyClass("Hump", "light curve with a hump"),
+            ),
+            time_system="MJD",
+            citations=("Drake et al. 2014, ApJS 213, 9",),
+        ),
+        Survey(
+            name="sss_catalina_south",
+            description="Periodic variables of the Siding Spring Survey, the south of Catalina.",
+            bands=(CATALINA_BAND,),
+            classes=(
+                SurveyClass("Ecl", "eclipsing binary, contact or semi-detached"),
+                SurveyClass("EA", "eclipsing binary, detached"),
+                SurveyClass("Rotational", "RS Canum Venaticorum or ellipsoidal variable"),
+                SurveyClass("RRab", "RR Lyrae, fundamental mode"),
+                SurveyClass("RRc", "RR Lyrae, first overtone"),
+                SurveyClass("RRd", "RR Lyrae, two modes"),
+                SurveyClass("Blazhko", "RR Lyrae, modulated"),
+                SurveyClass("LPV", "long-period variable"),
+                SurveyClass("DSCT", "delta Scuti"),
+                SurveyClass("ACEP", "anomalous Cepheid"),
+                SurveyClass("CepII", "type II Cepheid"),
+                SurveyClass("LMC-Cep", "classical Cepheid of the Large Magellanic Cloud"),
+            ),
+            unclassified=("Misc",),
+            time_system="MJD",
+            citations=("Drake et al. 2017, MNRAS 469, 3688",),
+        ),
+    )
+}
+
+
+def find_survey(name: str) -> Survey:
+    """The record of a survey by its name.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    if name not in SURVEYS:
+        raise ValueError(f"There is no survey {name!r}; there are: {', '.join(SURVEYS)}. A record of your own works too.")
+    return SURVEYS[name]

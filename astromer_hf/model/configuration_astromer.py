@@ -1,0 +1,301 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""`AstromerConfig`: every architectural number of ASTROMER, once.
+
+Nothing comes before this file; the files beside it read it. They are all pushed to the Hub with the weights, so they import
+only torch, numpy, transformers, huggingface_hub and each other.
+"""
+
+import math
+from typing import Any, Literal
+
+from huggingface_hub.dataclasses import strict
+from transformers import PreTrainedConfig
+from transformers.activations import ACT2FN
+
+# Far beyond any use; a damaged or malicious config.json is refused before memory is spent on it.
+_LARGEST = {
+    "hidden_size": 2**14,
+    "num_hidden_layers": 2**10,
+    "intermediate_size": 2**16,
+    "window_size": 2**20,
+    "num_frequencies": 2**22,
+    "folding_harmonics": 2**6,
+    "folding_period_multiple": 2**6,
+    "classifier_hidden_sizes": 2**16,
+    "classifier_lstm_sizes": 2**14,
+}
+
+
+@strict
+class AstromerConfig(PreTrainedConfig):
+    r"""Configuration of an ASTROMER encoder and its heads. The defaults are the paper's encoder with honest hiding.
+
+    Args:
+        hidden_size (`int`, defaults to 256): Width of every observation's embedding (`d_pe` and `d_k * heads` upstream).
+        num_hidden_layers (`int`, defaults to 2): Number of self-attention blocks.
+        num_attention_heads (`int`, defaults to 4): Heads of each block.
+        intermediate_size (`int`, defaults to 128): Width of the feed-forward layer inside a block.
+        hidden_act (`str`, defaults to `"tanh"`): Activation of the feed-forward layer.
+        hidden_dropout_prob (`float`, defaults to 0.1): Dropout after the attention projection and after the feed-forward
+            layer. (Upstream's own training never switched it on.)
+        layer_norm_eps (`float`, defaults to 1e-6): Epsilon of every layer norm.
+        window_size (`int`, defaults to 200): Observations in a window. The model takes any length; the feature extractor
+            and the data collator cut windows of this size.
+        time_encoding_base (`float`, defaults to 10000): Base of the geometric series of angular frequencies, in rad/day.
+            The paper prints 1000; the released weights were trained with 10000.
+        time_encoding_exponent (`float`, defaults to 2): Octaves of that base which the frequencies span: the lowest is
+            `time_encoding_base` to the power of minus this, but for one step (`pe_exp` of Astromer 2).
+        masking_scheme (`"hidden"`, `"additive"` or `"additive_padding"`, defaults to `"hidden"`): What a masked
+            observation means to the encoder.
+
+            - `"hidden"`: the paper's intent. Its magnitude never enters the encoder and nothing attends to it; its time
+              does enter, and it queries the visible observations. Padding takes no part.
+            - `"additive"`: what the released weights were trained with. The magnitude stays in the input, and 1 is added
+              to every attention logit whose query or key is masked: the encoder sees what it is asked to predict.
+              Padding takes no part.
+            - `"additive_padding"`: upstream bit for bit. As `"additive"`, and padding takes part in attention as if it
+              were a masked observation of magnitude 0 at time 0. For parity checks and migration only.
+        attention_temperature (`float`, defaults to 1.0): Divides the scaled products of queries and keys before anything is
+            added to them; above 1 attention is more even (`temperature` of Astromer 2).
+        time_bias_scales (`list[float]`, *optional*): Scales in days, one for each head that does not fold, of a preference
+            for observations near in time, see `AstromerSeparationBias`. `None` (the paper's model) leaves it out.
+        num_folding_periods (`int`, defaults to 0): Periods to find in each window's visible magnitudes, see
+            `AstromerPeriodogram`. Each gives features of phase to the embeddings and one of the last heads a preference for
+            observations near in phase. 0 (the paper's model) leaves folding out.
+        num_candidate_periods (`int`, *optional*): Peaks of the periodogram at which Fourier series compete for the folding
+            periods. Needed where periods are found: a checkpoint that lacks it was trained with an older periodogram.
+        num_frequencies (`int`, defaults to 16384): Frequencies of the periodogram, a multiple of 128.
+        max_frequency (`float`, defaults to 10): Highest frequency of the periodogram, cycles a day; less for windows of few
+            observations or of long span, see `AstromerPeriodogram`.
+        folding_harmonics (`int`, defaults to 3): Harmonics of the phase in the embeddings, and of the Fourier series that is
+            fitted to the visible magnitudes.
+        folding_period_multiple (`int`, defaults to 1): Fold on so many times each period, whose harmonics then include its
+            fractions. An eclipsing binary's periodogram peaks at half of its period.
+        phase_bias_scale (`float`, defaults to 0.05): Scale in cycles of the preference for observations near in phase.
+        phase_bias_strength (`float`, defaults to 4.0): Its exponent, for a period that is fully trusted.
+        use_mask_token (`bool`, defaults to `False`): Give hidden observations a learned magnitude instead of 0, the visible
+            ones' mean (Astromer 2).
+        normalize_amplitude (`bool`, defaults to `False`): Divide each window's magnitudes by the scatter of the visible
+            ones, tell the encoder that scale, and multiply the reconstruction by it.
+        use_residual (`bool`, defaults to `False`): Add each sublayer's input to its output before the layer norm. The
+            paper's blocks have no residual connections.
+        use_residual_projection (`bool`, defaults to `False`): With `use_residual`, pass what is added through a learned linear
+            layer: LN(W x + sublayer(x)) (`use_leak` of Astromer 2).
+        reconstruction_loss (`"rmse"` or `"relative"`, defaults to `"rmse"`): The paper's root-mean-square error, or the
+            squared error of each window relative to its variance.
+        weight_loss_by_errors (`bool`, defaults to `False`): Weigh every scored observation by its inverse photometric error,
+            scaled to [0.001, 1.001] within its window, see `inverse_error_weights` (Astromer 2).
+        use_magnitude_errors (`bool`, defaults to `False`): Show the encoder the photometric errors, where they are known: they
+            weigh the periodogram and the Fourier series, and each is embedded with its observation. Not in the paper.
+        classifier_head (`"mlp"`, `"linear"` or `"lstm"`, defaults to `"mlp"`): What classifies a window: a multilayer
+            perceptron or one linear layer on its pooled embeddings, or an LSTM on the embeddings of its observations (paper,
+            Sect. 4.4).
+        classifier_pooling (`"mean"` or `"mean_std"`, defaults to `"mean"`): What the perceptron and the linear layer see of a
+            window's observations: the mean of their embeddings, as in the paper, or their standard deviation as well.
+        classifier_batch_norm (`bool`, defaults to `False`): Standardise each pooled feature by its mean and variance over the
+            training windows before the perceptron or the linear layer, as is usual on frozen features (He et al. 2022, MAE).
+        classifier_hidden_sizes (`list[int]`, defaults to `[1024, 512, 256]`): Widths of the perceptron's hidden layers.
+        classifier_initializer_range (`float`, *optional*): Standard deviation of the normal distribution from which the weights
+            of the perceptron and the linear layer start; 0.02 is transformers' usual one, and learns better from few labels.
+            `None`: the uniform distribution of Glorot and Bengio (2010), the paper's.
+        classifier_lstm_sizes (`list[int]`, defaults to `[256, 256]`): Widths of the LSTM's layers.
+        classifier_dropout (`float`, defaults to 0.0): Dropout after each hidden layer of the head; 0.3 in the paper's LSTM.
+        classifier_temperature (`float`, defaults to 1.0): Divides the logits of a classifier, so that their softmax is
+            calibrated (Guo et al. 2017, ICML); fitted after the training, see `uncertainty.py`. Of a regression always 1.
+        use_weighted_layer_sum (`bool`, defaults to `False`): Classify from a learned mixture of the input embedding and every
+            block's output (layer-skip pooling) instead of the last block's output.
+        concatenate_layers (`bool`, defaults to `False`): Classify from the input embedding and every block's output side by
+            side, pooled each, instead of the last block's output; not for an LSTM.
+        bands (`list[str]`, *optional*): Bands of the light curves of an object that are combined, in this order. A classifier
+            that concatenates them has weights for each in its place.
+        band_combination (`"mean"` or `"concat"`, *optional*): What a classifier makes of the light curves of an object in
+            several bands, see `light_curves/bands.py`: the mean of their probabilities, or one classification of their pooled
+            embeddings, one after the other. `None` classifies every light curve by itself.
+        use_band_embedding (`bool`, defaults to `False`): Add a learned vector of its band, a number in `bands`, to every
+            observation's embedding, for windows of several bands. An experiment, see `scripts/compare_band_encodings.py`.
+
+    Raises:
+        huggingface_hub.errors.StrictDataclassError: a field has the wrong type or the fields contradict each other.
+    """
+
+    model_type = "astromer"
+
+    hidden_size: int = 256
+    num_hidden_layers: int = 2
+    num_attention_heads: int = 4
+    intermediate_size: int = 128
+    hidden_act: str = "tanh"
+    hidden_dropout_prob: float | int = 0.1
+    layer_norm_eps: float = 1e-6
+    window_size: int = 200
+    time_encoding_base: float | int = 10000.0
+    time_encoding_exponent: float | int = 2.0
+    masking_scheme: Literal["hidden", "additive", "additive_padding"] = "hidden"
+    attention_temperature: float | int = 1.0
+    time_bias_scales: list[float | int] | None = None
+    num_folding_periods: int = 0
+    num_candidate_periods: int | None = None
+    num_frequencies: int = 16384
+    max_frequency: float | int = 10.0
+    folding_harmonics: int = 3
+    folding_period_multiple: int = 1
+    phase_bias_scale: float | int = 0.05
+    phase_bias_strength: float | int = 4.0
+    use_mask_token: bool = False
+    normalize_amplitude: bool = False
+    use_residual: bool = False
+    use_residual_projection: bool = False
+    reconstruction_loss: Literal["rmse", "relative"] = "rmse"
+    weight_loss_by_errors: bool = False
+    use_magnitude_errors: bool = False
+    reconstruction_weight: float | int = 1.0
+    distillation_weight: float | int = 1.0
+    regularization_fraction: float | int = 0.05
+    projection_hidden_size: int = 512
+    projection_size: int = 64
+    num_target_features: int = 0
+    feature_weight: float | int = 1.0
+    classifier_head: Literal["mlp", "linear", "lstm"] = "mlp"
+    classifier_pooling: Literal["mean", "mean_std"] = "mean"
+    classifier_batch_norm: bool = False
+    classifier_hidden_sizes: list[int] | tuple[int, ...] = (1024, 512, 256)
+    classifier_initializer_range: float | int | None = None
+    classifier_lstm_sizes: list[int] | tuple[int, ...] = (256, 256)
+    classifier_dropout: float | int = 0.0
+    classifier_temperature: float | int = 1.0
+    use_weighted_layer_sum: bool = False
+    concatenate_layers: bool = False
+    bands: list[str] | None = None
+    band_combination: Literal["mean", "concat"] | None = None
+    use_band_embedding: bool = False
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        """Leave out what points to the pipelines of a repository: the installed package has its own, without trust."""
+        if not __name__.startswith("transformers_modules"):
+            kwargs.pop("custom_pipelines", None)
+        super().__post_init__(**kwargs)
+
+    def validate_architecture(self) -> None:
+        """Refuse sizes that contradict each other (called at construction and when saving)."""
+        sizes = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "window_size")
+        for name in (*sizes, "folding_harmonics", "folding_period_multiple"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"`{name}` must be at least 1, got {getattr(self, name)}.")
+        for name in ("classifier_hidden_sizes", "classifier_lstm_sizes"):
+            if any(size < 1 for size in getattr(self, name)):
+                raise ValueError(f"`{name}` must each be at least 1, got {getattr(self, name)}.")
+        for name, largest in _LARGEST.items():
+            sizes_of = getattr(self, name)
+            if max(sizes_of if isinstance(sizes_of, (list, tuple)) else [sizes_of], default=0) > largest:
+                raise ValueError(f"`{name}` must be at most {largest}, got {sizes_of}.")
+        if not self.classifier_lstm_sizes:
+            raise ValueError("`classifier_lstm_sizes` needs the width of at least one layer, got none.")
+        if self.hidden_size % 2:
+            raise ValueError(f"`hidden_size` must be even (sine and cosine pairs), got {self.hidden_size}.")
+        if self.hidden_size % self.num_attention_heads:
+            raise ValueError(
+                f"`hidden_size` ({self.hidden_size}) must be a multiple of `num_attention_heads` ({self.num_attention_heads})."
+            )
+        for name in ("time_encoding_base", "max_frequency", "phase_bias_scale", "phase_bias_strength", "time_bias_scales"):
+            values = getattr(self, name)
+            if not all(map(math.isfinite, values if isinstance(values, (list, tuple)) else [values or 0])):
+                raise ValueError(f"`{name}` must be finite, got {values}.")
+        if self.time_encoding_base <= 1:
+            raise ValueError(f"`time_encoding_base` must be greater than 1, got {self.time_encoding_base}.")
+        if not 0 < self.layer_norm_eps < 1:
+            raise ValueError(f"`layer_norm_eps` must lie in (0, 1), got {self.layer_norm_eps}.")
+        if self.hidden_act not in ACT2FN:
+            raise ValueError(f"`hidden_act` must be one of {', '.join(sorted(ACT2FN))}, got {self.hidden_act!r}.")
+        for name in ("hidden_dropout_prob", "classifier_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"`{name}` must lie in [0, 1), got {getattr(self, name)}.")
+        scales = ("time_encoding_exponent", "attention_temperature", "classifier_temperature", "classifier_initializer_range")
+        for name in scales:
+            if (scale := getattr(self, name)) is not None and not 0 < scale < float("inf"):
+                raise ValueError(f"`{name}` must be positive and finite, got {scale}.")
+        if self.use_residual_projection and not self.use_residual:
+            raise ValueError("`use_residual_projection` projects what `use_residual` adds: set `use_residual=True` as well.")
+        if self.problem_type == "regression" and self.classifier_temperature != 1:
+            raise ValueError(
+                f"A regression has no probabilities to calibrate: leave `classifier_temperature` at 1, got "
+                f"{self.classifier_temperature}."
+            )
+        if self.phase_bias_scale <= 0:
+            raise ValueError(f"`phase_bias_scale` must be positive, in cycles, got {self.phase_bias_scale}.")
+        if self.max_frequency <= 0:
+            raise ValueError(f"`max_frequency` must be positive, in cycles a day, got {self.max_frequency}.")
+        num_time_heads = self.num_attention_heads - self.num_folding_periods
+        if not 0 <= self.num_folding_periods <= self.num_attention_heads:
+            raise ValueError(
+                f"`num_folding_periods` must lie between 0 and `num_attention_heads` ({self.num_attention_heads}), one head "
+                f"each, got {self.num_folding_periods}."
+            )
+        if self.num_folding_periods and self.num_candidate_periods is None:
+            raise ValueError(
+                "`num_folding_periods` is set and `num_candidate_periods` is missing: a checkpoint without it was trained with the "
+                "periodogram of astromer_hf 0.1 and needs that version. For a new model set it, to 16 for example."
+            )
+        candidates = max(self.num_candidate_periods or 0, 1)
+        if self.num_folding_periods and candidates < self.num_folding_periods:
+            raise ValueError(
+                f"`num_candidate_periods` must be at least `num_folding_periods` ({self.num_folding_periods}), got "
+                f"{self.num_candidate_periods}."
+            )
+        if self.num_frequencies < 128 or self.num_frequencies % 128 or self.num_frequencies < 128 * candidates:
+            raise ValueError(
+                "`num_frequencies` must be a multiple of 128, and at least 128 for each of the candidate periods, got "
+                f"{self.num_frequencies}."
+            )
+        if self.time_bias_scales is not None and (
+            len(self.time_bias_scales) != num_time_heads or any(scale <= 0 for scale in self.time_bias_scales)
+        ):
+            raise ValueError(
+                f"`time_bias_scales` needs one positive scale in days for each of the {num_time_heads} heads that do not "
+                f"fold, got {self.time_bias_scales}."
+            )
+        if self.concatenate_layers and self.use_weighted_layer_sum:
+            raise ValueError("`concatenate_layers` and `use_weighted_layer_sum` are two ways to read all blocks: choose one.")
+        if self.concatenate_layers and self.classifier_head == "lstm":
+            raise ValueError(
+                "`classifier_head='lstm'` reads observations, and `concatenate_layers` is of what they are pooled to: choose "
+                "'mlp' or 'linear', or `use_weighted_layer_sum=True`."
+            )
+        if self.bands is not None and not (0 < len(self.bands) == len(set(self.bands)) <= 1024 and all(self.bands)):
+            raise ValueError(f"`bands` must be up to 1024 unlike names that are not empty, got {self.bands}.")
+        if self.band_combination == "concat" and not self.bands:
+            raise ValueError("`band_combination='concat'` needs the order of the bands, `bands=['g', 'r']`, got none.")
+        if self.use_band_embedding and not self.bands:
+            raise ValueError(
+                "`use_band_embedding=True` needs the bands in the order of their numbers, `bands=['g', 'r']`, got none."
+            )
+        if self.band_combination == "concat" and self.use_band_embedding:
+            raise ValueError("`band_combination='concat'` keeps bands apart already: leave `use_band_embedding` off.")
+        if self.band_combination == "concat" and self.classifier_head == "lstm":
+            raise ValueError(
+                "`classifier_head='lstm'` reads the observations of one light curve, and bands are concatenated after pooling: "
+                "choose 'mlp' or 'linear', or `band_combination='mean'`."
+            )
+
+    @property
+    def pooled_size(self) -> int:
+        """Numbers that a state is pooled to: of one window, or of one in each band that is concatenated."""
+        of_window = self.hidden_size * (2 if self.classifier_pooling == "mean_std" else 1)
+        return of_window * (len(self.bands or []) if self.band_combination == "concat" else 1)
+
+    @property
+    def head_input_size(self) -> int:
+        """Numbers that the perceptron or the linear layer reads."""
+        return self.pooled_size * (self.num_hidden_layers + 1 if self.concatenate_layers else 1)
+
+    @property
+    def reads_all_layers(self) -> bool:
+        """Whether a classifier sees more than the last block's output."""
+        return self.use_weighted_layer_sum or self.concatenate_layers
+
+    @property
+    def uses_separations(self) -> bool:
+        """Whether attention depends on the separations of observations, in time or in phase."""
+        return bool(self.time_bias_scales) or self.num_folding_periods > 0
+
+
+__all__ = ["AstromerConfig"]

@@ -1,0 +1,156 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""The heads that classify: pooling of an encoder's states, the multilayer perceptron, the LSTM, and what becomes of logits.
+
+Before this file stands the configuration; after it `AstromerForSequenceClassification` in `modeling_astromer.py`, and pipelines
+and classifiers, which turn logits into probabilities.
+
+Shapes: B windows, L observations a window, D = `hidden_size`.
+"""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from .configuration_astromer import AstromerConfig
+
+
+class AstromerHeadLinear(nn.Linear):
+    """A linear layer of a head, whose weights may start otherwise than those of the encoder."""
+
+    def __init__(self, in_features: int, out_features: int, config: AstromerConfig):
+        super().__init__(in_features, out_features)
+        self.initializer_range = config.classifier_initializer_range
+
+
+class AstromerMLPHead(nn.Module):
+    """Multilayer perceptron on what the observations of a window are pooled to (paper, Sect. 4.4)."""
+
+    def __init__(self, config: AstromerConfig):
+        super().__init__()
+        hidden_sizes = [] if config.classifier_head == "linear" else config.classifier_hidden_sizes
+        self.batch_norm = nn.BatchNorm1d(config.head_input_size, affine=False) if config.classifier_batch_norm else None
+        widths = [config.head_input_size, *hidden_sizes]
+        blocks = [
+            nn.Sequential(AstromerHeadLinear(wide, narrow, config), nn.ReLU(), nn.Dropout(config.classifier_dropout))
+            for wide, narrow in itertools.pairwise(widths)
+        ]
+        self.layers = nn.Sequential(*blocks, AstromerHeadLinear(widths[-1], cast(int, config.num_labels), config))
+
+    def forward(self, pooled: torch.Tensor) -> torch.Tensor:
+        """Logits (B, num_labels) for `pooled` (B, `config.head_input_size`)."""
+        if (norm := self.batch_norm) is not None:
+            by_batch = self.training and len(pooled) > 1  # a single window has no variance of its own
+            pooled = nn.functional.batch_norm(pooled, norm.running_mean, norm.running_var, training=by_batch, eps=norm.eps)
+        return self.layers(pooled)
+
+
+class AstromerLSTMHead(nn.Module):
+    """LSTM layers with a layer norm on each output, and a linear layer on the last observation's (paper, Sect. 4.4)."""
+
+    def __init__(self, config: AstromerConfig, input_size: int | None = None):
+        super().__init__()
+        widths = [input_size or config.hidden_size, *config.classifier_lstm_sizes]
+        self.lstms = nn.ModuleList(nn.LSTM(wide, narrow, batch_first=True) for wide, narrow in itertools.pairwise(widths))
+        self.layer_norms = nn.ModuleList(nn.LayerNorm(width, eps=config.layer_norm_eps) for width in widths[1:])
+        self.dropout = nn.Dropout(config.classifier_dropout)
+        self.output = nn.Linear(widths[-1], cast(int, config.num_labels))
+
+    def forward(self, hidden_states: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:
+        """Logits (B, num_labels) for `hidden_states` (B, L, D), of which the `observed` (B, L) are read, in their order."""
+        # Observations first, wherever padding stands: what comes after the last of them is computed and not used.
+        order = (~observed).long().argsort(dim=1, stable=True)[..., None]
+        states = hidden_states.take_along_dim(order, dim=1) * observed.take_along_dim(order[..., 0], dim=1)[..., None]
+        for lstm, layer_norm in zip(self.lstms, self.layer_norms, strict=True):
+            states = self.dropout(layer_norm(lstm(states)[0]))
+        last = (observed.sum(1, keepdim=True) - 1).clamp(min=0)[..., None]
+        return self.output(states.take_along_dim(last, dim=1).squeeze(1))
+
+
+class AstromerClassificationHead(nn.Module):
+    """From the encoder's hidden states to logits: the last block's, all of them or their mixture, pooled, then the head.
+
+    The mixture (layer-skip pooling) weighs the input embedding and every block's output by a softmax.
+    """
+
+    def __init__(self, config: AstromerConfig):
+        super().__init__()
+        self.pooling = config.classifier_pooling
+        self.concatenates, self.pooled_size = config.band_combination == "concat", config.pooled_size
+        self.concatenates_layers = config.concatenate_layers
+        num_states = config.num_hidden_layers + 1
+        self.layer_weights = nn.Parameter(torch.empty(num_states)) if config.use_weighted_layer_sum else None
+        self.reads_observations = config.classifier_head == "lstm"
+        self.head = AstromerLSTMHead(config) if self.reads_observations else AstromerMLPHead(config)
+
+    def forward(self, hidden_states: tuple[torch.Tensor, ...], observed: torch.Tensor) -> torch.Tensor:
+        """Logits (B, num_labels) for the embeddings and every block's output, each (B, L, D).
+
+        Of K bands that are concatenated, B · K windows give B rows: those of an object follow each other, in the order of the
+        bands, and one without an observation counts as zeros.
+        """
+        if self.reads_observations:
+            return self.head(self.mix(hidden_states), observed)
+        pooled = tuple(pool_observed(state, observed, self.pooling) for state in hidden_states)
+        if self.concatenates:
+            is_there = observed.any(1, keepdim=True)
+            pooled = tuple(torch.where(is_there, state, 0.0).reshape(-1, self.pooled_size) for state in pooled)
+        return self.classify_pooled(pooled)
+
+    def classify_pooled(self, pooled: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """Logits for the states as `pool_observed` gives them, each (B, P)."""
+        return self.head(self.mix(pooled))
+
+    def mix(self, states: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """What the head reads of all states: one in the shape of each, or all side by side."""
+        if self.concatenates_layers:
+            return torch.cat(states, dim=-1)
+        if self.layer_weights is None:
+            return states[-1]
+        weights = self.layer_weights.softmax(dim=0)
+        return torch.stack([weight * state for weight, state in zip(weights, states, strict=True)]).sum(0)
+
+
+def problem_type_of(config: Any) -> str:
+    """The problem of a classifier: what its config says, or else what transformers would take `num_labels` for."""
+    return config.problem_type or ("regression" if config.num_labels == 1 else "single_label_classification")
+
+
+def activate(logits: torch.Tensor, config: Any) -> torch.Tensor:
+    """Probabilities, or for a regression the numbers themselves, of logits (B, C); float32."""
+    problem = problem_type_of(config)
+    if problem == "regression":
+        return logits.float()
+    return logits.float().softmax(-1) if problem == "single_label_classification" else logits.float().sigmoid()
+
+
+def flatten_bands(
+    bands: Sequence[str], magnitudes: torch.Tensor, *others: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+    """Times, magnitudes and masks of windows in K bands, (B, K, L), as (B · K, L)."""
+    if magnitudes.ndim != 3 or magnitudes.shape[1] != len(bands):
+        raise ValueError(
+            f"This classifier concatenates the bands {', '.join(bands)}: `magnitudes` must have the shape (objects, "
+            f"{len(bands)}, length), got {tuple(magnitudes.shape)}. `astromer-hf classify` classifies tables, and "
+            "`classify_multiband_light_curves` light curves in memory."
+        )
+    tensors = (magnitudes, *others)
+    return cast(Any, tuple(None if tensor is None else tensor.flatten(0, -2) for tensor in tensors))
+
+
+def mean_over_observed(hidden_states: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:
+    """Mean of (B, L, D) over the observations of each window, summed in float32; zeros where a window has none."""
+    weights = observed[..., None].float()
+    total = (hidden_states.float() * weights).sum(1)
+    return (total / weights.sum(1).clamp(min=1)).to(hidden_states.dtype)
+
+
+def pool_observed(hidden_states: torch.Tensor, observed: torch.Tensor, pooling: str) -> torch.Tensor:
+    """Mean of (B, L, D) over observations, `"mean"`: (B, D); with their standard deviation beside it, `"mean_std"`: (B, 2D)."""
+    mean = mean_over_observed(hidden_states, observed)
+    if pooling == "mean":
+        return mean
+    variance = mean_over_observed((hidden_states - mean[:, None]).square(), observed)
+    return torch.cat((mean, (variance + 1e-6).sqrt()), dim=-1)

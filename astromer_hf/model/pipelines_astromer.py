@@ -1,0 +1,338 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""Transformers pipelines: light curves in, embeddings, reconstructions or classes out, one result a light curve.
+
+`pipeline("light-curve-embedding", model=...)`, and likewise `"light-curve-reconstruction"` and `"light-curve-classification"`.
+Before this file stand the extractor and the model, with which it travels to the Hub; after it whoever has light curves at hand.
+Tables on disk are the business of `inference/embedding.py` and `inference/classification.py`, which stream them.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from transformers import AutoModel, AutoModelForPreTraining, AutoModelForSequenceClassification, Pipeline
+from transformers.pipelines import PIPELINE_REGISTRY
+
+from .feature_extraction_astromer import AstromerFeatureExtractor, LightCurveWindows, RaggedLightCurves
+from .folding_astromer import visible_center_and_scale
+from .heads_astromer import activate, problem_type_of
+
+BATCH_SIZE = 32
+_Pipeline: Any = Pipeline  # whose methods are typed for text and images
+
+
+@dataclass(frozen=True)
+class PreparedLightCurves:
+    """Light curves on their way through a pipeline.
+
+    Args:
+        object_ids (`list[str | None]`): of each, where it came with one.
+        curves ([`RaggedLightCurves`]): clean.
+        windows ([`LightCurveWindows`]): of the curves, in torch tensors.
+    """
+
+    object_ids: list[str | None]
+    curves: RaggedLightCurves
+    windows: LightCurveWindows
+
+
+class LightCurvePipeline(_Pipeline):
+    """What the pipelines share: they read light curves, cut them, and run the model over a batch of their windows.
+
+    Call one with
+
+    - a light curve: `{"mjd": days, "mag": magnitudes}`, with `"magerr"` and `"object_id"` where there are any; or, where the
+      package is installed, whatever `astromer_hf.read_light_curve` reads: an astropy `TimeSeries`, a lightkurve object,
+      a table of one light curve;
+    - a list of light curves, for which it returns a list; a generator, a `torch` dataset or one of `datasets`, for which it
+      returns a generator;
+    - a table of many light curves (pandas, pyarrow, polars; in the layouts of `iter_light_curves`) with a column of object ids,
+      for which it returns a list. `columns` names columns that cannot be guessed.
+
+    `batch_size` light curves are read at a time, and as many windows make a forward pass. A light curve without a usable
+    observation has a result of None. `return_numpy=True` leaves arrays as they are, which are lists otherwise.
+    """
+
+    feature_extractor: AstromerFeatureExtractor
+    _load_tokenizer = False
+    _load_processor = False
+    _load_image_processor = False
+    _load_video_processor = False
+    _load_feature_extractor = None  # one of the model's window size where the checkpoint has none
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        config = self.model.config
+        if config.model_type != "astromer":
+            raise ValueError(f"The pipeline {self.task!r} needs an ASTROMER model, got one of type {config.model_type!r}.")
+        if self.model.head_is_new:
+            raise ValueError(
+                f"{config.name_or_path} has no weights of the head of {type(self.model).__name__}, which {self.task!r} needs: "
+                f"name a checkpoint with such a head; this one is of {' or '.join(config.architectures or ['an encoder'])}."
+            )
+        self.model.eval()
+        self.feature_extractor = self.feature_extractor or AstromerFeatureExtractor(window_size=config.window_size)
+
+    def __call__(
+        self,
+        inputs: Any,
+        *,
+        batch_size: int | None = None,
+        columns: Mapping[str, str | None] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """See the class."""
+        batch_size = batch_size or self._batch_size or BATCH_SIZE
+        if (objects := read_objects(inputs, columns)) is not None:
+            inputs = objects
+        elif isinstance(inputs, tuple):
+            inputs = list(inputs)
+        elif type(inputs).__module__.startswith("datasets."):
+            inputs = (row for row in inputs)
+        if isinstance(inputs, list) and not inputs:
+            return []
+        if columns is not None:
+            kwargs["columns"] = columns
+        return super().__call__(inputs, batch_size=batch_size, **kwargs)
+
+    def run_single(self, inputs: Any, *parameters: dict[str, Any]) -> Any:
+        """The result of one light curve."""
+        return next(self.get_iterator([inputs], 0, self._batch_size or BATCH_SIZE, *parameters))
+
+    def get_iterator(
+        self,
+        inputs: Iterable[Any],
+        num_workers: int,
+        batch_size: int,
+        preprocess_params: dict[str, Any],
+        forward_params: dict[str, Any],
+        postprocess_params: dict[str, Any],
+    ) -> Iterator[dict[str, Any]]:
+        """Results in order. Light curves are read and cut here, in far less time than the model takes; no worker helps."""
+        source = iter(inputs)
+        while light_curves := list(islice(source, batch_size)):
+            prepared = self.preprocess(light_curves, **preprocess_params)
+            outputs = self.forward(prepared, **{"batch_size": batch_size} | forward_params)
+            yield from self.postprocess((prepared, outputs), **postprocess_params)
+
+    def _sanitize_parameters(
+        self, return_numpy: bool | None = None, columns: Mapping[str, str | None] | None = None, **unknown: Any
+    ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+        if unknown:
+            raise TypeError(f"The pipeline {self.task!r} has no option {', '.join(map(repr, unknown))}.")
+        preprocess = {} if columns is None else {"columns": columns}
+        return preprocess, {}, {} if return_numpy is None else {"return_numpy": return_numpy}
+
+    def preprocess(self, light_curves: list[Any], columns: Mapping[str, str | None] | None = None) -> PreparedLightCurves:
+        """Read light curves of any kind, clean them and cut them into windows."""
+        read = [read_one(source, columns) for source in light_curves]
+        parts = []
+        for number, one in enumerate(read):
+            try:
+                parts.append(RaggedLightCurves.from_arrays(one["mjd"], one["mag"], one.get("magerr")))
+            except ValueError as error:
+                raise ValueError(f"Light curve {one.get('object_id') or number} cannot be read: {error}") from error
+        if wrong := [number for number, part in enumerate(parts) if len(part) != 1]:
+            raise ValueError(f"Light curve {wrong[0]} holds {len(parts[wrong[0]])} light curves: give a list of them instead.")
+        curves, dropped = RaggedLightCurves.concatenate(parts).clean()
+        # Upstream's masking lets padding take part in attention, so that its amount matters.
+        padding: Literal["longest", "max_length"] = (
+            "max_length" if self.model.config.masking_scheme == "additive_padding" else "longest"
+        )
+        windows = self.feature_extractor.extract(curves, padding=padding)
+        windows.dropped_points = dropped
+        return PreparedLightCurves([one.get("object_id") for one in read], curves, windows.convert_to_tensors("pt"))
+
+    def run(self, model: Any, name: str, inputs: Mapping[str, torch.Tensor], batch_size: int) -> torch.Tensor:
+        """The output `name` of a model for all windows, float32 on the CPU."""
+        outputs = []
+        for low in range(0, len(inputs["times"]), batch_size):
+            batch = {key: values[low : low + batch_size].to(model.device) for key, values in inputs.items()}
+            outputs.append(model(**batch)[name].float().cpu())
+        values = torch.cat(outputs) if outputs else torch.empty(0, 1)
+        if not values.isfinite().all():
+            raise ValueError(f"The model's {name} is not finite: its weights are damaged or too large for {model.dtype}.")
+        return values
+
+    def postprocess(self, outputs: Any, return_numpy: bool = False) -> list[dict[str, Any]]:
+        """A dictionary for each light curve: what it came with, and what the model makes of it."""
+        prepared, values = outputs
+        windows = prepared.windows
+        num_windows = np.bincount(windows.object_index, minlength=len(windows.num_points))
+        results = []
+        for i, result in enumerate(self.describe(prepared, values)):
+            named = {} if prepared.object_ids[i] is None else {"object_id": prepared.object_ids[i]}
+            counts = {"num_points": windows.num_points[i], "dropped_points": windows.dropped_points[i]}
+            counts = {name: int(count) for name, count in (counts | {"num_windows": num_windows[i]}).items()}
+            results.append(named | (result if return_numpy else as_plain(result)) | counts)
+        return results
+
+    def describe(self, prepared: PreparedLightCurves, values: Any) -> Iterator[dict[str, Any]]:
+        """What the model makes of each light curve."""
+        raise NotImplementedError
+
+
+class LightCurveEmbeddingPipeline(LightCurvePipeline):
+    """`embedding` (D values) of each light curve, as `embed_light_curves` gives it; see `LightCurvePipeline` for the input."""
+
+    def _forward(self, prepared: PreparedLightCurves, batch_size: int = BATCH_SIZE) -> torch.Tensor:
+        return self.run(self.model.base_model, "pooler_output", _without_errors(prepared.windows), batch_size)
+
+    def describe(self, prepared: PreparedLightCurves, values: Any) -> Iterator[dict[str, Any]]:
+        """The mean over windows."""
+        for count, embedding in zip(prepared.windows.num_points, prepared.windows.per_object(values), strict=True):
+            yield {"embedding": embedding if count else None}
+
+
+class LightCurveClassificationPipeline(LightCurvePipeline):
+    """The class of each light curve, as `classify_light_curves` gives it; see `LightCurvePipeline` for the input.
+
+    `label` and its `score`, and `probabilities` of all classes. For several labels at a time there are `probabilities` alone,
+    for a regression `values`, each by name.
+    """
+
+    def _forward(self, prepared: PreparedLightCurves, batch_size: int = BATCH_SIZE) -> torch.Tensor:
+        logits = self.run(self.model, "logits", _without_errors(prepared.windows), batch_size)
+        return activate(logits, self.model.config)
+
+    def describe(self, prepared: PreparedLightCurves, values: Any) -> Iterator[dict[str, Any]]:
+        """The mean over windows, by name."""
+        config = self.model.config
+        names = [name for _, name in sorted(config.id2label.items())]
+        problem = problem_type_of(config)
+        for count, row in zip(prepared.windows.num_points, prepared.windows.per_object(values), strict=True):
+            by_name = dict(zip(names, row.tolist(), strict=True)) if count else None
+            if problem == "regression":
+                yield {"values": by_name}
+            elif problem == "multi_label_classification":
+                yield {"probabilities": by_name}
+            else:
+                label = max(by_name, key=by_name.__getitem__) if by_name else None
+                yield {"label": label, "score": by_name and by_name[label], "probabilities": by_name}
+
+
+class LightCurveReconstructionPipeline(LightCurvePipeline):
+    """What the model makes of the magnitudes of each light curve, part of which is hidden from it.
+
+    `mjd`, `mag`, where it has any `magerr`, `hidden` (True where the model did not see the magnitude) and `reconstruction`
+    (magnitudes), each with a value for every usable observation, sorted by time. See `LightCurvePipeline` for the input.
+
+    `hidden_fraction` (0.5 by default, 0 hides nothing) of the observations of every light curve is hidden, drawn by `seed`;
+    which ones depends on nothing else but their number. A hidden magnitude never enters the model, whatever its masking scheme.
+    """
+
+    def _sanitize_parameters(  # type: ignore[override]
+        self, hidden_fraction: float | None = None, seed: int | None = None, **others: Any
+    ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+        if hidden_fraction is not None and not 0 <= hidden_fraction < 1:
+            raise ValueError(f"`hidden_fraction` must lie in [0, 1), got {hidden_fraction}.")
+        preprocess, forward, postprocess = super()._sanitize_parameters(**others)
+        given = {"hidden_fraction": hidden_fraction, "seed": seed}
+        return preprocess, forward | {name: value for name, value in given.items() if value is not None}, postprocess
+
+    def _forward(
+        self, prepared: PreparedLightCurves, batch_size: int = BATCH_SIZE, hidden_fraction: float = 0.5, seed: int = 0
+    ) -> tuple[torch.Tensor, list[np.ndarray]]:
+        windows, curves = prepared.windows, prepared.curves
+        hidden = [hide(int(count), hidden_fraction, seed) for count in curves.lengths]
+        inputs = dict(_without_errors(windows))
+        observed = inputs["attention_mask"].bool()
+        place = torch.from_numpy(curves.offsets[windows.object_index] + windows.window_start)
+        place = (place[:, None] + torch.arange(observed.shape[1])).clamp(max=max(len(curves.times) - 1, 0))
+        masked = torch.from_numpy(np.concatenate([*hidden, np.zeros(1, bool)]))[place] & observed
+        # Centred on what is seen, and set to that mean elsewhere: no scheme of masking lets a hidden magnitude through.
+        center, _ = visible_center_and_scale(inputs["magnitudes"], observed & ~masked)
+        inputs["magnitudes"] = torch.where(observed & ~masked, inputs["magnitudes"] - center, 0.0)
+        centred = self.run(self.model, "reconstruction", inputs | {"masked_positions": masked}, batch_size)
+        magnitudes = self.feature_extractor.restore_magnitudes(centred + center if len(center) else centred, windows)
+        return torch.from_numpy(magnitudes), hidden
+
+    def describe(self, prepared: PreparedLightCurves, values: Any) -> Iterator[dict[str, Any]]:
+        """Observation by observation; of two windows that share one, the later."""
+        magnitudes, hidden = values
+        curves = prepared.curves
+        columns = {"mjd": curves.times, "mag": curves.magnitudes}
+        if curves.magnitude_errors is not None:
+            columns["magerr"] = curves.magnitude_errors
+        for i, reconstruction in enumerate(prepared.windows.per_observation(magnitudes)):
+            own = slice(curves.offsets[i], curves.offsets[i + 1])
+            measured = {name: column[own] for name, column in columns.items()}
+            yield measured | {"hidden": hidden[i], "reconstruction": reconstruction}
+
+
+def hide(num_points: int, fraction: float, seed: int) -> np.ndarray:
+    """Which of so many observations are hidden, `(num_points,)` bool: ⌊fraction · num_points⌋ of them at random."""
+    hidden = np.zeros(num_points, dtype=bool)
+    hidden[: int(fraction * num_points + 1e-6)] = True  # 0.29 * 100 is 28.999999999999996
+    return np.random.default_rng(seed).permutation(hidden)
+
+
+def as_plain(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Arrays to lists of Python's own numbers."""
+    return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in result.items()}
+
+
+def _without_errors(windows: LightCurveWindows) -> dict[str, torch.Tensor]:
+    return {name: windows[name] for name in ("magnitudes", "times", "attention_mask")}  # the encoder never sees the errors
+
+
+# --- Reading ---
+
+
+def read_one(source: Any, columns: Mapping[str, str | None] | None = None) -> Mapping[str, Any]:
+    """A light curve of any kind as `{"mjd", "mag"}`, with `magerr` and `object_id` where it has any.
+
+    Raises:
+        TypeError, ValueError: it is none.
+    """
+    if isinstance(source, Mapping) and {"mjd", "mag"} <= source.keys():
+        return source
+    try:
+        from astromer_hf.light_curves.in_memory import read_light_curve
+    except ImportError as error:
+        raise TypeError(
+            f'A light curve must be a dictionary with "mjd" and "mag", got {type(source).__name__}. With the package '
+            "astromer-hf installed it may be an astropy TimeSeries, a lightkurve object or a table."
+        ) from error
+    mjd, mag, magerr = read_light_curve(source, columns)
+    object_id = source.get((columns or {}).get("object_id") or "object_id") if isinstance(source, Mapping) else None
+    return {"mjd": mjd, "mag": mag, "magerr": magerr, "object_id": object_id}
+
+
+def read_objects(source: Any, columns: Mapping[str, str | None] | None = None) -> list[dict[str, Any]] | None:
+    """The light curves of a table in memory that has a column of object ids; None of anything else."""
+    if not hasattr(source, "__arrow_c_stream__"):
+        return None
+    try:
+        from astromer_hf.light_curves.source import read_chunk
+    except ImportError as error:
+        raise TypeError("Tables are read by the package astromer-hf, which is not installed: give dictionaries.") from error
+    chunk = read_chunk(source, columns)
+    return None if chunk is None else chunk.light_curves()
+
+
+# --- Registration ---
+
+TASKS: dict[str, tuple[type[LightCurvePipeline], Any]] = {
+    "light-curve-embedding": (LightCurveEmbeddingPipeline, AutoModel),
+    "light-curve-reconstruction": (LightCurveReconstructionPipeline, AutoModelForPreTraining),
+    "light-curve-classification": (LightCurveClassificationPipeline, AutoModelForSequenceClassification),
+}
+
+
+def register_pipelines() -> None:
+    """Make transformers' `pipeline` know the tasks."""
+    for task, (pipeline_class, auto_class) in TASKS.items():
+        if task not in PIPELINE_REGISTRY.supported_tasks:
+            PIPELINE_REGISTRY.register_pipeline(task, pipeline_class=pipeline_class, pt_model=auto_class, type="multimodal")
+
+
+__all__ = [
+    "LightCurveClassificationPipeline",
+    "LightCurveEmbeddingPipeline",
+    "LightCurveReconstructionPipeline",
+    "register_pipelines",
+]

@@ -1,0 +1,443 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""The command does what it says, and what goes wrong is one line on standard error, exit code 1 and no output."""
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from conftest import TINY
+from safetensors.torch import load_file, save_file
+from test_source import CURVES, LAYOUTS, write_columns
+from transformers import AutoModel, AutoModelForSequenceClassification, BertConfig, BertModel
+
+from astromer_hf import (
+    AstromerConfig,
+    AstromerFeatureExtractor,
+    AstromerForMaskedReconstruction,
+    AstromerForSequenceClassification,
+)
+from astromer_hf.cli.main import main
+from astromer_hf.hub.load import DEFAULT_MODEL
+from astromer_hf.inference.classification import classify_light_curves
+from astromer_hf.inference.embedding import embed_light_curves
+from astromer_hf.light_curves.simulation import to_table
+
+IDS = [curve.object_id for curve in CURVES]
+NAN = float("nan")
+
+
+@pytest.fixture(scope="module")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    torch.manual_seed(0)
+    AstromerForMaskedReconstruction(AstromerConfig(**TINY)).save_pretrained(folder)
+    AstromerFeatureExtractor(TINY["window_size"]).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return LAYOUTS["lists"](tmp_path, to_table(CURVES))
+
+
+@pytest.fixture
+def embed(tmp_path: Path, model_folder: Path) -> Callable[..., pa.Table]:
+    """Run `astromer-hf embed` and read what it wrote."""
+
+    def run(source: Path, *options: object) -> pa.Table:
+        arguments = ["embed", source, "-o", tmp_path / "out.parquet", "--model", model_folder, "--quiet", *options]
+        assert main([str(argument) for argument in arguments]) == 0
+        return pq.read_table(tmp_path / "out.parquet")
+
+    return run
+
+
+def vectors(table: pa.Table) -> np.ndarray:
+    return np.stack(table["embedding"].to_numpy())
+
+
+def expect_error(capsys: pytest.CaptureFixture[str], arguments: list[object]) -> str:
+    """The one line that a command which fails prints."""
+    capsys.readouterr()
+    assert main([str(argument) for argument in arguments]) == 1
+    output, errors = capsys.readouterr()
+    assert output == ""
+    assert errors.startswith("error: ")
+    assert errors.count("\n") == 1
+    return errors
+
+
+# --- What it does ---
+
+
+def test_embed_writes_what_embed_light_curves_gives(embed, source, model_folder, capsys):
+    table = embed(source)
+    model = AutoModel.from_pretrained(model_folder)
+    expected = embed_light_curves(model, [curve.mjd for curve in CURVES], [curve.mag for curve in CURVES])
+    assert table["object_id"].to_pylist() == IDS
+    np.testing.assert_allclose(vectors(table), expected.object_embeddings, rtol=0, atol=1e-5)
+    assert table.schema.metadata == {
+        b"astromer_hf.model": str(model_folder).encode(),
+        b"astromer_hf.dtype": b"float32",
+        b"astromer_hf.masking_scheme": b"hidden",
+    }
+    points = sum(len(curve.mag) for curve in CURVES)
+    assert f"{len(CURVES)} light curves ({points} observations, {sum(expected.num_windows)} windows)" in capsys.readouterr().out
+
+
+def test_embed_takes_the_packaged_model_when_none_is_named(embed, source, tmp_path, model_folder, monkeypatch):
+    expected = embed(source)
+    shutil.copytree(model_folder, tmp_path / "model_cards" / DEFAULT_MODEL)
+    monkeypatch.setattr("astromer_hf.hub.load._MODEL_FOLDERS", (tmp_path / "model_cards",))
+    assert main(["embed", str(source), "-o", str(tmp_path / "default.parquet"), "--quiet"]) == 0
+    found = pq.read_table(tmp_path / "default.parquet")
+    assert found.equals(expected)
+    assert found.schema.metadata[b"astromer_hf.model"] == DEFAULT_MODEL.encode()
+
+
+def test_embed_without_a_packaged_model_asks_for_one(source, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("astromer_hf.hub.load._MODEL_FOLDERS", (tmp_path,))
+    assert "--model" in expect_error(capsys, ["embed", source, "-o", tmp_path / "out.parquet"])
+
+
+def test_column_options_name_columns_that_nobody_would_guess(embed, source, tmp_path):
+    names = {"object_id": "star", "mjd": "day", "mag": "brightness", "magerr": "sigma", "band": "colour", "label": "kind"}
+    renamed = tmp_path / "renamed.parquet"
+    pq.write_table(to_table(CURVES).rename_columns(names | {"period_days": "period"}), renamed)
+    options = [word for role, name in names.items() for word in (f"--{role.replace('_', '-')}-column", name)]
+    assert embed(renamed, *options).equals(embed(source))
+
+
+def test_batch_size_changes_nothing(embed, source):
+    np.testing.assert_allclose(vectors(embed(source, "--batch-size", 1)), vectors(embed(source)), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("level", ["window", "observation"])
+def test_level_adds_the_embeddings_below_the_object(embed, source, level):
+    table = embed(source, "--level", level)
+    counts = table["num_windows" if level == "window" else "num_points"].to_pylist()
+    assert [len(one) for one in table[f"{level}_embeddings"]] == counts
+    assert table.drop_columns(f"{level}_embeddings").equals(embed(source))
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("bfloat16", 0.05), ("float16", 0.01)])
+def test_half_precision_is_close_to_float32(embed, source, dtype, tolerance):
+    expected, found = vectors(embed(source)), vectors(embed(source, "--dtype", dtype))
+    assert 0 < np.abs(found - expected).max() < tolerance
+
+
+def test_masking_scheme_replaces_the_models_own(embed, source):
+    expected, found = embed(source), embed(source, "--masking-scheme", "additive_padding")
+    assert found.schema.metadata[b"astromer_hf.masking_scheme"] == b"additive_padding"
+    padded = np.array([len(curve.mag) < TINY["window_size"] for curve in CURVES])
+    assert padded.any()
+    assert (np.abs(vectors(found) - vectors(expected)).max(axis=1)[padded] > 1e-3).all()
+
+
+def test_a_model_folder_without_a_feature_extractor_will_do(source, tmp_path, model_folder, embed):
+    shutil.copytree(model_folder, tmp_path / "bare", ignore=shutil.ignore_patterns("preprocessor_config.json"))
+    assert embed(source, "--model", tmp_path / "bare").equals(embed(source))
+
+
+def test_light_curves_and_observations_left_out_are_reported(embed, tmp_path, capsys):
+    ids = ["fine", *(f"bad {i}" for i in range(12)), None]
+    times, magnitudes = [[1.0, 2.0, 3.0]] * len(ids), [[10.0, 11.0, NAN], *[[NAN] * 3] * (len(ids) - 1)]
+    table = embed(write_columns(tmp_path / "bad.parquet", id=ids, mjd=times, mag=magnitudes))
+    assert table["object_id"].to_pylist() == ids
+    assert table["embedding"].null_count == 13
+    output, errors = capsys.readouterr()
+    assert f"{1 + 13 * 3} observations without a finite time and magnitude were left out" in output
+    assert "13 light curves have no usable observation; their result is null: bad 0, bad 1, " in errors
+    assert errors.endswith("bad 9 ...\n")
+
+
+def test_simulated_light_curves_repeat_from_their_seed_and_can_be_embedded(embed, tmp_path):
+    tables = []
+    for name, seed in {"first": 1, "again": 1, "other": 2}.items():
+        output = tmp_path / f"{name}.parquet"
+        assert main(["simulate", "-o", str(output), "-n", "4", "--survey", "ztf_like", "--seed", str(seed)]) == 0
+        tables.append(pq.read_table(output))
+    assert tables[0].equals(tables[1])
+    assert not tables[0].equals(tables[2])
+    assert embed(tmp_path / "first.parquet")["object_id"].to_pylist() == tables[0]["object_id"].to_pylist()
+
+
+def test_the_released_weights_embed_the_real_macho_light_curves(tmp_path, shared_data, shared_reference):
+    source, folder, output = shared_data / "macho_with_err.parquet", tmp_path / "macho_a0", tmp_path / "out.parquet"
+    assert main(["convert", str(shared_reference / "macho_a0.zip"), str(folder)]) == 0
+    assert main(["embed", str(source), "-o", str(output), "--model", str(folder), "--quiet"]) == 0
+    table, light_curves = pq.read_table(output), pq.read_table(source)
+    assert len(table) == 49
+    assert table["object_id"].to_pylist() == light_curves["id"].to_pylist()
+    last = light_curves.slice(48)
+    model = AutoModel.from_pretrained(folder)
+    expected = embed_light_curves(model, last["time"][0].values.to_numpy(), last["mag"][0].values.to_numpy())
+    np.testing.assert_allclose(vectors(table.slice(48)), expected.object_embeddings, rtol=0, atol=1e-5)
+
+
+def test_help_lists_the_verbs(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--help"])
+    assert end.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    verbs = [line.split()[0] for line in lines if line.startswith("    ") and line[4] != " "]
+    assert verbs == [
+        *("embed", "few-shot", "classify", "neighbors", "plot"),
+        *("convert", "export", "simulate", "card", "check", "push"),
+    ]
+
+
+def test_the_installed_command_and_the_module_are_the_same(tmp_path):
+    assert entry_points(group="console_scripts")["astromer-hf"].load() is main
+    command = [
+        sys.executable,
+        "-m",
+        "astromer_hf.cli",
+        "embed",
+        str(tmp_path / "none.parquet"),
+        "-o",
+        str(tmp_path / "o.parquet"),
+    ]
+    result = subprocess.run(
+        [*command, "--model", str(tmp_path / "none")],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("error: There is no model folder")
+    assert result.stderr.count("\n") == 1
+
+
+# --- What goes wrong ---
+
+
+def truncated(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+TWO = [[1.0, 2.0], [1.0, 2.0]]
+CSV = "".join(f"a,{i},{i % 7}\n" for i in range(5000)).encode()
+# (name of the file, its columns or its bytes, what the error says)
+BAD_TABLES = {
+    "no parquet": ("a.parquet", b"hello, this is text", "not a complete parquet file"),
+    "an empty file": ("a.parquet", b"", "not a complete parquet file"),
+    "columns of other names": (
+        "a.parquet",
+        {"foo": ["a"], "bar": [[1.0]]},
+        "found none for object_id, mjd, mag; there are: foo, bar",
+    ),
+    "seconds": (
+        "a.parquet",
+        {"id": ["a", "b"], "time": [[1.0, 2.0], [1.6e9, 1.7e9]], "mag": TWO},
+        "object 'b' runs from 1.6e+09",
+    ),
+    "unequal lists": (
+        "a.parquet",
+        {"id": ["a", "b"], "time": TWO, "mag": [[1.0, 2.0], [1.0]]},
+        "'b' has 2 values in 'time' and 1",
+    ),
+    "strings": ("a.parquet", {"id": ["a"], "time": [[1.0]], "mag": [["bright"]]}, "'mag' must hold lists of numbers"),
+    "strings a row": ("a.parquet", {"id": ["a"], "time": [1.0], "mag": ["bright"]}, "'mag' must hold numbers"),
+    "dates": (
+        "a.parquet",
+        {"id": ["a"], "time": pa.array([[1]], pa.list_(pa.timestamp("s"))), "mag": [[1.0]]},
+        "'time' must hold",
+    ),
+    "lists as ids": (
+        "a.parquet",
+        {"id": [["a"]], "time": [[1.0]], "mag": [[1.0]]},
+        "cannot be read as a table of light curves",
+    ),
+    "no rows": (
+        "a.parquet",
+        {
+            "id": pa.array([], pa.string()),
+            "time": pa.array([], pa.list_(pa.float64())),
+            "mag": pa.array([], pa.list_(pa.float64())),
+        },
+        "holds no light curve",
+    ),
+    "no measurements": (
+        "a.parquet",
+        {"id": pa.array([], pa.string()), "time": pa.array([], pa.float64()), "mag": pa.array([], pa.float64())},
+        "holds no light curve",
+    ),
+    "a CSV of a header": ("a.csv", b"id,mjd,mag\n", "holds no light curve"),
+    "an empty CSV": ("a.csv", b"", "cannot be read as a table of light curves"),
+    "semicolons": ("a.csv", b"id;mjd;mag\na;1;2\n", "there are: id;mjd;mag"),
+    "words in a CSV": ("a.csv", b"id,mjd,mag\na,1,bright\n", "invalid value 'bright'"),
+    "a short line": ("a.csv", b"id,mjd,mag\na,1,2\na,1\n", "Expected 3 columns, got 2"),
+    "a truncated gzip": ("a.csv.gz", truncated(gzip.compress(b"id,mjd,mag\n" + CSV)), "Truncated compressed stream"),
+    "another format": ("a.fits", b"SIMPLE", "Expected a .parquet, .csv or .csv.gz file, got a.fits"),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "message"), BAD_TABLES.values(), ids=BAD_TABLES)
+def test_a_table_that_holds_no_light_curves_is_one_clear_error(tmp_path, model_folder, capsys, name, content, message):
+    source = tmp_path / name
+    if isinstance(content, bytes):
+        source.write_bytes(content)
+    else:
+        write_columns(source, **content)
+    assert message in expect_error(capsys, ["embed", source, "-o", tmp_path / "out.parquet", "--model", model_folder])
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_a_truncated_parquet_is_one_clear_error(source, tmp_path, model_folder, capsys):
+    source.write_bytes(truncated(source.read_bytes()))
+    error = expect_error(capsys, ["embed", source, "-o", tmp_path / "out.parquet", "--model", model_folder])
+    assert f"{source} is not a complete parquet file" in error
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def edit_config(**fields: object) -> Callable[[Path], None]:
+    def edit(folder: Path) -> None:
+        path = folder / "config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+    return edit
+
+
+def edit_weights(edit: Callable[[bytes], bytes]) -> Callable[[Path], None]:
+    def apply(folder: Path) -> None:
+        path = folder / "model.safetensors"
+        path.write_bytes(edit(path.read_bytes()))
+
+    return apply
+
+
+def spoil_numbers(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    weights["model.layers.0.mlp.fc2.bias"].fill_(NAN)
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+
+
+def save_bert(folder: Path) -> None:
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8, "vocab_size": 9}
+    BertModel(BertConfig(**sizes)).save_pretrained(folder)
+
+
+BAD_MODELS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "another model": (save_bert, "describes a model of type 'bert'"),
+    "an unknown model": (edit_config(model_type="nothing"), "model type `nothing`"),
+    "a config of wrong type": (edit_config(hidden_size="wide"), "hidden_size"),
+    "no config": (lambda folder: (folder / "config.json").unlink(), "has no config.json"),
+    "a config that is no JSON": (lambda folder: (folder / "config.json").write_text("{"), "not a valid JSON file"),
+    "no weights": (lambda folder: (folder / "model.safetensors").unlink(), "model.safetensors"),
+    "truncated weights": (edit_weights(truncated), "cannot be loaded as an ASTROMER model"),
+    "weights that are no safetensors": (edit_weights(lambda content: b"x" * 100), "cannot be loaded as an ASTROMER model"),
+    "weights of another width": (
+        edit_config(hidden_size=32),
+        "misshapen: embeddings.magnitude_embedding.bias (16,) for (32,)",
+    ),
+    "weights of fewer layers": (edit_config(num_hidden_layers=3), "missing: layers.2."),
+    "weights of more layers": (edit_config(num_hidden_layers=1), "unexpected: model.layers.1."),
+    "weights that are not numbers": (spoil_numbers, "not finite: layers.0.mlp.fc2.bias"),
+    "another feature extractor": (
+        lambda folder: (folder / "preprocessor_config.json").write_text('{"feature_extractor_type": "ViTFeatureExtractor"}'),
+        "preprocessor_config.json",
+    ),
+}
+
+
+@pytest.mark.parametrize(("damage", "message"), BAD_MODELS.values(), ids=BAD_MODELS)
+def test_a_model_folder_that_is_none_or_damaged_is_one_clear_error(source, tmp_path, model_folder, capsys, damage, message):
+    folder = tmp_path / "model"
+    shutil.copytree(model_folder, folder)
+    damage(folder)
+    error = expect_error(capsys, ["embed", source, "-o", tmp_path / "out.parquet", "--model", folder, "--quiet"])
+    assert str(folder) in error
+    assert message in error
+    assert not (tmp_path / "out.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--model", "./nowhere"], "There is no model folder ./nowhere"),
+        (["--model", "astromer/no-such-model"], "no such model in the Hub cache"),
+        (["--model", "not a name"], "There is no model folder not a name"),
+        (["--device", "cuda:99"], "The device 'cuda:99' cannot be used"),
+        (["--device", "abacus"], "The device 'abacus' cannot be used"),
+        (["--batch-size", "0"], "`batch_size` must be at least 1, got 0"),
+        (["--mag-column", "g"], "There is no column 'g' for mag; there are: object_id, band, mjd"),
+        (["-o", "nowhere/out.parquet"], "There is no folder nowhere"),
+        (["-o", "out.csv"], "must be a .parquet file, got out.csv"),
+    ],
+)
+def test_an_option_that_cannot_be_met_is_one_clear_error_at_once(
+    source, tmp_path, model_folder, capsys, monkeypatch, options, message
+):
+    monkeypatch.chdir(tmp_path)
+    started = time.monotonic()
+    assert message in expect_error(capsys, ["embed", source, "-o", "out.parquet", "--model", model_folder, *options])
+    assert time.monotonic() - started < 5
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_a_table_that_is_not_there_is_one_clear_error(tmp_path, model_folder, capsys):
+    error = expect_error(capsys, ["embed", tmp_path / "none.parquet", "-o", tmp_path / "out.parquet", "--model", model_folder])
+    assert error == f"error: There is no file {tmp_path / 'none.parquet'}.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["convert", "none.zip", "folder"], "none.zip does not exist"),
+        (["convert", __file__, "folder"], "Expected a folder or an intact zip file"),
+        (["simulate", "-o", "nowhere/out.parquet"], "nowhere/out.parquet"),
+        (["simulate", "-o", "out.csv"], "must be a .parquet file, got out.csv"),
+        (["simulate", "-o", "out.parquet", "-n", "-1"], "num_objects of 0 or more, got -1"),
+        (["simulate", "-o", "out.parquet", "--survey", "sdss"], "no simulated survey 'sdss'; there are: macho_like"),
+    ],
+)
+def test_the_other_verbs_fail_with_one_clear_error_and_no_output(tmp_path, capsys, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    assert message in expect_error(capsys, arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- classify ---
+
+
+@pytest.fixture(scope="module")
+def classifier_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "classifier"
+    torch.manual_seed(0)
+    AstromerForSequenceClassification(AstromerConfig(**TINY, id2label={0: "EC", 1: "RRab"})).save_pretrained(folder)
+    AstromerFeatureExtractor(TINY["window_size"]).save_pretrained(folder)
+    return folder
+
+
+def test_classify_writes_what_classify_light_curves_gives(source, classifier_folder, tmp_path, capsys):
+    output = tmp_path / "classes.parquet"
+    assert main(["classify", str(source), "-o", str(output), "--model", str(classifier_folder), "--quiet"]) == 0
+    table = pq.read_table(output)
+    model = AutoModelForSequenceClassification.from_pretrained(classifier_folder)
+    expected = classify_light_curves(model, [curve.mjd for curve in CURVES], [curve.mag for curve in CURVES])
+    assert table["object_id"].to_pylist() == IDS
+    np.testing.assert_allclose(table["probability_RRab"].to_numpy(), expected.values[:, 1], atol=1e-6)
+    assert table["predicted_label"].to_pylist() == [("EC", "RRab")[i] for i in expected.values.argmax(1)]
+    assert f"{len(CURVES)} light curves" in capsys.readouterr().out
+
+
+def test_classify_refuses_a_model_without_a_head_and_says_how_to_make_one(source, model_folder, tmp_path, capsys):
+    message = expect_error(capsys, ["classify", source, "-o", tmp_path / "out.parquet", "--model", model_folder])
+    assert "holds AstromerForMaskedReconstruction and no classifier" in message
+    assert "astromer-hf few-shot" in message
+    assert not (tmp_path / "out.parquet").exists()

@@ -1,0 +1,154 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""Temperatures undo what makes a classifier over- or underconfident; dropout at inference is on where it should be alone."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import TINY
+
+from astromer_hf import AstromerConfig, AstromerForMaskedReconstruction, AstromerForSequenceClassification, RaggedLightCurves
+from astromer_hf.evaluation.classification_metrics import expected_calibration_error
+from astromer_hf.evaluation.uncertainty import TEMPERATURES, fit_temperature, sample_with_dropout, switched_on_dropout
+from astromer_hf.inference.classification import LightCurveClassifier
+from astromer_hf.light_curves.simulation import simulate_light_curves
+from astromer_hf.model.pipelines_astromer import LightCurveReconstructionPipeline
+
+CURVES = simulate_light_curves(4, seed=1)
+RAGGED = RaggedLightCurves.from_arrays([curve.mjd for curve in CURVES], [curve.mag for curve in CURVES])
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    return torch.from_numpy(logits).softmax(-1).numpy()
+
+
+def draw(logits: np.ndarray, seed: int) -> np.ndarray:
+    """Classes that come as often as the logits say."""
+    uniform = np.random.default_rng(seed).random((len(logits), 1))
+    return (softmax(logits).cumsum(1) < uniform).sum(1)
+
+
+@pytest.fixture
+def classifier() -> AstromerForSequenceClassification:
+    config = AstromerConfig(**TINY, num_labels=3, classifier_hidden_sizes=[16], classifier_dropout=0.5, hidden_dropout_prob=0.0)
+    return AstromerForSequenceClassification(config).eval()
+
+
+# --- Temperature ---
+
+
+@pytest.mark.parametrize("exaggeration", [0.4, 1.0, 3.0])
+def test_the_temperature_is_what_the_logits_were_exaggerated_by(exaggeration):
+    logits = np.random.default_rng(0).normal(scale=2, size=(4000, 5))
+    labels = draw(logits, 1)
+    temperature = fit_temperature(lambda t: softmax(exaggeration * logits / t), labels)
+    assert temperature == pytest.approx(exaggeration, rel=0.05)
+
+
+def test_calibration_lowers_the_error_on_objects_it_was_not_fitted_on():
+    logits = np.random.default_rng(2).normal(scale=2, size=(4000, 4))
+    labels = draw(logits, 3)
+    temperature = fit_temperature(lambda t: softmax(4 * logits[:1000] / t), labels[:1000])
+    before, after = (expected_calibration_error(labels[1000:], softmax(4 * logits[1000:] / t)) for t in (1, temperature))
+    assert before > 0.15
+    assert after < 0.03
+
+
+def test_a_temperature_by_which_a_few_surprises_spoil_the_calibration_of_all_others_is_not_taken():
+    """Well calibrated up to 3 % of wrong labels, for the sake of which the likelihood alone would doubt everything."""
+    logits = np.random.default_rng(4).normal(scale=6, size=(2000, 3))
+    labels = draw(logits, 5)
+    for_sure = np.flatnonzero(softmax(logits).max(1) > 0.999)[:60]
+    labels[for_sure] = (labels[for_sure] + 1) % 3
+
+    def losses(temperature: float) -> tuple[float, float]:
+        probabilities = softmax(logits / temperature)
+        surprise = -np.log(probabilities[np.arange(2000), labels]).mean()
+        return surprise, expected_calibration_error(labels, probabilities)
+
+    (surprise, error), (less_surprise, larger_error) = losses(1.0), losses(2.2)
+    assert less_surprise < surprise
+    assert larger_error > error
+    assert fit_temperature(lambda t: softmax(logits / t), labels) == 1
+
+
+def test_a_few_objects_that_are_all_classified_rightly_do_not_make_a_classifier_certain():
+    labels = np.arange(6) % 3
+    logits = 4.0 * np.eye(3)[labels]
+    temperature = fit_temperature(lambda t: softmax(logits / t), labels)
+    assert temperature > 2 * TEMPERATURES[0]
+    assert softmax(logits / temperature).max() < 1
+
+
+def test_the_temperature_of_the_config_divides_the_logits_and_comes_back_from_disk(classifier, tmp_path):
+    magnitudes, times = torch.randn(2, 20), torch.arange(20.0).expand(2, -1)
+    plain = classifier(magnitudes, times).logits
+    classifier.config.classifier_temperature = 2.5
+    torch.testing.assert_close(classifier(magnitudes, times).logits, plain / 2.5)
+    classifier.save_pretrained(tmp_path)
+    loaded = AstromerForSequenceClassification.from_pretrained(tmp_path)
+    torch.testing.assert_close(loaded(magnitudes, times).logits, plain / 2.5)
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_temperature_that_is_none_is_refused(temperature):
+    with pytest.raises(Exception, match="`classifier_temperature` must be positive and finite"):
+        AstromerConfig(classifier_temperature=temperature)
+
+
+def test_a_regression_has_no_temperature():
+    with pytest.raises(Exception, match="no probabilities to calibrate"):
+        AstromerConfig(classifier_temperature=2.0, problem_type="regression", num_labels=1)
+
+
+# --- Dropout ---
+
+
+def test_passes_with_dropout_spread_about_the_prediction_without_it(classifier):
+    runner = LightCurveClassifier(classifier)
+    without = runner.predict(RAGGED).values
+    spread = sample_with_dropout(classifier, lambda: runner.predict(RAGGED).values, num_passes=50)
+    assert spread.samples.shape == (50, *without.shape)
+    assert (spread.std > 0).all()
+    np.testing.assert_allclose(spread.mean, without, atol=0.1)
+    np.testing.assert_allclose(spread.samples.sum(2), 1, atol=1e-5)
+    np.testing.assert_array_equal(runner.predict(RAGGED).values, without)
+
+
+def test_a_seed_gives_the_same_passes_and_leaves_the_global_random_state_alone(classifier):
+    runner = LightCurveClassifier(classifier)
+    state = torch.get_rng_state()
+    first, again, other = (
+        sample_with_dropout(classifier, lambda: runner.predict(RAGGED).values, num_passes=3, seed=seed).samples
+        for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+    torch.testing.assert_close(torch.get_rng_state(), state)
+
+
+def test_reconstructions_spread_where_the_encoder_has_dropout():
+    model = AstromerForMaskedReconstruction(AstromerConfig(**TINY, hidden_dropout_prob=0.2))
+    pipe = LightCurveReconstructionPipeline(model, task="light-curve-reconstruction", device="cpu")
+    curve = {"mjd": CURVES[0].mjd, "mag": CURVES[0].mag}
+    spread = sample_with_dropout(model, lambda: pipe(curve)["reconstruction"], num_passes=5)
+    assert spread.mean.shape == CURVES[0].mag.shape
+    assert (spread.std > 0).mean() > 0.9
+
+
+def test_dropout_layers_alone_are_switched_on_and_off_again_after_an_error(classifier):
+    with pytest.raises(KeyError), switched_on_dropout(classifier):  # noqa: PT012
+        training = {type(module).__name__ for module in classifier.modules() if module.training}
+        assert training == {"Dropout"}
+        raise KeyError
+    assert not any(module.training for module in classifier.modules())
+
+
+def test_a_model_without_dropout_is_refused_and_told_why():
+    model = AstromerForMaskedReconstruction(AstromerConfig(**TINY, hidden_dropout_prob=0.0))
+    with pytest.raises(ValueError, match=r"no layer that drops anything \(`hidden_dropout_prob` 0.0, .*few-shot"):
+        sample_with_dropout(model, lambda: np.zeros(1))
+
+
+def test_one_pass_has_no_spread(classifier):
+    with pytest.raises(ValueError, match="at least 2, got 1"):
+        sample_with_dropout(classifier, lambda: np.zeros(1), num_passes=1)

@@ -1,0 +1,199 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""An exported encoder gives under ONNX Runtime what the model gives, whatever the batch, the length and the padding."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from conftest import TINY, TINY_EXTENDED
+
+from astromer_hf import AstromerConfig, AstromerFeatureExtractor, AstromerModel
+from astromer_hf.cli.main import main
+from astromer_hf.hub.load import default_model_folder, load_encoder
+from astromer_hf.inference.embedding import embed_light_curves, embed_table
+from astromer_hf.inference.sharded_embedding import embed_shards
+from astromer_hf.light_curves.simulation import simulate_light_curves, to_table
+from astromer_hf.light_curves.source import iter_light_curves
+from astromer_hf.model.feature_extraction_astromer import cut_windows
+
+pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
+pytest.importorskip("onnxscript", reason="the extra `onnx` is not installed")
+
+from astromer_hf.inference import onnx_export
+from astromer_hf.inference.onnx_export import OUTPUTS, TOLERANCE, OnnxEncoder, export_onnx, solve_positive_definite
+
+CURVES = simulate_light_curves(12, seed=3)
+
+
+@pytest.fixture(scope="module", params=[TINY, {**TINY_EXTENDED, "num_hidden_layers": 1}], ids=["paper", "extended"])
+def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[AstromerModel, Path]:
+    """A tiny model and its file, which the command wrote."""
+    folder = tmp_path_factory.mktemp("onnx")
+    torch.manual_seed(0)
+    AstromerModel(AstromerConfig(**request.param)).save_pretrained(folder / "model")
+    file = folder / "model.onnx"
+    assert main(["export", "--onnx", str(folder / "model"), "-o", str(file)]) == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["model", "model.onnx"]  # nothing is left beside it
+    return load_encoder(str(folder / "model"), None, "cpu", "float32")[0], file
+
+
+def largest_differences(model: AstromerModel, encoder: OnnxEncoder, windows) -> dict[str, float]:
+    """Of each output of windows, relative to its largest absolute value where that is above 1."""
+    with torch.no_grad():
+        outputs = model(**windows)
+    observed = windows["attention_mask"].bool().numpy()
+    hidden = outputs.last_hidden_state.numpy()
+    expected = {
+        "last_hidden_state": hidden[observed],
+        "mean": outputs.pooler_output.numpy(),
+        "max": np.stack([states[own].max(0) for states, own in zip(hidden, observed, strict=True)]),
+    }
+    found = encoder.run(*(windows[name].numpy() for name in ("magnitudes", "times", "attention_mask")))
+    assert tuple(found) == OUTPUTS
+    found["last_hidden_state"] = found["last_hidden_state"][observed]
+    return {name: np.abs(found[name] - value).max() / max(1, np.abs(value).max()) for name, value in expected.items()}
+
+
+@pytest.mark.parametrize("lengths", [[1], [2], [20], [1, 2], [20, 7, 13, 1], [20, 16, 18], [3] * 9, [20] * 33])
+def test_any_batch_of_any_lengths_gives_what_the_model_gives(exported, lengths):
+    """Of a few observations the periods are all equally likely, and rounding decides which are taken."""
+    model, file = exported
+    if model.config.num_folding_periods:
+        lengths = [max(length, 15) for length in lengths]
+    pairs = [(CURVES[i % len(CURVES)], length) for i, length in enumerate(lengths)]
+    extractor = AstromerFeatureExtractor(20)
+    windows = extractor(
+        [curve.mjd[:length] for curve, length in pairs], [curve.mag[:length] for curve, length in pairs], return_tensors="pt"
+    )
+    assert windows["magnitudes"].shape == (len(lengths), max(lengths))
+    differences = largest_differences(model, OnnxEncoder(file), windows)
+    assert max(differences.values()) < 1e-5, differences
+
+
+def test_what_stands_in_padding_changes_no_output(exported):
+    _, file = exported
+    windows = AstromerFeatureExtractor(20)([CURVES[0].mjd[:12]], [CURVES[0].mag[:12]], padding="max_length")
+    encoder, expected = OnnxEncoder(file), None
+    for padding in (0.0, 7.0, np.nan):
+        for name in ("magnitudes", "times"):
+            windows[name][:, 12:] = padding
+        found = encoder.run(windows["magnitudes"], windows["times"], windows["attention_mask"])
+        expected = expected or found
+        np.testing.assert_array_equal(found["last_hidden_state"][:, :12], expected["last_hidden_state"][:, :12])
+        np.testing.assert_array_equal(found["mean"], expected["mean"])
+        np.testing.assert_array_equal(found["max"], expected["max"])
+
+
+def test_the_file_stands_in_the_place_of_a_model(exported, tmp_path):
+    model, file = exported
+    mjd, mag = [curve.mjd for curve in CURVES], [curve.mag for curve in CURVES]
+    encoder = OnnxEncoder(file, num_threads=1)
+    expected = embed_light_curves(model, mjd, mag, return_observations=True)
+    for batch_size in (1, 32):
+        found = embed_light_curves(encoder, mjd, mag, batch_size=batch_size, return_observations=True)
+        np.testing.assert_allclose(found.object_embeddings, expected.object_embeddings, rtol=0, atol=1e-5)
+        for one, other in zip(found.observation_embeddings, expected.observation_embeddings, strict=True):
+            np.testing.assert_allclose(one, other, rtol=0, atol=2e-5)
+    pq.write_table(to_table(CURVES), tmp_path / "curves.parquet")
+    embed_table(tmp_path / "curves.parquet", tmp_path / "out.parquet", encoder, show_progress=False)
+    column = pq.read_table(tmp_path / "out.parquet")["embedding"]
+    assert column.type == pa.list_(pa.float32(), model.config.hidden_size)
+    np.testing.assert_allclose(np.stack(column.to_numpy()), expected.object_embeddings, rtol=0, atol=1e-5)
+    report = embed_shards(tmp_path / "curves.parquet", tmp_path / "shards", encoder, show_progress=False)
+    assert (report.num_objects, report.missing) == (len(CURVES), [])
+
+
+def test_the_file_says_what_it_is_and_how_its_inputs_are_made(exported):
+    model, file = exported
+    encoder = OnnxEncoder(file)
+    assert Path(encoder.metadata["model"]).name == "model"
+    assert encoder.metadata["window_size"] == "20"
+    assert encoder.config.to_dict() == model.config.to_dict() | {"architectures": encoder.config.architectures}
+    assert json.loads(encoder.metadata["config"])["hidden_size"] == model.config.hidden_size
+    assert "float64" in encoder.metadata["inputs"]
+    dims = {value.name: value.shape[2:] for value in encoder.session.get_outputs()}
+    assert dims == {"last_hidden_state": [16], "mean": [], "max": []}
+    assert all(isinstance(size, str) for value in encoder.session.get_inputs() for size in value.shape)  # any size
+
+
+@pytest.mark.parametrize("size", [1, 3, 13])
+def test_elimination_solves_positive_definite_systems_as_torch_does(size):
+    generator = torch.Generator().manual_seed(size)
+    factor = torch.randn(5, 2, size, 40, dtype=torch.float64, generator=generator)
+    matrix = factor @ factor.transpose(-1, -2) + 1e-3 * torch.eye(size, dtype=torch.float64)
+    right = torch.randn(5, 2, size, dtype=torch.float64, generator=generator)
+    torch.testing.assert_close(solve_positive_definite(matrix, right), torch.linalg.solve(matrix, right), rtol=1e-9, atol=1e-12)
+
+
+def test_elimination_solves_the_normal_equations_of_badly_sampled_phases():
+    """All observations at nearly one phase: what keeps the system definite is the penalty on roughness."""
+    model = AstromerModel(AstromerConfig(**TINY_EXTENDED))
+    periodogram = model.embeddings.folding.periodogram
+    phases = 0.1 + 1e-4 * torch.randn(4, 2, 20, generator=torch.Generator().manual_seed(0))
+    systems = []
+    original = torch.linalg.solve
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.linalg, "solve", lambda *system: systems.append(system) or original(*system))
+        periodogram._fit_series(torch.randn(4, 20), torch.ones(4, 20, dtype=torch.bool), phases)
+    for matrix, right in systems:
+        torch.testing.assert_close(solve_positive_definite(matrix, right), original(matrix, right), rtol=1e-6, atol=1e-9)
+    assert systems
+
+
+def test_a_file_that_differs_from_its_model_is_not_written(tmp_path, monkeypatch):
+    wrong = {torch.ops.aten.tanh.default: lambda states: 0.9 * states}
+    monkeypatch.setattr(onnx_export, "_REPLACEMENTS", onnx_export._REPLACEMENTS | wrong)
+    with pytest.raises(ValueError, match=r"differs from the model by .* more than 1e-04"):
+        export_onnx(AstromerModel(AstromerConfig(**TINY)), tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("output", "dtype", "kind", "message"),
+    [
+        ("model.pt", "float32", ValueError, r"must be an \.onnx file, got model\.pt"),
+        ("nowhere/model.onnx", "float32", FileNotFoundError, "no folder .*nowhere"),
+        ("model.onnx", "bfloat16", ValueError, r"float32 on the CPU, it is in torch\.bfloat16"),
+    ],
+)
+def test_what_cannot_be_exported_is_refused(tmp_path, output, dtype, kind, message):
+    model = AstromerModel(AstromerConfig(**TINY)).to(getattr(torch, dtype))
+    with pytest.raises(kind, match=message):
+        export_onnx(model, tmp_path / output)
+
+
+def test_another_graph_is_refused(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    value = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "xy"]
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "g", value[:1], value[1:])
+    other = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10)
+    onnx.save(other, tmp_path / "other.onnx")
+    with pytest.raises(ValueError, match="no exported ASTROMER encoder"):
+        OnnxEncoder(tmp_path / "other.onnx")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("which", ["shipped", "released"])
+def test_both_checkpoints_give_the_same_on_real_windows(which, shared_data, request, tmp_path):
+    """In windows of 15 observations and more; of fewer, periods may tie."""
+    folder = default_model_folder() if which == "shipped" else request.getfixturevalue("macho_a0")
+    model, extractor = load_encoder(str(folder), None, "cpu", "float32")
+    extractor = extractor or AstromerFeatureExtractor(model.config.window_size)
+    assert export_onnx(model, tmp_path / "model.onnx", name=which) < TOLERANCE
+    encoder = OnnxEncoder(tmp_path / "model.onnx", num_threads=1)
+    rng = np.random.default_rng(0)
+    for survey in ("sss_catalina_south", "macho_lmc_cepheids_noerr", "ogle_lmc_cepheids_I"):
+        curves, _ = next(iter_light_curves(shared_data / f"{survey}.parquet", objects_per_chunk=64)).curves.clean()
+        cut = cut_windows(curves.lengths, extractor.window_size, "sequential")
+        index, start, length = (column[cut[2] >= 15][:64] for column in cut)
+        length = np.where(rng.random(len(length)) < 0.5, length, rng.integers(15, length + 1))  # and shorter windows
+        for low, high in ((0, 1), (1, 4), (4, 32), (32, 64)):
+            batch = slice(low, high)
+            windows = extractor.gather(curves, index[batch], start[batch], length[batch])
+            windows.pop("magnitude_errors", None)
+            differences = largest_differences(model, encoder, windows.convert_to_tensors("pt"))
+            assert max(differences.values()) < TOLERANCE, (survey, differences)

@@ -1,0 +1,77 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""The benchmark scripts run and report what they did."""
+
+from pathlib import Path
+
+import benchmark_memory
+import benchmark_training
+import estimate_scale
+import pyarrow.parquet as pq
+import pytest
+from conftest import TINY
+
+from astromer_hf import AstromerConfig, AstromerModel
+from astromer_hf.light_curves.simulation import simulate_light_curves, to_table
+
+
+def test_the_training_benchmark_reports_a_rate_for_each_config(capsys: pytest.CaptureFixture[str]):
+    small = ["--batch-size", "2", "--length", "20", "--steps", "1", "--repeats", "1"]
+    rates = benchmark_training.main(benchmark_training.parse_args(small))
+    assert list(rates) == ["astromer_macho_paper", "astromer_surveys_small"]
+    assert min(rates.values()) > 0
+    assert capsys.readouterr().out.count("windows/s") == 2
+
+
+def test_the_memory_benchmark_measures_a_process_for_each_table(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    options = ["--objects", "30", "--points", "5", "10", "--tiny", "--sharded", "--folder", str(tmp_path)]
+    measured = benchmark_memory.main(benchmark_memory.parse_args(options))
+    assert [one.num_objects for one in measured] == [1, 30]  # the first is what a process takes by itself
+    assert all(one.cpu_seconds > 0.1 for one in measured)
+    assert all(0.1 < one.peak_gib < 8 for one in measured)
+    assert capsys.readouterr().out.count("\n") == 3
+    assert not list(tmp_path.iterdir())
+
+
+def test_tables_of_the_memory_benchmark_have_the_size_that_is_asked_for(tmp_path: Path):
+    benchmark_memory.write_table(tmp_path / "curves.parquet", 4500, [5, 6])
+    table = pq.read_table(tmp_path / "curves.parquet", columns=["mjd"])
+    assert len(table) == 4500
+    assert set(table["mjd"].combine_chunks().value_lengths().to_pylist()) == {5, 6}
+
+
+def test_the_onnx_benchmark_reports_rates_of_the_same_embeddings(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    pytest.importorskip("onnxscript", reason="the extra `onnx` is not installed")
+    import benchmark_onnx
+
+    AstromerModel(AstromerConfig(**TINY)).save_pretrained(tmp_path / "model")
+    pq.write_table(to_table(simulate_light_curves(6)), tmp_path / "curves.parquet")
+    options = ["--model", str(tmp_path / "model"), "--objects", "5", "--threads", "1", "--repeats", "1"]
+    rates = benchmark_onnx.main(benchmark_onnx.parse_args([str(tmp_path / "curves.parquet"), *options]))
+    assert list(rates) == [
+        "ONNX Runtime, one at a time",
+        "ONNX Runtime, batches of 8",
+        "PyTorch, one at a time",
+        "PyTorch, batches of 8",
+    ]
+    assert min(rates.values()) > 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("1 threads")
+    assert all(float(line.rsplit(maxsplit=1)[1]) < 1e-4 for line in lines[1:])
+
+
+def test_a_survey_takes_its_light_curves_over_the_rate_of_all_processes():
+    arguments = ["--curves-per-second", "100", "2e5", "--names", "a CPU", "a GPU", "--processes", "1", "10"]
+    lines = estimate_scale.main(estimate_scale.parse_args(arguments))
+    rows = {row[1]: row[2:-1] for row in ([cell.strip() for cell in line.split("|")] for line in lines)}
+    assert rows["ZTF, all light curves (1e9), a CPU"] == ["100", "116 days", "11.6 days", "–", "1.02e+03 GB"]
+    assert rows["ZTF, all light curves (1e9), a GPU"][1:3] == ["83.3 minutes", "8.33 minutes"]
+    assert rows["Rubin, a night's alerts (1e7 in 10 h), a CPU"] == ["100", "27.8 hours", "2.78 hours", "3", "10.2 GB"]
+    assert rows["Rubin, a night's alerts (1e7 in 10 h), a GPU"][3] == "1"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--curves-per-second", "0"], ["--curves-per-second", "1", "--names", "a", "b"], ["--processes", "2"]]
+)
+def test_rates_that_say_nothing_are_refused(arguments: list[str]):
+    with pytest.raises(SystemExit):
+        estimate_scale.parse_args(arguments)

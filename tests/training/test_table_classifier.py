@@ -1,0 +1,190 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""A labelled table becomes a classifier that is scored on stars it never saw and labels new light curves by name."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from conftest import TINY_EXTENDED
+from transformers import AutoFeatureExtractor, AutoModelForSequenceClassification
+
+from astromer_hf import AstromerConfig, AstromerFeatureExtractor, AstromerForMaskedReconstruction, AstromerModel
+from astromer_hf.cli.main import main
+from astromer_hf.evaluation.classification_metrics import expected_calibration_error
+from astromer_hf.inference.classification import classify_light_curves
+from astromer_hf.light_curves.columns import TableError
+from astromer_hf.light_curves.simulation import SIMULATED_SURVEYS, simulate_light_curves, to_table
+from astromer_hf.training.few_shot import FrozenStates, Recipe, build_classifier
+from astromer_hf.training.table_classifier import TaughtClassifier, teach_classifier
+
+SURVEY = replace(SIMULATED_SURVEYS["macho_like"], min_points=40, max_points=80, noise_floor=0.005, noise_at_faint_end=0.01)
+CLASSES = ["Constant", "LPV", "RRab"]  # they differ in amplitude and time scale
+RECIPE = Recipe(learning_rate=3e-3, batch_size=16, max_epochs=25)
+CONFIG = AstromerConfig(**TINY_EXTENDED, classifier_hidden_sizes=[32])
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Light curves of three classes, three of a fourth, and two without a label."""
+    curves = simulate_light_curves(120, survey=SURVEY, classes=CLASSES)
+    curves += simulate_light_curves(3, seed=1, survey=SURVEY, classes=["DSCT"])
+    curves += simulate_light_curves(2, seed=2, survey=SURVEY, classes=["RRab"])
+    rows = to_table(curves)
+    ids = [f"star {i}" for i in range(len(curves))]
+    labels = [*rows["label"].to_pylist()[:-2], None, ""]
+    rows = rows.set_column(rows.column_names.index("label"), "label", [labels])
+    rows = rows.set_column(rows.column_names.index("object_id"), "object_id", [ids])
+    path = tmp_path_factory.mktemp("tables") / "labelled.parquet"
+    pq.write_table(rows, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def encoder() -> AstromerModel:
+    torch.manual_seed(0)
+    return AstromerModel(CONFIG).eval()
+
+
+@pytest.fixture(scope="module")
+def taught(table: Path, encoder: AstromerModel) -> TaughtClassifier:
+    return teach_classifier(table, encoder, drop_rare_classes=True, recipe=RECIPE)
+
+
+def test_it_tells_classes_of_unlike_amplitude_apart(taught: TaughtClassifier):
+    assert taught.scores["macro_f1"] > 0.6  # chance is a third
+    assert taught.scores["accuracy"] == np.mean([a == b for a, b in zip(taught.true, taught.predicted, strict=True)])
+    assert taught.model.config.id2label == dict(enumerate(CLASSES))
+
+
+def test_its_probabilities_are_calibrated_on_stars_that_did_not_train_it(taught: TaughtClassifier):
+    temperature = taught.model.config.classifier_temperature
+    sharpened = np.log(taught.uncalibrated) / temperature  # exact for light curves of one window
+    single = np.abs(torch.from_numpy(sharpened).softmax(-1).numpy() - taught.outcome.probabilities).max(1)
+    assert np.median(single) < 0.05
+    assert taught.scores["calibration_error"] == expected_calibration_error(taught.true_ids, taught.outcome.probabilities)
+    assert [CLASSES[i] for i in taught.true_ids] == taught.true
+
+
+def test_the_encoder_of_a_calibrated_classifier_teaches_another_from_temperature_1(taught: TaughtClassifier):
+    config = replace(taught.model.config, classifier_temperature=3.0)
+    assert build_classifier(config, CLASSES, 0).config.classifier_temperature == 1
+
+
+def test_the_encoder_stays_as_it_was(taught: TaughtClassifier, encoder: AstromerModel):
+    for name, weights in taught.model.model.state_dict().items():
+        torch.testing.assert_close(weights, encoder.state_dict()[name], rtol=0, atol=0)
+
+
+def test_what_was_left_out_is_counted(taught: TaughtClassifier):
+    assert taught.left_out["without a label"] == 2
+    assert sum(count for reason, count in taught.left_out.items() if "DSCT" in reason) == 3
+    assert taught.counts.to_numpy().sum() == 120
+
+
+def test_the_saved_folder_gives_the_probabilities_of_the_test_stars(taught: TaughtClassifier, table: Path, tmp_path: Path):
+    taught.save(tmp_path / "model")
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model")
+    assert AutoFeatureExtractor.from_pretrained(tmp_path / "model").window_size == CONFIG.window_size
+    rows = pq.read_table(table)
+    result = classify_light_curves(model, rows["mjd"].to_pylist(), rows["mag"].to_pylist())
+    # Of all light curves those of the test stars, in the table's order.
+    matches = [np.abs(result.values - values).max(1).min() for values in taught.outcome.probabilities]
+    assert max(matches) < 1e-4
+    assert len(matches) == len(taught.true)
+
+
+def test_a_rare_class_is_refused_unless_it_is_dropped(table: Path, encoder: AstromerModel):
+    with pytest.raises(TableError, match=r"'DSCT' has .*--drop_rare_classes"):
+        teach_classifier(table, encoder, recipe=RECIPE)
+
+
+def test_so_many_of_a_class_teach_at_the_most(table: Path, encoder: AstromerModel):
+    few = teach_classifier(table, encoder, drop_rare_classes=True, max_per_class=5, recipe=replace(RECIPE, max_epochs=1))
+    assert len(few.outcome.history) == 1
+    assert few.counts["train"].tolist() == [5, 5, 5]
+    assert len(few.true) == few.counts["test"].sum()
+
+
+def count_copies(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    asked = []
+    compute_thinned = FrozenStates.compute_thinned
+
+    def watched(*positional: Any, copies: int, **options: Any) -> FrozenStates:
+        asked.append(copies)
+        return compute_thinned(*positional, copies=copies, **options)
+
+    monkeypatch.setattr(FrozenStates, "compute_thinned", watched)
+    return asked
+
+
+LSTM = {"classifier_head": "lstm", "classifier_lstm_sizes": [8]}
+
+
+@pytest.mark.parametrize(
+    ("head", "augment", "expected"),
+    [
+        (None, None, [4]),
+        (None, 2, [2]),
+        (None, 0, []),
+        ({"classifier_head": "linear"}, None, [4]),
+        (LSTM, None, []),
+        (LSTM, 0, []),
+    ],
+)
+def test_the_head_learns_from_copies_of_the_training_light_curves_unless_it_is_an_lstm(
+    table: Path, encoder: AstromerModel, monkeypatch: pytest.MonkeyPatch, head: Any, augment: int | None, expected: list[int]
+):
+    asked = count_copies(monkeypatch)
+    recipe = replace(RECIPE, max_epochs=1)
+    few = teach_classifier(table, encoder, drop_rare_classes=True, max_per_class=5, recipe=recipe, head=head, augment=augment)
+    assert asked == expected
+    assert few.counts["train"].tolist() == [5, 5, 5]  # copies are not counted
+
+
+@pytest.mark.parametrize(("head", "augment", "message"), [(None, -1, "at least 0, got -1"), (LSTM, 1, "must be 0 for an LSTM")])
+def test_impossible_copies_are_refused_before_anything_is_read(encoder: AstromerModel, head: Any, augment: int, message: str):
+    with pytest.raises(ValueError, match=message):
+        teach_classifier("absent.parquet", encoder, head=head, augment=augment)
+
+
+# --- The command ---
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    torch.manual_seed(0)
+    AstromerForMaskedReconstruction(CONFIG).save_pretrained(folder)
+    AstromerFeatureExtractor(window_size=CONFIG.window_size).save_pretrained(folder)
+    return folder
+
+
+def test_two_commands_go_from_labelled_to_newly_classified_light_curves(
+    table: Path, pretrained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    folder, output = tmp_path / "mine", tmp_path / "classes.parquet"
+    arguments = ["few-shot", table, "-o", folder, "--model", pretrained, "--drop-rare-classes", "--max-epochs", 3]
+    assert main([str(argument) for argument in arguments]) == 0
+    printed = capsys.readouterr().out
+    assert "2 light curves left out: without a label" in printed
+    assert "macro-F1" in printed
+    assert re.search(r"calibrated by a temperature of \d\.\d+.*as trained: expected calibration error", printed, re.DOTALL)
+    assert {"classification_report.txt", "confusion_matrix.png", "reliability.png"} <= {path.name for path in folder.iterdir()}
+    new = to_table(simulate_light_curves(7, seed=9, survey=SURVEY, classes=CLASSES)).drop_columns(["label"])
+    pq.write_table(new, tmp_path / "new.parquet")
+    assert main(["classify", str(tmp_path / "new.parquet"), "-o", str(output), "--model", str(folder), "--quiet"]) == 0
+    assert set(pq.read_table(output)["predicted_label"].to_pylist()) <= set(CLASSES)
+
+
+def test_an_output_that_is_there_already_is_not_overwritten(table: Path, pretrained: Path, tmp_path: Path, capsys):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("keep me")
+    arguments = ["few-shot", table, "-o", tmp_path / "mine", "--model", pretrained]
+    assert main([str(argument) for argument in arguments]) == 1
+    assert "exists already: name a new or empty folder" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
