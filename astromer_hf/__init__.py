@@ -24,6 +24,7 @@ from .model.modeling_astromer import (
     AstromerModel,
 )
 from .model.pipelines_astromer import register_pipelines
+from .model.pretraining_astromer import AstromerForPreTraining
 
 if TYPE_CHECKING:
     from .hub.check import check_checkpoint
@@ -68,6 +69,7 @@ __all__ = [
     "AstromerConfig",
     "AstromerFeatureExtractor",
     "AstromerForMaskedReconstruction",
+    "AstromerForPreTraining",
     "AstromerForSequenceClassification",
     "AstromerModel",
     "DataCollatorForLightCurveClassification",

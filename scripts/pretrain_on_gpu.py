@@ -41,7 +41,7 @@ def import_model() -> dict[str, Any]:
     package.__path__ = [str(root)]  # type: ignore[attr-defined]
     sys.modules["astromer_model"] = package
     names: dict[str, Any] = {}
-    for module in ("configuration_astromer", "modeling_astromer", "pretraining_astromer", "light_curve_views"):
+    for module in ("model.configuration_astromer", "model.modeling_astromer", "model.pretraining_astromer", "training.views"):
         names |= vars(importlib.import_module(f"astromer_model.{module}"))
     return names
 
@@ -115,7 +115,7 @@ def embed_stars(encoder: Any, curves: Any, stars: torch.Tensor, length: int, poi
     return torch.cat(rows).numpy()
 
 
-def probe(embeddings: np.ndarray, labels: np.ndarray, per_class: int = 150, neighbors: bool = True) -> dict[str, float]:
+def probe(embeddings: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Macro-F1 of a linear probe and of nearest neighbours, by five folds."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import f1_score
@@ -124,9 +124,6 @@ def probe(embeddings: np.ndarray, labels: np.ndarray, per_class: int = 150, neig
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    rng = np.random.default_rng(0)
-    kept = np.concatenate([rng.permutation(np.flatnonzero(labels == name))[:per_class] for name in np.unique(labels)])
-    embeddings, labels = embeddings[kept], labels[kept]
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
     models = {
         "linear": make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500)),
@@ -147,9 +144,10 @@ def labelled_stars(packed: dict[str, np.ndarray], held_out: np.ndarray) -> dict[
         stars = np.flatnonzero(held_out & (packed["surveys"] == number) & (packed["labels"] != ""))
         stars = stars[packed["labels"][stars] != "Close Binary Eclipsing Systems"]
         classes, counts = np.unique(packed["labels"][stars], return_counts=True)
-        stars = stars[np.isin(packed["labels"][stars], classes[counts >= 40])]
-        if len(np.unique(packed["labels"][stars])) > 1:
-            found[str(name)] = stars
+        rng = np.random.default_rng(0)
+        of_class = [np.flatnonzero(packed["labels"][stars] == name) for name in classes[counts >= 40]]
+        if len(of_class) > 1:
+            found[str(name)] = stars[np.concatenate([rng.permutation(members)[:150] for members in of_class])]
     return found
 
 
@@ -175,13 +173,11 @@ def score_features(packed: dict[str, np.ndarray], held_out: np.ndarray, log: Log
 
     for survey, stars in labelled_stars(packed, held_out).items():
         labels = packed["labels"][stars]
-        rng = np.random.default_rng(0)
-        kept = np.concatenate([rng.permutation(np.flatnonzero(labels == name))[:150] for name in np.unique(labels)])
-        features = np.nan_to_num(packed["features"][stars[kept]].astype(np.float32), nan=-9)
+        features = np.nan_to_num(packed["features"][stars].astype(np.float32), nan=-9)
         forest = RandomForestClassifier(300, class_weight="balanced_subsample", random_state=0, n_jobs=-1)
         folds = StratifiedKFold(5, shuffle=True, random_state=0)
-        predicted = cross_val_predict(forest, features, labels[kept], cv=folds)
-        log(f"  features, forest, {survey}: {f1_score(labels[kept], predicted, average='macro'):.3f}")
+        predicted = cross_val_predict(forest, features, labels, cv=folds)
+        log(f"  features, forest, {survey}: {f1_score(labels, predicted, average='macro'):.3f}")
 
 
 # --- Throughput ---
@@ -262,8 +258,10 @@ def train(
         model.parameters(), 1e-3, betas=(0.9, 0.98), weight_decay=0.01, fused=device.type == "cuda"
     )
     recipe = names["MultiViewRecipe"](**run.get("views", {}))
-    if not args.no_compile:
-        model.model.compile(dynamic=False)
+    if not args.no_compile:  # what makes a thousand small steps without a gradient gains most, and compiles in seconds
+        torch._dynamo.config.suppress_errors = True
+        model.model.embeddings.folding.periodogram.compile(dynamic=False)
+        model.model.separation_bias.compile(dynamic=False)
 
     rng = np.random.default_rng(args.seed)
     held_out = rng.random(len(curves)) < HELD_OUT
@@ -320,11 +318,11 @@ def main(args: argparse.Namespace) -> None:
     log(f"{torch.cuda.get_device_name() if device.type == 'cuda' else 'CPU'}, torch {torch.__version__}")
     curves, packed = unpack(args.data, names)
     curves = curves.to(device)
+    if "features" in packed:
+        score_features(packed, np.random.default_rng(args.seed).random(len(curves)) < HELD_OUT, log)
     if args.throughput:
         sizes = (256, 1024, 4096) if device.type == "cuda" else (2, 4)
         throughput(json.loads(str(packed["model"])), device, names, log, sizes)
-    if "features" in packed and args.throughput:
-        score_features(packed, np.random.default_rng(args.seed).random(len(curves)) < HELD_OUT, log)
     for run in args.runs:
         train(run, curves, packed, args, names, log)
 

@@ -183,7 +183,7 @@ class MultiViewRecipe:
         num_global_views, num_local_views (`int`): the first global view has half of its magnitudes hidden, to be reconstructed.
     """
 
-    length: int = 256
+    length: int = 320
     local_length: int = 64
     num_global_views: int = 2
     num_local_views: int = 2
