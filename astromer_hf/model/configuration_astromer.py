@@ -202,8 +202,8 @@ class AstromerConfig(PreTrainedConfig):
                 raise ValueError(f"`{name}` must be finite, got {values}.")
         if self.time_encoding_base <= 1:
             raise ValueError(f"`time_encoding_base` must be greater than 1, got {self.time_encoding_base}.")
-        if not 0 < self.layer_norm_eps < 1:
-            raise ValueError(f"`layer_norm_eps` must lie in (0, 1), got {self.layer_norm_eps}.")
+        if not 0 < self.layer_norm_eps <= 1:
+            raise ValueError(f"`layer_norm_eps` must lie in (0, 1], got {self.layer_norm_eps}.")
         if self.hidden_act not in ACT2FN:
             raise ValueError(f"`hidden_act` must be one of {', '.join(sorted(ACT2FN))}, got {self.hidden_act!r}.")
         for name in ("hidden_dropout_prob", "classifier_dropout"):

@@ -205,7 +205,7 @@ class AstromerFolding(nn.Module):
         fitted to periods of half-hidden windows of seven surveys (`scripts/calibrate_periods.py`) and are learned further.
         """
         logits = self.gate_slope.float() * folded.evidence
-        none = self.gate_offset.float().expand(len(logits), 1)
+        none = self.gate_offset.float().expand(logits.shape[0], 1)  # `len` would fix the batch size of an export
         return torch.cat((logits, none), 1).softmax(1)[:, : folded.powers.shape[1]]
 
     def shapes(self, folded: FoldedTimes) -> torch.Tensor:
