@@ -26,7 +26,6 @@ from typing import Any
 import numpy as np
 import torch
 
-
 HELD_OUT = 0.15  # of the stars, never trained on; they score
 STEPS_PER_LOG = 50
 
@@ -153,7 +152,9 @@ def labelled_stars(packed: dict[str, np.ndarray], held_out: np.ndarray) -> dict[
     return found
 
 
-def score(model: Any, curves: Any, packed: dict[str, np.ndarray], held_out: np.ndarray, names: dict[str, Any], log: Log) -> None:
+def score(
+    model: Any, curves: Any, packed: dict[str, np.ndarray], held_out: np.ndarray, names: dict[str, Any], log: Log
+) -> None:
     device = curves.times.device
     encoder = names["AstromerModel"](model.config).to(device).eval()
     encoder.load_state_dict(model.model.state_dict())
@@ -258,9 +259,7 @@ def train(
     elif "num_target_features" not in fields:
         fields |= {"num_target_features": packed["features"].shape[1]}
     model = names["AstromerForPreTraining"](names["AstromerConfig"](**fields)).to(device).train()
-    optimizer = torch.optim.AdamW(
-        model.parameters(), 1e-3, betas=(0.9, 0.98), weight_decay=0.01, fused=device.type == "cuda"
-    )
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-3, betas=(0.9, 0.98), weight_decay=0.01, fused=device.type == "cuda")
     recipe = names["MultiViewRecipe"](**run.get("views", {}))
     if not args.no_compile:
         model.model.compile(dynamic=False)

@@ -457,12 +457,13 @@ class AstromerForSequenceClassification(AstromerPreTrainedModel):
         attention_mask: torch.Tensor | None = None,
         masked_positions: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
+        magnitude_errors: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> SequenceClassifierOutput:
         r"""Classify windows.
 
         Args:
-            magnitudes, times, attention_mask, masked_positions: as for `AstromerModel`; each of shape `(B, K, L)` where K bands
+            magnitudes, times, attention_mask, masked_positions, magnitude_errors: as for `AstromerModel`; each of shape `(B, K, L)` where K bands
                 are concatenated, of which one that an object lacks is padding, `attention_mask` 0, throughout.
             labels (`torch.Tensor`, *optional*): class ids `(B,)`, int64; 0/1 indicators `(B, num_labels)` for
                 `problem_type="multi_label_classification"`; targets `(B,)` or `(B, num_labels)` for `"regression"`.
@@ -474,14 +475,15 @@ class AstromerForSequenceClassification(AstromerPreTrainedModel):
         wants_states = kwargs.pop("output_hidden_states", None)
         wants_states = self.config.output_hidden_states if wants_states is None else wants_states
         if self.config.band_combination == "concat":
-            magnitudes, times, attention_mask, masked_positions = flatten_bands(
-                self.config.bands or [], magnitudes, times, attention_mask, masked_positions
+            magnitudes, times, attention_mask, masked_positions, magnitude_errors = flatten_bands(
+                self.config.bands or [], magnitudes, times, attention_mask, masked_positions, magnitude_errors
             )
         outputs = self.model(
             magnitudes,
             times,
             attention_mask,
             masked_positions,
+            magnitude_errors=magnitude_errors,
             output_hidden_states=wants_states or self.config.reads_all_layers,
             return_dict=True,
             **kwargs,

@@ -78,7 +78,9 @@ class StrictPreTrainedModel(PreTrainedModel):
     def post_init(self) -> None:
         """transformers' own; and heads that this model does not have are left behind in a checkpoint without a word."""
         super().post_init()
-        absent = (head for head in ("decoder", "classifier", "projector", "regularizer", "feature_head") if not hasattr(self, head))
+        absent = (
+            head for head in ("decoder", "classifier", "projector", "regularizer", "feature_head") if not hasattr(self, head)
+        )
         self._keys_to_ignore_on_load_unexpected = {rf"^{head}" for head in absent}
 
     @classmethod

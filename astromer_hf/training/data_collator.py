@@ -207,7 +207,8 @@ class DataCollatorForLightCurveClassification(_WindowCollator):
         """Cut windows of a `LightCurveBatch` with labels, or of rows with `mjd`, `mag` and `label` (a class id or a target).
 
         Returns:
-            `magnitudes`, `times` (B, L) float32, `attention_mask` (B, L) int64 and `labels` (B,), int64 or float32.
+            `magnitudes`, `times` (B, L) float32, `attention_mask` (B, L) int64, `labels` (B,), int64 or float32, and
+            `magnitude_errors` (B, L) float32 where the light curves have them.
 
         Raises:
             ValueError: rows without one of the columns; light curves without a usable observation.
@@ -216,7 +217,7 @@ class DataCollatorForLightCurveClassification(_WindowCollator):
         if batch.labels is None:
             raise ValueError("These light curves have no labels: rows need the column `label`, a class id or a target.")
         labels = torch.from_numpy(batch.labels[windows.object_index])
-        tensors = {name: torch.from_numpy(windows[name]) for name in ("magnitudes", "times", "attention_mask")}
+        tensors = {name: torch.from_numpy(array) for name, array in windows.items()}
         return {**tensors, "labels": labels.float() if labels.is_floating_point() else labels.long()}
 
 

@@ -360,7 +360,9 @@ def test_a_weight_falls_with_the_error_and_is_never_above_twice_the_usual():
     unnormalised = 1 / (errors.square() + mean_square)
     torch.testing.assert_close(weights, unnormalised / unnormalised.mean(), rtol=1e-4, atol=1e-6)
     assert weights.mean().item() == pytest.approx(1, rel=1e-5)
-    usual, _ = relative_precisions(torch.cat((errors, mean_square.sqrt()[None, None]), 1), torch.ones(1, 9).bool(), torch.ones(1, 1))
+    usual, _ = relative_precisions(
+        torch.cat((errors, mean_square.sqrt()[None, None]), 1), torch.ones(1, 9).bool(), torch.ones(1, 1)
+    )
     assert usual.max() <= 2 * usual[0, -1] * (1 + 1e-4)
 
 

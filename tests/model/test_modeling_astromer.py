@@ -34,6 +34,7 @@ from astromer_hf.model.heads_astromer import pool_observed
 from astromer_hf.model.losses_astromer import inverse_error_weights, masked_rmse, relative_squared_error
 from astromer_hf.model.modeling_astromer import AstromerLayer, AstromerPreTrainedModel, AstromerTimeEncoding
 
+
 @pytest.fixture
 def batch() -> Batch:
     return masked_batch()
@@ -627,7 +628,8 @@ def test_windows_of_the_extractor_are_the_arguments_of_every_model(tiny_config: 
         model = build(model_class, tiny_config)
         assert model.main_input_name == next(iter(windows)) == "magnitudes"
         with_errors, without = (
-            outputs_of(model, {name: windows[name] for name in windows if name not in left_out}) for left_out in ((), ("magnitude_errors",))
+            outputs_of(model, {name: windows[name] for name in windows if name not in left_out})
+            for left_out in ((), ("magnitude_errors",))
         )
         if tiny_config.use_magnitude_errors:
             assert not torch.allclose(next(iter(with_errors.values())), next(iter(without.values())))
