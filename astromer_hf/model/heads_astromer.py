@@ -26,7 +26,7 @@ class AstromerHeadLinear(nn.Linear):
 
 
 class AstromerMLPHead(nn.Module):
-    """Multilayer perceptron on what the observations of a window are pooled to (paper, Sect. 4.4)."""
+    """Multilayer perceptron on what the observations of a window are pooled to (paper, Sect. 7, Fig. 10)."""
 
     def __init__(self, config: AstromerConfig):
         super().__init__()
@@ -48,7 +48,7 @@ class AstromerMLPHead(nn.Module):
 
 
 class AstromerLSTMHead(nn.Module):
-    """LSTM layers with a layer norm on each output, and a linear layer on the last observation's (paper, Sect. 4.4)."""
+    """LSTM layers with a layer norm on each output, and a linear layer on the last observation's (paper, Sect. 7, Fig. 10)."""
 
     def __init__(self, config: AstromerConfig, input_size: int | None = None):
         super().__init__()

@@ -2,7 +2,7 @@
 """`DataCollatorForMaskedLightCurves`: the masks of ASTROMER's pre-training task, drawn for a whole batch at once.
 
 Before it stands a `datasets.Dataset` of light curves, after it `AstromerForMaskedReconstruction`. Masking follows the paper's
-Sect. 3.3 as the released code counts it: of n observations floor(n·probed) are probed; of the probed ceil(20 %) are shown
+Sect. 4.3 as the released code counts it: of n observations floor(n·probed) are probed; of the probed ceil(20 %) are shown
 with their own magnitude, then ceil(20 %) of the remaining with the magnitude of a random observation of the window, and the
 rest is hidden. All probed observations are scored.
 """
