@@ -49,12 +49,13 @@ def reference_frequencies(curves: RaggedLightCurves) -> np.ndarray:
 def fold(curves: RaggedLightCurves, periodogram: AstromerPeriodogram, args: argparse.Namespace) -> FoldedTimes:
     """A masked window of each light curve, folded."""
     packed = PackedLightCurves.from_numpy(curves.times, curves.magnitudes, curves.magnitude_errors, curves.offsets)
-    recipe = ViewRecipe(
-        args.points, (1.0, 1.0), run_probability=0, noise_probability=0, hidden_fraction=args.hidden_fraction
-    )
+    recipe = ViewRecipe(args.points, (1.0, 1.0), run_probability=0, noise_probability=0, hidden_fraction=args.hidden_fraction)
     batch = draw_views(packed, torch.arange(len(curves)), recipe, torch.Generator().manual_seed(0))
     visible = batch["attention_mask"].bool() & ~batch.get("masked_positions", torch.zeros_like(batch["attention_mask"]).bool())
-    parts = [periodogram(*tensors) for tensors in zip(*(batch[name].split(32) for name in ("magnitudes", "times")), visible.split(32), strict=True)]
+    parts = [
+        periodogram(*tensors)
+        for tensors in zip(*(batch[name].split(32) for name in ("magnitudes", "times")), visible.split(32), strict=True)
+    ]
     return FoldedTimes(*(torch.cat([vars(part)[name] for part in parts]) for name in vars(parts[0])))
 
 

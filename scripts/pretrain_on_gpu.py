@@ -29,7 +29,6 @@ from typing import Any
 import numpy as np
 import torch
 
-
 HELD_OUT = 0.15  # of the stars, never trained on; they score
 LEAST_OF_CLASS = 40  # of them, for a class to be scored
 STEPS_PER_LOG = 50
@@ -154,7 +153,9 @@ def labelled_stars(packed: dict[str, np.ndarray], held_out: np.ndarray) -> dict[
     return found
 
 
-def score(model: Any, curves: Any, packed: dict[str, np.ndarray], held_out: np.ndarray, names: dict[str, Any], log: Log) -> None:
+def score(
+    model: Any, curves: Any, packed: dict[str, np.ndarray], held_out: np.ndarray, names: dict[str, Any], log: Log
+) -> None:
     device = curves.times.device
     encoder = names["AstromerModel"](model.config).to(device).eval()
     encoder.load_state_dict(model.model.state_dict())
@@ -262,9 +263,7 @@ def train(
     kind = names["AstromerForPreTraining"]
     model = kind.from_pretrained(run["start"]) if "start" in run else kind(names["AstromerConfig"](**fields))
     model.to(device).train()
-    optimizer = torch.optim.AdamW(
-        model.parameters(), 1e-3, betas=(0.9, 0.98), weight_decay=0.01, fused=device.type == "cuda"
-    )
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-3, betas=(0.9, 0.98), weight_decay=0.01, fused=device.type == "cuda")
     recipe = names["MultiViewRecipe"](**run.get("views", {}))
     if not args.no_compile:  # what makes a thousand small steps without a gradient gains most, and compiles in seconds
         torch._dynamo.config.suppress_errors = True

@@ -78,7 +78,7 @@ class WindowRunner:
         @torch.inference_mode()
         def run(batch: np.ndarray) -> tuple[np.ndarray, Any]:
             features = self.extractor.gather(curves, object_index[batch], start[batch], length[batch], padded_length)
-            if not getattr(self.model.config, "use_magnitude_errors", False):
+            if not self.model.config.use_magnitude_errors:
                 features.pop("magnitude_errors", None)
             return batch, self.model(**features.convert_to_tensors("pt").to(self.model.device), **options)
 

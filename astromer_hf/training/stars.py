@@ -90,7 +90,9 @@ def load_stars(
             raise FileNotFoundError(f"There is no {folder}/{split}-*.parquet: scripts/prepare_dataset.py writes it.")
         names = ["object_id", "band", "label", "mjd", "mag", "magerr"]
         schema = pq.read_schema(shards[0])
-        frame = pd.concat([pq.read_table(shard, columns=[name for name in names if name in schema.names]).to_pandas() for shard in shards])
+        frame = pd.concat(
+            [pq.read_table(shard, columns=[name for name in names if name in schema.names]).to_pandas() for shard in shards]
+        )
         frame = frame.reindex(columns=names)
         frame = frame[frame["mjd"].map(len) >= min_points]
         ids = np.sort(frame["object_id"].unique())

@@ -154,9 +154,7 @@ def test_two_processes_have_the_statistic_and_gradient_of_one(tmp_path: Path):
     )
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(script)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(
-        [*command, str(tmp_path / "two.pt")], env=environment, capture_output=True, text=True, timeout=200
-    )
+    done = subprocess.run([*command, str(tmp_path / "two.pt")], env=environment, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr[-3000:]
     torch.manual_seed(0)
     inputs, layer = torch.randn(8, 2, 6), torch.nn.Linear(6, 4)

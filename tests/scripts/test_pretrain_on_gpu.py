@@ -25,7 +25,9 @@ MODEL = {**TINY_EXTENDED, "hidden_dropout_prob": 0.0, "projection_hidden_size": 
 def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A recipe over two small simulated surveys, of which one has the name of a survey of the benchmark."""
     root = tmp_path_factory.mktemp("surveys")
-    for seed, (survey, classes) in enumerate({"crts_css": ["RRab", "EclipsingBinary"], "asas_acvs": ["Cepheid", "DSCT"]}.items()):
+    for seed, (survey, classes) in enumerate(
+        {"crts_css": ["RRab", "EclipsingBinary"], "asas_acvs": ["Cepheid", "DSCT"]}.items()
+    ):
         (root / survey).mkdir()
         for split, count in {"train": 20, "validation": 4}.items():
             curves = [one for name in classes for one in simulate_light_curves(count, seed=seed, classes=[name])]
@@ -79,7 +81,9 @@ def test_a_pack_holds_the_light_curves_to_its_stated_precision(recipe: Path, tmp
     assert packed["labels"].tolist() == expected.labels.tolist()
 
 
-def test_runs_are_trained_scored_and_saved_and_one_starts_from_another(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_runs_are_trained_scored_and_saved_and_one_starts_from_another(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     pack, output = tmp_path / "pack.npz", tmp_path / "runs"
     pack_light_curves.main(pack_light_curves.parse_args([str(recipe), "-o", str(pack)]))
     monkeypatch.setattr(pretrain_on_gpu, "HELD_OUT", 0.5)

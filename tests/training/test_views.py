@@ -124,7 +124,9 @@ def write_survey(folder: Path, stars: int, seed: int, band: str) -> Path:
 
 @pytest.fixture
 def stars(tmp_path: Path) -> Stars:
-    folders = [write_survey(tmp_path / name, n, i, "I") for i, (name, n) in enumerate((("ogle_I", 6), ("ogle_V", 4), ("asas", 8)))]
+    folders = [
+        write_survey(tmp_path / name, n, i, "I") for i, (name, n) in enumerate((("ogle_I", 6), ("ogle_V", 4), ("asas", 8)))
+    ]
     for folder in folders:
         ids = pq.read_table(folder / "train-00000-of-00001.parquet", columns=["object_id", "band"]).to_pandas()
         (tmp_path / "features").mkdir(exist_ok=True)
