@@ -9,6 +9,7 @@ import contextlib
 import errno
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,19 +50,27 @@ def _take_lock(path: Path, output: Path) -> BaseFileLock | None:
         raise FileNotFoundError(f"There is no folder {output.parent} for the output {output}: make it first.")
     lock = FileLock(path, blocking=False)
     try:
-        lock.acquire()
-    except Timeout as error:
-        raise OutputInUseError(
-            f"Another process is writing {output} at the moment: wait until it is done, or name another output."
-        ) from error
+        for _ in range(10):
+            with contextlib.suppress(Timeout):
+                lock.acquire()
+                return lock
+            if path.exists():
+                raise OutputInUseError(
+                    f"Another process is writing {output} at the moment: wait until it is done, or name another output."
+                )
+            time.sleep(0.01)  # its owner has just removed it; or the folder takes no files, which filelock does not tell apart
+    except OutputInUseError:
+        raise
     except OSError as error:
         if error.errno in _NO_LOCKS:
             path.unlink(missing_ok=True)
             return None
-        raise type(error)(
-            f"The output {output} cannot be written ({error.strerror}): name one in a folder that you may write to."
-        ) from error
-    return lock
+        raise type(error)(_not_writable(output, error.strerror)) from error
+    raise FileNotFoundError(_not_writable(output, os.strerror(errno.ENOENT)))
+
+
+def _not_writable(output: Path, reason: str | None) -> str:
+    return f"The output {output} cannot be written ({reason}): name one in a folder that you may write to."
 
 
 @contextmanager
