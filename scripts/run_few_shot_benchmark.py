@@ -241,7 +241,7 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
         return run
 
     def head_on_copies(source: Encoder, **fields: Any) -> Callable[[Survey, Draw, int], Outcome]:
-        """A small perceptron that learns from thinned copies as well: without `fields` what `astromer-hf few-shot` does."""
+        """A small perceptron that learns from thinned copies as well: without `fields` what `astromer-hf fit` does."""
 
         def run(survey: Survey, draw: Draw, seed: int) -> Outcome:
             states, thinned = survey.states(source), survey.thinned_states(source)

@@ -2,7 +2,7 @@
 """Few-shot classification (paper, Sects. 6 and 7): few labels a class, several draws of them, and the methods to compare.
 
 Before it stand labelled light curves and pre-trained encoders; after it `scripts/run_few_shot_benchmark.py`, which makes the
-table, and `astromer-hf few-shot`, which makes a classifier. A draw decides which light curves teach, which stop the training
+table, and `astromer-hf fit`, which makes a classifier. A draw decides which light curves teach, which stop the training
 and which test. A method turns a draw into probabilities of its test light curves. Methods differ in what they learn from: the
 states of a frozen encoder, computed once for all draws; the windows themselves, with an encoder that is trained along or
 without one; hand-crafted features.
