@@ -309,7 +309,8 @@ class AstromerModel(AstromerPreTrainedModel):
             band_ids (`torch.LongTensor` of shape `(B, L)`, *optional*): the band of every observation, a number in
                 `config.bands`; used where `config.use_band_embedding` is set.
             magnitude_errors (`torch.FloatTensor` of shape `(B, L)`, *optional*): photometric errors in magnitudes; used where
-                `config.use_magnitude_errors` is set. NaN, 0 and absence mean unknown.
+                `config.use_magnitude_errors` is set. NaN, 0 and absence mean unknown. A window with masked positions is
+                encoded without errors, since the error of a hidden observation tells how bright it is.
 
         Returns:
             `BaseModelOutputWithPooling`: `last_hidden_state` (B, L, D) and `pooler_output` (B, D), its mean over
@@ -328,7 +329,8 @@ class AstromerModel(AstromerPreTrainedModel):
         if self.config.normalize_amplitude or self.config.use_magnitude_errors:
             center, scale = visible_center_and_scale(magnitudes, visible)
         if self.config.use_magnitude_errors:
-            weights, error_features = relative_precisions(magnitude_errors, observed, scale)
+            nothing_hidden = ~masked.any(1, keepdim=True)  # an error grows with the magnitude, and would tell a hidden one
+            weights, error_features = relative_precisions(magnitude_errors, observed & nothing_hidden, scale)
         if self.config.normalize_amplitude:
             magnitudes = torch.where(visible, (magnitudes - center) / scale, torch.zeros_like(magnitudes))
             counts = visible.sum(1, keepdim=True).clamp(min=1).float()
