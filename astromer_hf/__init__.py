@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         AstromerForSequenceClassification,
         AstromerModel,
     )
+    from .model.pretraining_astromer import AstromerForPreTraining
     from .training.data_collator import DataCollatorForLightCurveClassification, DataCollatorForMaskedLightCurves
     from .training.table_classifier import teach_classifier
 
@@ -38,6 +39,7 @@ _MODULES = {  # of the names above
     "AstromerConfig": "model.configuration_astromer",
     "AstromerFeatureExtractor": "model.feature_extraction_astromer",
     "AstromerForMaskedReconstruction": "model.modeling_astromer",
+    "AstromerForPreTraining": "model.pretraining_astromer",
     "AstromerForSequenceClassification": "model.modeling_astromer",
     "AstromerModel": "model.modeling_astromer",
     "DataCollatorForLightCurveClassification": "training.data_collator",
@@ -68,6 +70,7 @@ __all__ = [
     "AstromerConfig",
     "AstromerFeatureExtractor",
     "AstromerForMaskedReconstruction",
+    "AstromerForPreTraining",
     "AstromerForSequenceClassification",
     "AstromerModel",
     "DataCollatorForLightCurveClassification",

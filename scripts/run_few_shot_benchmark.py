@@ -1,5 +1,5 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Few-shot classification of surveys: every method on the same draws, one table (paper, Sect. 5 and Figs. 9, 11 and 12).
+"""Few-shot classification of surveys: every method on the same draws, one table (paper, Sect. 7, Figs. 11 and 12).
 
 Encoders see the training split of a prepared survey at most; the test set, 100 light curves a class, comes from the others.
 What a method may learn from are 20, 100 or 500 labelled light curves a class, drawn three times (folds).
@@ -452,7 +452,7 @@ def describe_scores(mean: float, deviation: float, count: float) -> str:
 
 
 def draw_pictures(runs: pd.DataFrame, output: Path, order: Sequence[str]) -> Iterator[Path]:
-    """Scores against samples a class (Fig. 9), learning curves (Fig. 11), the best model's confusion matrix (Fig. 12)."""
+    """Scores against samples a class (paper, Fig. 11), learning curves (Fig. 12), and the best model's confusion matrix."""
     for survey, rows in runs.groupby("survey", sort=False):
         scores: dict[str, Any] = {
             method: {count: list(group["macro_f1"]) for count, group in part.groupby("samples_per_class")}

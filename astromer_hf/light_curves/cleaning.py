@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class VariabilityFilter:
-    """The paper's filter: a light curve goes where all three moments of its magnitudes exceed their thresholds.
+    """The paper's filter (Sect. 5.1): a light curve goes where all three moments of its magnitudes exceed their thresholds.
 
     The paper discards |kurtosis| > 10, |skewness| > 1 and standard deviation > 0.1: curves that a few outliers rule.
 

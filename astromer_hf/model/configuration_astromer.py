@@ -42,7 +42,7 @@ class AstromerConfig(PreTrainedConfig):
         window_size (`int`, defaults to 200): Observations in a window. The model takes any length; the feature extractor
             and the data collator cut windows of this size.
         time_encoding_base (`float`, defaults to 10000): Base of the geometric series of angular frequencies, in rad/day.
-            The paper prints 1000; the released weights were trained with 10000.
+            The paper prints 1000 (Eq. 4); the released weights were trained with 10000.
         time_encoding_exponent (`float`, defaults to 2): Octaves of that base which the frequencies span: the lowest is
             `time_encoding_base` to the power of minus this, but for one step (`pe_exp` of Astromer 2).
         masking_scheme (`"hidden"`, `"additive"` or `"additive_padding"`, defaults to `"hidden"`): What a masked
@@ -81,7 +81,7 @@ class AstromerConfig(PreTrainedConfig):
             paper's blocks have no residual connections.
         use_residual_projection (`bool`, defaults to `False`): With `use_residual`, pass what is added through a learned linear
             layer: LN(W x + sublayer(x)) (`use_leak` of Astromer 2).
-        reconstruction_loss (`"rmse"` or `"relative"`, defaults to `"rmse"`): The paper's root-mean-square error, or the
+        reconstruction_loss (`"rmse"` or `"relative"`, defaults to `"rmse"`): The paper's root-mean-square error (Eq. 5), or the
             squared error of each window relative to its variance.
         weight_loss_by_errors (`bool`, defaults to `False`): Weigh every scored observation by its inverse photometric error,
             scaled to [0.001, 1.001] within its window, see `inverse_error_weights` (Astromer 2).
@@ -89,7 +89,7 @@ class AstromerConfig(PreTrainedConfig):
             weigh the periodogram and the Fourier series, and each is embedded with its observation. Not in the paper.
         classifier_head (`"mlp"`, `"linear"` or `"lstm"`, defaults to `"mlp"`): What classifies a window: a multilayer
             perceptron or one linear layer on its pooled embeddings, or an LSTM on the embeddings of its observations (paper,
-            Sect. 4.4).
+            Sect. 7 and Fig. 10).
         classifier_pooling (`"mean"` or `"mean_std"`, defaults to `"mean"`): What the perceptron and the linear layer see of a
             window's observations: the mean of their embeddings, as in the paper, or their standard deviation as well.
         classifier_batch_norm (`bool`, defaults to `False`): Standardise each pooled feature by its mean and variance over the
@@ -202,8 +202,8 @@ class AstromerConfig(PreTrainedConfig):
                 raise ValueError(f"`{name}` must be finite, got {values}.")
         if self.time_encoding_base <= 1:
             raise ValueError(f"`time_encoding_base` must be greater than 1, got {self.time_encoding_base}.")
-        if not 0 < self.layer_norm_eps < 1:
-            raise ValueError(f"`layer_norm_eps` must lie in (0, 1), got {self.layer_norm_eps}.")
+        if not 0 < self.layer_norm_eps <= 1:
+            raise ValueError(f"`layer_norm_eps` must lie in (0, 1], got {self.layer_norm_eps}.")
         if self.hidden_act not in ACT2FN:
             raise ValueError(f"`hidden_act` must be one of {', '.join(sorted(ACT2FN))}, got {self.hidden_act!r}.")
         for name in ("hidden_dropout_prob", "classifier_dropout"):

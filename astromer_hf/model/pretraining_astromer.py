@@ -17,6 +17,7 @@ import torch
 from torch import nn
 from torch.distributed.nn.functional import all_reduce
 from transformers.utils import ModelOutput, can_return_tuple
+from transformers.utils.generic import maybe_autocast
 
 from .configuration_astromer import AstromerConfig
 from .modeling_astromer import AstromerForMaskedReconstruction
@@ -84,7 +85,11 @@ class SketchedIsotropicGaussianLoss(nn.Module):
         self.num_draws = nn.Buffer(torch.zeros((), dtype=torch.long))
 
     def forward(self, projections: torch.Tensor) -> torch.Tensor:
-        """The mean statistic of the views of `projections` (N, V, P)."""
+        """The mean statistic of the views of `projections` (N, V, P), in float32 whatever the model computes in."""
+        with maybe_autocast(device_type=projections.device.type, enabled=False):
+            return self._statistic(projections.float())
+
+    def _statistic(self, projections: torch.Tensor) -> torch.Tensor:
         num_stars, _, size = projections.shape
         generator = torch.Generator(projections.device).manual_seed(int(self.num_draws))
         self.num_draws += 1
@@ -94,7 +99,7 @@ class SketchedIsotropicGaussianLoss(nn.Module):
         normal = torch.exp(-points.square() / 2)
         weights = 2 * self.limit / (self.num_points - 1) * normal
         weights[0], weights[-1] = weights[0] / 2, weights[-1] / 2
-        angles = (projections.float() @ directions)[..., None] * points  # (N, V, directions, points)
+        angles = (projections @ directions)[..., None] * points  # (N, V, directions, points)
         function = torch.stack((angles.cos().mean(0), angles.sin().mean(0)))
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             world = torch.distributed.get_world_size()
@@ -111,6 +116,12 @@ class AstromerForPreTraining(AstromerForMaskedReconstruction):
         self.regularizer = SketchedIsotropicGaussianLoss()
         self.feature_head = nn.Linear(config.hidden_size, config.num_target_features) if config.num_target_features else None
         self.post_init()
+
+    def without_projector(self) -> AstromerForMaskedReconstruction:
+        """Encoder and decoder, which are what a checkpoint needs; they share their weights with this model."""
+        kept = AstromerForMaskedReconstruction(self.config)
+        kept.model, kept.decoder_layer_norm, kept.decoder = self.model, self.decoder_layer_norm, self.decoder
+        return kept
 
     @can_return_tuple
     def forward(  # type: ignore[override]

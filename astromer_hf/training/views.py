@@ -118,7 +118,7 @@ def draw_views(curves: PackedLightCurves, chosen: torch.Tensor, recipe: ViewReci
     total = curves.offsets[chosen + 1] - begin
     part = recipe.least_run + (1 - recipe.least_run) * draw(size)
     part = torch.where(draw(size) < recipe.run_probability, part, torch.ones_like(part))
-    run = (part * total).ceil().long().clamp(min=1)
+    run = torch.maximum((part * total).ceil().long(), total.clamp(max=recipe.min_points))
     start = begin + (draw(size) * (total - run + 1)).long().clamp(max=(total - run))
     low, high = recipe.kept_fraction
     kept = ((low + (high - low) * draw(size)) * run).round().long()
@@ -183,7 +183,7 @@ class MultiViewRecipe:
         num_global_views, num_local_views (`int`): the first global view has half of its magnitudes hidden, to be reconstructed.
     """
 
-    length: int = 256
+    length: int = 320
     local_length: int = 64
     num_global_views: int = 2
     num_local_views: int = 2

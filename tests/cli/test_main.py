@@ -617,7 +617,7 @@ BAD_MODELS: dict[str, tuple[Callable[[Path], object], str]] = {
     "weights that are no safetensors": (edit_weights(lambda content: b"x" * 100), "cannot be loaded as an ASTROMER model"),
     "weights of another width": (
         edit_config(hidden_size=32),
-        "misshapen: embeddings.magnitude_embedding.bias (16,) for (32,)",
+        "mismatched: embeddings.magnitude_embedding.bias (16,) for (32,)",
     ),
     "weights of fewer layers": (edit_config(num_hidden_layers=3), "missing: layers.2."),
     "weights of more layers": (edit_config(num_hidden_layers=1), "unexpected: model.layers.1."),
