@@ -4,10 +4,11 @@
 Example:
     python scripts/calibrate_periods.py data/prepared --config configs/astromer_surveys_small.yaml
 
-The reference is the period that hand-crafted features find in the whole light curve, where its Fourier series explains at least
-half of the variance. A period is right if it is the reference, its half or its double to 1 %. The table has, for each survey, how
-often the first candidate is right, how often one of the two, and the mean trust in the first. The last line has the slope and the
-offset of `AstromerFolding.gates` that make the evidence of these windows most likely: the start of both in every new model.
+The reference is the period that hand-crafted features find in the whole light curve, where its Fourier series explains at
+least half of the variance. A period is right if it is the reference, its half or its double to 1 %. The table has, for each
+survey, how often the first candidate is right, how often one of the two, and the mean trust in the first. The last line has the
+slope and the offset of `AstromerFolding.gates` that make the evidence of these windows most likely: both start there in a new
+model.
 """
 
 import argparse

@@ -9,6 +9,7 @@ stands `scripts/prepare_dataset.py`; `scripts/pretrain_on_gpu.py` reads the file
 """
 
 import argparse
+import itertools
 import json
 from pathlib import Path
 
@@ -54,13 +55,15 @@ def main(args: argparse.Namespace) -> None:
     )
     arrays = {name: tensor.numpy() for name, tensor in vars(stars.curves).items()}
     rng = np.random.default_rng(0)
-    names = ("times", "magnitudes", "errors")
-    parts = [range(*ends) for ends in np.stack((arrays["offsets"][:-1], arrays["offsets"][1:]), axis=1).tolist()]
-    curves = [pack_curve(*(arrays[name][part.start : part.stop] for name in names), args.max_points, rng) for part in parts]
+    parts = [slice(*ends) for ends in itertools.pairwise(arrays["offsets"].tolist())]
+    curves = [
+        pack_curve(arrays["times"][part], arrays["magnitudes"][part], arrays["errors"][part], args.max_points, rng)
+        for part in parts
+    ]
     times = np.concatenate([curve["times"] for curve in curves])
     packed = {
         "times": times.view(np.uint8).reshape(-1, 4).T.copy(),  # bytes of like weight side by side compress better
-        **{name: np.concatenate([curve[name] for curve in curves]) for name in names[1:]},
+        **{name: np.concatenate([curve[name] for curve in curves]) for name in ("magnitudes", "errors")},
         "lengths": np.array([len(curve["times"]) for curve in curves]),
         "curves_of_star": np.diff(arrays["star_offsets"]),
         "surveys": arrays["surveys"],

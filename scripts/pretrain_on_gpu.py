@@ -9,10 +9,10 @@ It needs torch, transformers, numpy and scikit-learn only, since a GPU lent for 
 learns against the clock: the learning rate falls by a cosine of the time that has passed. `scripts/run_pretraining.py` trains
 the same model on the same views with transformers' Trainer. Before it stands `scripts/pack_light_curves.py`.
 
-Each run leaves a folder with a checkpoint of encoder and decoder, one of the whole in `pretraining/`, from which another run may
-start, and in the log the scores of a linear probe and of nearest neighbours on held-out stars of the training split. `--runs`
-names several, a list of `{"name": ..., "seconds": ..., "start": folder, "exclude": [surveys], "model": {...}, "views": {...},
-"learning_rate": ..., "stars": ...}`, of which the name alone is needed.
+Each run leaves a folder with a checkpoint of encoder and decoder, and one of the whole in `pretraining/`, from which another
+run may start. The log has the scores of a linear probe and of nearest neighbours on held-out stars of the training split.
+`--runs` names several, a list of `{"name": ..., "seconds": ..., "start": folder, "exclude": [surveys], "model": {...},
+"views": {...}, "learning_rate": ..., "stars": ...}`. Only the name is required.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def import_model() -> dict[str, Any]:
     """The model's classes and the views, without the rest of the package and what that needs."""
     root = Path(__file__).parents[1] / "astromer_hf"
     package = types.ModuleType("astromer_model")
-    package.__path__ = [str(root)]  # type: ignore[attr-defined]
+    package.__path__ = [str(root)]
     sys.modules["astromer_model"] = package
     names: dict[str, Any] = {}
     for module in ("model.configuration_astromer", "model.modeling_astromer", "model.pretraining_astromer", "training.views"):
@@ -71,6 +71,7 @@ class Log:
         self.file = path.open("a")
 
     def __call__(self, *values: Any) -> None:
+        """Print a line."""
         print(*values, flush=True)
         print(*values, file=self.file, flush=True)
 
@@ -229,10 +230,10 @@ def throughput(fields: dict[str, Any], device: torch.device, names: dict[str, An
                 optimizer.zero_grad(set_to_none=True)
 
             speeds = [measure(device, model.eval() and embed) * windows, measure(device, model.train() and train) * windows]
-            shares = [speeds[0] * operations / rate, speeds[1] * 3 * operations / rate]
+            embedding, training = speeds[0] * operations / rate, speeds[1] * 3 * operations / rate
             log(
-                f"{title}, {windows} windows of 200: embedding {speeds[0]:.0f} windows/s ({shares[0]:.1%} of the product's rate), "
-                f"training {speeds[1]:.0f} windows/s ({shares[1]:.1%})"
+                f"{title}, {windows} windows of 200: embedding {speeds[0]:.0f} windows/s ({embedding:.1%} of the product's "
+                f"rate), training {speeds[1]:.0f} windows/s ({training:.1%})"
             )
 
 

@@ -131,6 +131,7 @@ def pretrain_on_views(data: DataArguments, training: PretrainingArguments) -> di
     model = build_model(data.model, AstromerForPreTraining, num_target_features=num_features)
     assert isinstance(model, AstromerForPreTraining)
     recipe = MultiViewRecipe(**json.loads(data.views))
+    feature_extractor = AstromerFeatureExtractor(window_size=model.config.window_size)
     training.label_names, training.batch_eval_metrics, training.prediction_loss_only = ["labels"], False, True
     trainer = PreTrainer(
         model,
@@ -139,7 +140,7 @@ def pretrain_on_views(data: DataArguments, training: PretrainingArguments) -> di
         eval_collator=DataCollatorForPreTraining(validation, recipe, training.seed),
         train_dataset=StarDataset(stars.mix(data.mixing_power, training.seed)),
         eval_dataset=StarDataset(np.arange(len(validation))),
-        processing_class=AstromerFeatureExtractor(window_size=model.config.window_size),
+        processing_class=feature_extractor,
         card=CardFacts("", tuple(data.datasets)),
     )
     train_or_resume(trainer)
@@ -156,9 +157,9 @@ def pretrain_on_views(data: DataArguments, training: PretrainingArguments) -> di
             load_best_model_at_end=False,
         ),
         data_collator=DataCollatorForMaskedLightCurves(
-            trainer.processing_class, random_fraction=0, same_fraction=0, seed=training.seed
+            feature_extractor, random_fraction=0, same_fraction=0, seed=training.seed
         ),
-        processing_class=trainer.processing_class,
+        processing_class=feature_extractor,
         compute_metrics=ReconstructionMetrics(),
         preprocess_logits_for_metrics=keep_reconstruction,
         card=trainer.card,

@@ -56,9 +56,9 @@ class AstromerPeriodogram(nn.Module):
        frequencies, and the best is kept. A mean of its own and three harmonics tell most aliases from periods.
     3. Fold on the K candidates that explain most, at least a resolution apart, and fit a series of `folding_harmonics` to each.
 
-    It has no parameters and passes no gradient. The step δ is 1/(2·span), half of the resolution, or less where F such steps pass
-    the highest frequency: `max_frequency`, or a fifth of the number of visible observations where that is less (8 cycles a day
-    at least), since few observations cannot tell many frequencies apart. Windows of long span end at F/(2·span).
+    It has no parameters and passes no gradient. The step δ is 1/(2·span), half of the resolution, or less where F such steps
+    pass the highest frequency. That is `max_frequency`, or a fifth of the number of visible observations where that is less (at
+    least 8 cycles a day), since few observations cannot tell many frequencies apart. Windows of long span end at F/(2·span).
     """
 
     steps_per_band = 128  # M
@@ -182,9 +182,9 @@ class AstromerFolding(nn.Module):
     """What the candidate periods tell of every observation, as an addition to its embedding.
 
     Of each period, for every observation: sines and cosines of the phase and its harmonics, and the fitted Fourier series,
-    weighted by how far the period is trusted. For the whole window: that trust, power, evidence and log frequency, and the shape
-    of the series, which no shift of the times changes: the amplitude of every harmonic, and of the period's overtones also the
-    phase relative to its fundamental (Simon & Lee 1981, ApJ 248, 291).
+    weighted by how far the period is trusted. For the whole window: that trust, power, evidence and log frequency, and the
+    shape of the series, which no shift of the times changes: the amplitude of every harmonic, and the phases of the overtones
+    relative to the fundamental (Simon & Lee 1981, ApJ 248, 291).
     """
 
     def __init__(self, config: AstromerConfig):

@@ -1,7 +1,7 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """Views of stars for self-distillation: parts of their light curves, drawn on any device.
 
-Before it stand clean light curves, grouped by star; after it `AstromerForPreTraining`, which pulls the views of a star together.
+Before it stand clean light curves, grouped by star; after it `AstromerForPreTraining`, which pulls a star's views together.
 It imports torch and numpy alone, so that it also runs where the data live on a GPU.
 
 A view is what another telescope might have seen of the star: fewer observations, a part of the time span, more noise, another
