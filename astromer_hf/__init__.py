@@ -123,9 +123,9 @@ def _is_command() -> bool:
 
 
 # `import astromer_hf` registers the Auto classes by importing `astromer_hf.model`. That imports torch and transformers, which
-# takes seconds. The command has to parse its arguments before that, and it cannot be imported without this file. So in the process of
-# the command, and only there, registration waits for the first import of anything in `astromer_hf.model`: every way to a model
-# leads through it, and no verb has to remember anything. A process that is not recognised as the command's is slower, that is
-# all.
+# takes seconds. The command has to parse its arguments before that, and it cannot be imported without this file. So in the
+# process of the command, and only there, registration waits for the first import of anything in `astromer_hf.model`. Every
+# way to a model leads through it, so no verb has to remember anything. A process that is not recognised as the command's is
+# only slower.
 if not _is_command():
     import_module(".model", __name__)

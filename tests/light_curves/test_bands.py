@@ -678,7 +678,9 @@ def test_the_commands_combine_bands(colours, encoder, tmp_path, capsys):
     assert "240 objects (" in run("embed", colours, "-o", tmp_path / "embeddings.parquet", *own, *concat)
     assert pq.read_schema(tmp_path / "embeddings.parquet").field("embedding").type.list_size == 2 * CONFIG.hidden_size
     assert "is complete" in run("embed", LAYOUTS["lists"](tmp_path, to_table(CURVES)), "-o", tmp_path / "shards", *own, *concat)
-    run("fit", colours, "-o", tmp_path / "mine", *own, *concat, "--max-epochs", 2)
+    report = json.loads(run("fit", colours, "-o", tmp_path / "mine", *own, *concat, "--max-epochs", 2, "--json"))
+    assert report["epochs"] == 2
+    assert set(report["calibration"]) == {"as trained", "calibrated"}
     assert "240 objects (" in run(
         "classify", colours, "-o", tmp_path / "classes.parquet", "--model", tmp_path / "mine", "--quiet"
     )
