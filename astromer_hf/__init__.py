@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .light_curves.simulation import simulate_light_curve, simulate_light_curves
     from .light_curves.source import iter_light_curves
     from .training.data_collator import DataCollatorForLightCurveClassification, DataCollatorForMaskedLightCurves
-    from .training.table_classifier import teach_classifier
+    from .training.table_classifier import train_table_classifier
 
 __version__ = "0.1.0"
 
@@ -61,7 +61,7 @@ _MODULES = {  # of the names that are imported when they are first used
     "read_light_curve": "light_curves.in_memory",
     "simulate_light_curve": "light_curves.simulation",
     "simulate_light_curves": "light_curves.simulation",
-    "teach_classifier": "training.table_classifier",
+    "train_table_classifier": "training.table_classifier",
 }
 
 __all__ = [
@@ -91,7 +91,7 @@ __all__ = [
     "read_light_curve",
     "simulate_light_curve",
     "simulate_light_curves",
-    "teach_classifier",
+    "train_table_classifier",
 ]
 
 

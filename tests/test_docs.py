@@ -127,6 +127,6 @@ def test_the_site_builds_without_a_warning(tmp_path: Path):
     assert len(shown) > 20
     assert shown == {name: repr(fields[name]) for name in shown}
     tutorial = (site / "tutorial" / "index.html").read_text(encoding="utf-8")
-    assert "teach_classifier" in tutorial
+    assert "train_table_classifier" in tutorial
     assert 'href="../concepts/"' in tutorial  # of its last cell
     assert 'href="tutorial/"' in (site / "index.html").read_text(encoding="utf-8")

@@ -282,13 +282,13 @@ def run_few_shot(args: argparse.Namespace) -> None:
     from ..hub.load import default_model_folder
     from ..inference.output_files import complete_or_absent
     from ..plots.figures import plot_confusion_matrix, plot_reliability
-    from ..training.table_classifier import SMALL_MLP, default_recipe, teach_classifier
+    from ..training.table_classifier import SMALL_MLP, default_recipe, train_table_classifier
 
     if args.output.exists() and (not args.output.is_dir() or any(args.output.iterdir())):
         raise FileExistsError(f"{args.output} exists already: name a new or empty folder.")
     encoder, _ = load_encoder(args.model or str(default_model_folder()), args.revision, args.device, args.dtype)
     started = time.perf_counter()
-    taught = teach_classifier(
+    taught = train_table_classifier(
         args.source,
         encoder,
         columns=column_names(args),

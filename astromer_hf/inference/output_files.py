@@ -1,8 +1,8 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Output files that appear complete or not at all, and that one process writes at a time.
+"""Output files that are complete or absent, and that only one process writes at a time.
 
-Before this file stands nothing; after it everything that writes what a user waits for. A process that is killed leaves hidden
-files beside the output, never half a file under its name, and the next run for the same output clears them away.
+A killed process leaves hidden files beside the output, but never a partial file under its name. The next run for the same
+output removes them.
 """
 
 import errno
@@ -27,10 +27,10 @@ class OutputInUseError(OSError):
 
 @contextmanager
 def only_writer(output: Path) -> Iterator[bool]:
-    """Hold an output for as long as the block runs; the system lets go of it when the process ends, however it ends.
+    """Lock an output for the duration of the block. The operating system releases the lock when the process ends.
 
     Yields:
-        Whether it is held: False where the system or the file system has no locks, and two writers are not told apart.
+        Whether the lock is held: False if the system or the file system has no locks, so that two writers are not detected.
 
     Raises:
         OutputInUseError: another process holds it.
@@ -52,7 +52,7 @@ def _take_lock(path: Path, output: Path) -> IO[str] | None:
         except OSError as error:
             if not output.absolute().parent.is_dir():
                 raise FileNotFoundError(
-                    f"There is no folder {output.parent} for the output {output}: make it first."
+                    f"There is no folder {output.parent} for the output {output}: create it first."
                 ) from error
             raise type(error)(
                 f"The output {output} cannot be written ({error.strerror}): name one in a folder that you may write to."
@@ -79,14 +79,14 @@ def _take_lock(path: Path, output: Path) -> IO[str] | None:
 
 @contextmanager
 def complete_or_absent(output: Path) -> Iterator[Path]:
-    """Give a path for a file or folder, which becomes `output` if the block ends well and is deleted if it does not.
+    """Yield a temporary path for a file or folder. It becomes `output` if the block succeeds, and is deleted otherwise.
 
-    The path is hidden beside the output and ends in `.partial`, so that no reader of the folder takes it for one.
-    What stands under the output's name stays until it is replaced.
+    The path is hidden, beside the output, and ends in `.partial`, so readers of the folder ignore it. An existing output is
+    kept until it is replaced.
 
     Raises:
         OutputInUseError: another process is writing the same output.
-        OSError: it cannot be written, or there is no space for it.
+        OSError: it cannot be written, or the disk is full.
     """
     with only_writer(output) as is_held:
         owner = "" if is_held else f"-{os.getpid()}"

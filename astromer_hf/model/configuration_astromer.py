@@ -232,8 +232,8 @@ class AstromerConfig(PreTrainedConfig):
             )
         if self.num_folding_periods and self.num_candidate_periods is None:
             raise ValueError(
-                "`num_folding_periods` is set and `num_candidate_periods` is missing: a checkpoint without it was trained with the "
-                "periodogram of astromer_hf 0.1 and needs that version. For a new model set it, to 16 for example."
+                "`num_folding_periods` is set and `num_candidate_periods` is missing: a checkpoint without it was trained with "
+                "the periodogram of astromer_hf 0.1 and needs that version. For a new model set it, to 16 for example."
             )
         candidates = max(self.num_candidate_periods or 0, 1)
         if self.num_folding_periods and candidates < self.num_folding_periods:

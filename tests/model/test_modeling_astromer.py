@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from conftest import TINY, TINY_EXTENDED
-from safetensors.torch import load_file, save_file
 from tiny_models import EXACT, INPUTS, MODELS, SCHEMES, SUMMED, Batch, assert_same_outputs, build, masked_batch, outputs_of
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import (

@@ -16,7 +16,9 @@ from astromer_hf import AstromerConfig, AstromerForMaskedReconstruction, Astrome
 
 
 def classifier(num_labels: int = 3, **fields: Any) -> AstromerForSequenceClassification:
-    return AstromerForSequenceClassification(AstromerConfig(**TINY, num_labels=num_labels, classifier_hidden_sizes=[8], **fields))
+    return AstromerForSequenceClassification(
+        AstromerConfig(**TINY, num_labels=num_labels, classifier_hidden_sizes=[8], **fields)
+    )
 
 
 def same_weights(one: torch.nn.Module, other: torch.nn.Module) -> bool:
@@ -115,7 +117,9 @@ def test_a_head_that_the_checkpoint_lacks_is_new(tmp_path: Path):
 
 
 @pytest.mark.parametrize("strict_loading", [True, False])
-def test_a_path_of_none_takes_the_weights_of_a_state_dict(strict_loading: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_path_of_none_takes_the_weights_of_a_state_dict(
+    strict_loading: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "None").mkdir()
     (tmp_path / "None" / "model.safetensors").write_bytes(b"no weights")
