@@ -48,7 +48,7 @@ app_file: app.py
 license: mit
 ---
 
-Reconstruct a light curve of which a part is hidden, classify it, and find others like it, by
+Reconstruct the hidden part of a light curve, classify it, and find similar ones, with
 [ASTROMER](https://doi.org/10.1051/0004-6361/202243928) for Hugging Face Transformers.
 """
 
@@ -105,7 +105,7 @@ class Demo:
     gallery: dict[str, LightCurve] = field(init=False)
 
     def __post_init__(self) -> None:
-        pipeline: Any = transformers.pipeline  # typed by transformers' own tasks alone
+        pipeline: Any = transformers.pipeline  # typed for transformers' own tasks only
         self.reconstruct = pipeline("light-curve-reconstruction", self.model)
         self.embed = pipeline("light-curve-embedding", self.model)
         if self.classifier is None:
@@ -204,7 +204,7 @@ def build_page(demo: Demo) -> Any:
         try:
             light_curves = read_upload(file)
         except (ValueError, OSError) as error:
-            reason = str(error).replace(f"{Path(file).parent}{os.sep}", "")  # not where this server keeps it
+            reason = str(error).replace(f"{Path(file).parent}{os.sep}", "")  # hide the server's path
             return {}, gr.update(), f"⚠️ This file cannot be read. {reason}", None, None, None
         uploaded = {f"uploaded: {light_curve['object_id']}": light_curve for light_curve in light_curves}
         name = next(iter(uploaded))

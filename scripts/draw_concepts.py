@@ -30,7 +30,7 @@ from astromer_hf.plots.figures import COLORS, MAGNITUDE_LABEL, MARKERS, TIME_LAB
 from astromer_hf.training.data_collator import draw_masks, mean_of_visible
 
 DPI = 100
-NUM_COLORS = 128  # a palette makes a file half as large and shows no difference
+NUM_COLORS = 128  # a palette halves the size of a file without a visible difference
 SHOWN_IN_MASKS = 150  # observations of the window that is drawn masked; the rest of its columns is padding
 ASKING_PHASE = 0.35  # of the hidden observation whose attention is drawn
 PHASE_HEAD = 2  # of the shipped model: its first two heads prefer observations near in time, its last two near in phase

@@ -242,7 +242,7 @@ def build_model(source: str | Path, task: Task, data: DataArguments, head: HeadA
         source,
         problem_type=task.problem_type,
         id2label=names,
-        classifier_temperature=1.0,  # of another head, where the model has one
+        classifier_temperature=1.0,  # not that of an earlier head
         band_combination=None,
         label2id={name: i for i, name in names.items()},
         **head.fields,

@@ -137,7 +137,7 @@ class Survey:
         """States of `objects`, computed once for all draws."""
         key = (source.name, with_observations)
         if key not in self._states:
-            self._states = {}  # one at a time: those of observations fill gigabytes
+            self._states = {}  # one at a time: states of observations take gigabytes
             encoder = source.load()
             self._states[key] = FrozenStates.compute(encoder, self.labelled, self.objects, with_observations=with_observations)
         return self._states[key]
@@ -172,7 +172,7 @@ class Encoder:
         """Identifies a version of a model: a digest of its weights, or of its architecture if they are random."""
         if self.is_random:
             return hashlib.sha256((self.folder / "config.json").read_bytes()).hexdigest()[:12]
-        digest = hashlib.sha256()  # of the numbers: files that hold the same may differ in their headers
+        digest = hashlib.sha256()  # of the numbers, since files with the same weights may differ in their headers
         for name, tensor in sorted(load_file(self.folder / "model.safetensors").items()):
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
             digest.update(tensor.flatten().view(torch.uint8).numpy().tobytes())
@@ -283,7 +283,7 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
         else:
             curves = load_split(args.data / survey.name, "train", min_points=20)
             order = np.random.default_rng(seed).permutation(len(curves))
-            stop, train = np.split(order, [min(500, len(curves) // 10)])  # test light curves lie in the other splits
+            stop, train = np.split(order, [min(500, len(curves) // 10)])  # test light curves are in the other splits
             adapt_encoder(model, curves.select(train), curves.select(stop), along, seed)
         adapted_weights[key] = {name: tensor.cpu().clone() for name, tensor in model.model.state_dict().items()}
         return model.model
@@ -496,7 +496,7 @@ def main(args: argparse.Namespace) -> None:
         chosen = [method for method in methods if re.search(args.methods, method.name)]
         args.output.mkdir(parents=True, exist_ok=True)
         for name in args.surveys:
-            with only_writer(args.output / f"{name}.parquet"):  # two would each write their own runs over the other's
+            with only_writer(args.output / f"{name}.parquet"):  # two writers would overwrite each other's runs
                 run_survey(name, chosen, args)
     files = sorted(args.output.glob("*.parquet"))
     if not files:

@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     import light_curve
 
 MAX_FREQUENCY = 16.0  # cycles a day
-MAX_SECOND_FREQUENCY = 5.0  # of what the first period leaves: second modes of RR Lyrae, modulations, long trends
-STEPS_PER_RESOLUTION = 4  # of the frequency grid at least, in units of 1 / span
+MAX_SECOND_FREQUENCY = 5.0  # of the residuals of the first period: second modes of RR Lyrae, modulations, long trends
+STEPS_PER_RESOLUTION = 4  # at least, of the frequency grid, in units of 1 / span
 HARMONIC_SUMS = (1, 2, 4)  # periodograms whose peaks are tried: an eclipse has its power in harmonics
 NUM_PEAKS = 8  # of each, tried with their halves and doubles
 MAX_HARMONICS = 8
-OBSERVATIONS_PER_HARMONIC = 6  # at least, so that a series does not run through the noise
+OBSERVATIONS_PER_HARMONIC = 6  # at least, so that a series does not fit the noise
 SHAPE_HARMONICS = 4  # of the series that Fourier parameters are read from
 ROUGHNESS_PENALTY = 1e-3  # times harmonic²; keeps high harmonics from overshooting where no phase is observed
-NUM_PHASES = 100  # at which fitted curves are looked at
+NUM_PHASES = 100  # at which fitted curves are evaluated
 MIN_OBSERVATIONS = 8  # for a period
-MAX_WAVES = 2**15  # frequencies x observations fitted at once: what the processor's cache holds
+MAX_WAVES = 2**15  # frequencies x observations fitted at once, to fit into the processor's cache
 CURVES_PER_TASK = 16
 
 
@@ -212,7 +212,7 @@ class _Spectrum:
     power: np.ndarray
     step: float
     width: int  # grid steps between peaks that are not lobes of one
-    first: int  # grid step of the lowest frequency that the span can tell from a constant
+    first: int  # grid step of the lowest frequency that the span can distinguish from a constant
 
     @classmethod
     def of(cls, times: np.ndarray, magnitudes: np.ndarray, max_frequency: float) -> "_Spectrum":
@@ -229,7 +229,7 @@ class _Spectrum:
         length = (len(self.power) - 1) // count
         total = np.zeros(length)
         for harmonic in range(1, count + 1):
-            # A peak is as wide at every harmonic, the grid `harmonic` times as coarse: the largest power near by counts.
+            # A peak is as wide at every harmonic, but the grid is `harmonic` times as coarse: take the largest power nearby.
             near = self.power[: length * harmonic : harmonic].copy()
             for shift in range(1, harmonic // 2 + 1):
                 np.maximum(near, self.power[shift : shift + length * harmonic : harmonic][:length], out=near)
@@ -413,7 +413,7 @@ def _folded_features(
         "rise": curve.argmin() / NUM_PHASES,  # from faintest to brightest
         "faint_part": (curve > 0.5).mean(),
         "skew": ((curve - curve.mean()) ** 3).mean() / curve.std() ** 3,
-        "second_depth": curve[opposite].max(),  # where a binary has its other eclipse
+        "second_depth": curve[opposite].max(),  # at the other eclipse of a binary
         "maxima_difference": abs(curve[:half].min() - curve[half:].min()),
     }
     features |= _evaluate(_folded_statistics(), phases[order], magnitudes[order], np.ones(len(times)))

@@ -80,7 +80,7 @@ def _regress(times: np.ndarray, magnitudes: np.ndarray, visible: np.ndarray, ker
     scale = seen.std() or 1.0
     process = GaussianProcessRegressor(kernel, n_restarts_optimizer=2, random_state=0)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a hyperparameter at its bound, as the scale of pure noise is
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a hyperparameter at its bound, such as the scale of pure noise
         process.fit(times[visible, None], (seen - seen.mean()) / scale)
     return process.predict(times[:, None]) * scale + seen.mean()
 

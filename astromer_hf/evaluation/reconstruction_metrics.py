@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from transformers import EvalPrediction
 
-PADDING_OF_TRAINER = -100  # what Trainer widens narrow batches with, labels and reconstructions alike
+PADDING_OF_TRAINER = -100  # Trainer pads narrow batches of labels and reconstructions with it
 
 
 class WindowScores(NamedTuple):
@@ -113,7 +113,7 @@ class ReconstructionMetrics:
                 '`preprocess_logits_for_metrics=keep_reconstruction` and its arguments `label_names=["labels", "loss_mask"]`.'
             )
         labels, loss_mask = (_as_numpy(values) for values in prediction.label_ids)
-        # The boolean mask is widened with -100 as well, which is True.
+        # The boolean mask is padded with -100 too, which is True.
         scored = loss_mask.astype(bool) & (labels != PADDING_OF_TRAINER)
         self._parts.append(score_windows(prediction.predictions, labels, scored))
         if not compute_result:

@@ -19,7 +19,7 @@ from torch import nn
 
 from .classification_metrics import expected_calibration_error
 
-TEMPERATURES = (0.05, 20.0)  # between which one is looked for
+TEMPERATURES = (0.05, 20.0)  # bounds of the search
 
 
 def fit_temperature(probabilities_at: Callable[[float], np.ndarray], labels: np.ndarray) -> float:

@@ -41,7 +41,7 @@ from .model_card import CARD_FILE, check_card, check_dataset_card, list_names, l
 
 DATASET_FILES = (CARD_FILE, PREPARATION_FILE, *(f"{split}-*.parquet" for split in SPLITS))
 FORBIDDEN_FILES = (".env*", "*.pem", "*.key", "id_rsa*", "id_ed25519*", ".netrc", "token", *PICKLES)
-TEST_VECTOR_TOLERANCE = 1e-3  # float32 on other hardware; a wrong weight or encoding gives 0.1 and more
+TEST_VECTOR_TOLERANCE = 1e-3  # float32 on other hardware; a wrong weight or encoding gives 0.1 or more
 _PRIVATE = {
     "a token or key": re.compile(
         rb"\b(?:hf_|api_org_|gh[oprsu]_|sk-)[A-Za-z0-9]{20,}|\b(?:github_pat_|glpat-|sk-ant-|sk-proj-)[\w-]{20,}"
@@ -76,11 +76,11 @@ def make_test_vector(model: PreTrainedModel, feature_extractor: AstromerFeatureE
 def _run_test_vector(
     model: PreTrainedModel, extractor: AstromerFeatureExtractor, curve: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    windows = extractor(**curve, return_tensors="pt")
+    windows = extractor(curve["mjd"], curve["mag"], curve.get("magerr"), return_tensors="pt")
     model = model.eval()
     inputs = dict(windows)
     if getattr(model, "classifier", None) is not None and model.config.band_combination == "concat":
-        # Every band has a window, the next one another.
+        # Every band gets a window, each one another.
         shifts = range(len(model.config.bands or []))
         inputs = {name: torch.stack([tensor.roll(shift, 0) for shift in shifts], 1) for name, tensor in windows.items()}
     outputs = dict(model(**inputs)) | {"pooler_output": model.base_model(**windows).pooler_output}

@@ -42,7 +42,7 @@ EFFECTIVE_TIME_ENCODING = {"time_encoding_base": 10000.0, "time_encoding_exponen
 
 # --- Names ---
 
-# upstream's module -> ours; {i} is the block. The first part is the Keras layer, which a checkpoint gives a number instead.
+# upstream's module -> ours; {i} is the block. The first part is the Keras layer, for which a checkpoint has a number.
 _MODULES = {
     "encoder/inp_transform": "model.embeddings.magnitude_embedding",
     "encoder/enc_layers/{i}/mha/wq": "model.layers.{i}.attention.q_proj",
@@ -59,8 +59,8 @@ _MODULES = {
     "regression/reg_layer": "decoder",
 }
 _LEAVES = {"kernel": "weight", "bias": "bias", "gamma": "weight", "beta": "bias"}
-_MASK_TOKEN = "layer_with_weights-0/msk_token"  # of shape (1, 1); where it is not, the encoder has the number 0
-_BOOKKEEPING = ("optimizer/", "save_counter", "keras_api/")  # what a training run adds
+_MASK_TOKEN = "layer_with_weights-0/msk_token"  # of shape (1, 1); without it the encoder has the number 0
+_BOOKKEEPING = ("optimizer/", "save_counter", "keras_api/")  # added by a training run
 
 
 def _parameter_names(config: AstromerConfig) -> dict[str, str]:
@@ -78,9 +78,9 @@ def _parameter_names(config: AstromerConfig) -> dict[str, str]:
 
 # --- Hyperparameters ---
 
-_BLOCKING_LOGIT = -1e4  # and less: whoever has it added gets no attention in single precision
+_BLOCKING_LOGIT = -1e4  # or less: no attention is left in single precision
 
-# arch, mask_format and m_alpha of config.toml (-inf: blocking) -> what a masked observation means here
+# arch, mask_format and m_alpha of config.toml (-inf: blocking) -> our masking scheme
 _MASKING_SCHEMES = {
     ("base", "K", -math.inf): "hidden",
     ("base", "QK", 1.0): "additive",
@@ -131,7 +131,7 @@ def _read_config_toml(conf: dict[str, Any]) -> dict[str, Any]:
         "masking_scheme": _MASKING_SCHEMES[masking],
         "weight_loss_by_errors": conf.get("correct_loss", False),
     }
-    if arch == "zero":  # ASTROMER 1 of the same repository, whose code passes over the keys below, pe_base and pe_exp
+    if arch == "zero":  # ASTROMER 1 of the same repository, whose code ignores the keys below, pe_base and pe_exp
         return fields | EFFECTIVE_TIME_ENCODING | {"weight_loss_by_errors": False}
     if conf["pe_dim"] != width:
         raise CheckpointError(
@@ -140,7 +140,7 @@ def _read_config_toml(conf: dict[str, Any]) -> dict[str, Any]:
         )
     return fields | {
         "use_mask_token": not conf.get("no_msk_token", False),
-        "attention_temperature": conf.get("temperature", 0.0) or 1.0,  # 0 is upstream's word for none
+        "attention_temperature": conf.get("temperature", 0.0) or 1.0,  # upstream writes 0 for none
         "use_residual": conf.get("use_leak", False),
         "use_residual_projection": conf.get("use_leak", False),
     }
@@ -262,7 +262,7 @@ def convert_tf_checkpoint(
         staging = Path(temporary, output.name)
         model.save_pretrained(staging)
         AstromerFeatureExtractor(window_size=config.window_size).save_pretrained(staging)
-        # safetensors makes files that only their owner may read, whatever the umask
+        # safetensors creates files that only their owner may read, whatever the umask
         (staging / "model.safetensors").chmod((staging / "config.json").stat().st_mode)
         if output.exists():
             output.rmdir()

@@ -47,9 +47,9 @@ WEIGHTS_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"  # of weights in several files
 TEST_VECTOR_FILE = "test_vector.safetensors"
 MODEL_FOLDER = Path(model_room.__file__).parent
-# What lets people without the package load a checkpoint: the files of `model/`, flat beside the weights.
+# The files of `model/`, flat beside the weights: with them a checkpoint loads without the package.
 CODE_FILES = tuple(sorted(file.name for file in MODEL_FOLDER.glob("*.py") if file.name != "__init__.py"))
-# All of a checkpoint that is ever shared or fetched, beside the pictures that its card shows.
+# The only files of a checkpoint that are shared or downloaded, besides the pictures of its card.
 CHECKPOINT_FILES = (
     CARD_FILE,
     "config.json",
@@ -66,7 +66,7 @@ AUTO_CLASSES = {
     "AstromerForMaskedReconstruction": AutoModelForPreTraining,
     "AstromerForSequenceClassification": AutoModelForSequenceClassification,
 }
-_MAX_NEW_PARAMETERS = 2**24  # that a head may have beyond the weights of a checkpoint
+_MAX_NEW_PARAMETERS = 2**24  # that a new head may have in addition to a checkpoint's weights
 
 
 class HubError(OSError):
@@ -205,7 +205,7 @@ def hub_errors(repo_id: str, revision: str | None = None) -> Iterator[None]:
 def _explain(error: BaseException, repo_id: str, revision: str | None) -> str:
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, (HfHubHTTPError, OfflineModeIsEnabled, httpx.HTTPError)):
-        cause = cause.__cause__  # the client wraps what happened while it uploads, or looks into its cache
+        cause = cause.__cause__  # the client wraps errors of uploads and of its cache
     cause = cause or error
     response = getattr(cause, "response", None)
     status = getattr(response, "status_code", None)
@@ -311,9 +311,9 @@ def _load_folder(folder: Path, auto_class: Any, dtype: str) -> tuple[PreTrainedM
         trust_remote_code=False,
         output_loading_info=True,
     )
-    if names := sorted(loading["missing_keys"]):  # of a head, which `from_pretrained` makes anew
+    if names := sorted(loading["missing_keys"]):  # of a head, which `from_pretrained` initialises
         raise ValueError(f"it has no weights of {names[0].split('.')[0]}, the head of {type(model).__name__}.")
-    feature_extractor = None  # whoever embeds makes one of the model's window size
+    feature_extractor = None  # functions that embed make one with the model's window size
     if (folder / "preprocessor_config.json").is_file():
         feature_extractor = AutoFeatureExtractor.from_pretrained(folder, trust_remote_code=False)
         if not isinstance(feature_extractor, AstromerFeatureExtractor):

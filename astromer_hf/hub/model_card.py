@@ -37,7 +37,7 @@ SECTIONS = {
     "Licence": "licen[cs]e",
     "Citation": "citation",
 }
-# What the templates of the client library and of Trainer leave where a person should have written.
+# Placeholders in the templates of the client library and of Trainer.
 PLACEHOLDER = re.compile(
     r"more information needed|generated automatically according to the information the trainer|\bTODO\b", re.I
 )

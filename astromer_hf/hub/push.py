@@ -37,7 +37,7 @@ AUTO_MAP = {
     "AutoModelForPreTraining": "modeling_astromer.AstromerForMaskedReconstruction",
     "AutoModelForSequenceClassification": "modeling_astromer.AstromerForSequenceClassification",
 }
-PIPELINES_OF = {  # the tasks of a checkpoint with such a head; every one embeds
+PIPELINES_OF = {  # the tasks of a checkpoint with such a head; every checkpoint can embed
     "AstromerForMaskedReconstruction": "light-curve-reconstruction",
     "AstromerForSequenceClassification": "light-curve-classification",
 }
@@ -128,7 +128,7 @@ def gather_checkpoint(folder: Path) -> dict[str, Path | bytes]:
     files: dict[str, Path | bytes] = {**listed_files(folder, (*CHECKPOINT_FILES, *pictures))}
     model, feature_extractor = load_model(str(folder))
     extractor = feature_extractor or default_extractor(model)
-    # Written here rather than by `register_for_auto_class`, which names one class, and has all later checkpoints copy code.
+    # Not written by `register_for_auto_class`, which names one class only and makes all later checkpoints copy code.
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     config |= {"auto_map": AUTO_MAP, "custom_pipelines": _list_pipelines(type(model).__name__)}
     preprocessor = extractor.to_dict() | {
@@ -185,7 +185,7 @@ def _push(
             if is_ours:
                 api.create_repo(repo_id, repo_type=kind, private=private, exist_ok=True)
             elif tag is not None:
-                raise HubError(f"{repo_id} is somebody else's: a pull request cannot be tagged, push without a tag.")
+                raise HubError(f"{repo_id} belongs to another user: a pull request cannot be tagged, push without a tag.")
             if tag is not None and tag in {ref.name for ref in api.list_repo_refs(repo_id, repo_type=kind).tags}:
                 raise HubError(f"{repo_id} has a tag {tag} already: name another one.")
             if is_ours and revision is not None:

@@ -34,7 +34,7 @@ _DTYPES = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8", _DT_BFLOAT16: "<u2", 19: "<f2
 _MAX_ZIP_ENTRIES = 1000
 _MAX_ZIP_BYTES = 2 * 2**30
 _MAX_ZIP_RATIO = 200
-_RATIO_CHECKED_ABOVE_BYTES = 16 * 2**20  # small files may compress well and do no harm
+_RATIO_CHECKED_ABOVE_BYTES = 16 * 2**20  # small files may compress well
 
 _HDF5_SUFFIXES = (".h5", ".hdf5", ".keras")
 _HOW_TO_LEAVE_HDF5 = (
@@ -42,7 +42,7 @@ _HOW_TO_LEAVE_HDF5 = (
     'model.save_weights("weights", save_format="tf"); then give the folder with weights.index.'
 )
 
-_Message = dict[int, list[int | bytes]]  # a decoded protobuf message: field number -> every value that came for it
+_Message = dict[int, list[int | bytes]]  # a decoded protobuf message: field number -> all of its values
 
 
 class CheckpointError(ValueError):
@@ -108,7 +108,7 @@ def _read_bundle(prefix: Path) -> dict[str, np.ndarray]:
             raise _DamagedError(f"{name} comes twice")
         arrays[name] = _read_tensor(name, entry, shards)
         bytes_left -= _integer(entry, 5)
-        if bytes_left < 0:  # the same bytes read over and over would fill the memory
+        if bytes_left < 0:  # reading the same bytes repeatedly would fill the memory
             raise _DamagedError("its variables together are larger than its data files")
     return arrays
 
@@ -137,7 +137,7 @@ def _read_tensor(name: str, entry: _Message, shards: list[tuple[Path, int]]) -> 
         file.seek(offset)
         data = file.read(size)
     _verify_checksum(data, checksum, name)
-    array = np.frombuffer(data, dtype).copy()  # a copy, since what numpy sees of a `bytes` object is read-only
+    array = np.frombuffer(data, dtype).copy()  # a copy, since a view of a `bytes` object is read-only
     if dtype_number == _DT_BFLOAT16:
         array = (array.astype("<u4") << 16).view("<f4")
     return array.reshape(shape)
@@ -168,12 +168,12 @@ def _table_records(table: bytes) -> dict[bytes, bytes]:
     if len(table) < _FOOTER_BYTES or int.from_bytes(table[-8:], "little") != _TABLE_MAGIC:
         raise _DamagedError(f"its index ({len(table)} bytes) does not end as a TensorFlow index does")
     (meta_offset, meta_size, index_offset, index_size), _ = _varints(table[-_FOOTER_BYTES:-8], 0, 4)
-    _block(table, meta_offset, meta_size)  # empty in a bundle; read for its checksum alone
+    _block(table, meta_offset, meta_size)  # empty in a bundle; read only for its checksum
     records: dict[bytes, bytes] = {}
     last_key, last_end = b"", 0
     for _, handle in _block_records(_block(table, index_offset, index_size)):
         (offset, size), _ = _varints(handle, 0, 2)
-        if offset < last_end:  # a block read over and over would multiply work and memory
+        if offset < last_end:  # reading a block repeatedly would multiply work and memory
             raise _DamagedError("the blocks of its index overlap")
         last_end = offset + size
         for key, value in _block_records(_block(table, offset, size)):

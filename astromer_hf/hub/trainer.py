@@ -72,7 +72,7 @@ class HubTrainer(Trainer):
             return
         folder = Path(output_dir or self._output)
         unfinished = folder / ".unfinished"
-        shutil.rmtree(unfinished, ignore_errors=True)  # a killed run's
+        shutil.rmtree(unfinished, ignore_errors=True)  # left by a killed run
         super()._save(str(unfinished), state_dict)
         for file in unfinished.iterdir():
             os.replace(file, folder / file.name)
@@ -121,7 +121,7 @@ class HubTrainer(Trainer):
             write_card(card.parent, self._facts())
         try:
             self._share(card.parent, f"Training in progress, step {self.state.global_step}")
-        except (HubError, ModelError) as error:  # training goes on, and the next save is shared
+        except (HubError, ModelError) as error:  # training continues, and the next save is shared
             logger.warning("step %d was not shared: %s", self.state.global_step, error)
 
     def _share(self, folder: Path, message: str | None, token: str | None = None, revision: str | None = None) -> Pushed:

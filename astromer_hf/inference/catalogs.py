@@ -80,7 +80,7 @@ def embed_nested(
     if output in frame.columns:
         raise ValueError(f"There is a column {output!r} already: name another one by `output`.")
     curves = nested_light_curves(frame[nested], mjd=mjd, mag=mag, band_column=band_column, band=band)
-    if not len(frame):  # from which Dask learns the columns
+    if not len(frame):  # Dask infers the columns from an empty frame
         return frame.assign(**{output: pd.Series([], dtype=EMBEDDING_TYPE, index=frame.index)})
     result = worker_embedder(model, revision, device, dtype, batch_size).embed(curves)
     width = result.object_embeddings.shape[1]

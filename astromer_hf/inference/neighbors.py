@@ -114,7 +114,7 @@ def find_neighbors(embeddings: Embeddings, object_id: str, k: int = 10, *, band:
     _check_count(k, len(embeddings) - 1, "neighbours")
     search = NearestNeighbors(n_neighbors=k + 1).fit(embeddings.standardized)
     distances, rows = search.kneighbors(embeddings.standardized[[row]])
-    others = np.flatnonzero(rows[0] != row)[:k]  # a twin of the object may stand before it
+    others = np.flatnonzero(rows[0] != row)[:k]  # an object with the same embedding may come first
     return embeddings.describe(rows[0][others], distance=distances[0][others])
 
 
@@ -131,7 +131,7 @@ def find_isolated(embeddings: Embeddings, count: int = 10, *, k: int = NEIGHBORS
     k = min(k, len(embeddings) - 1)
     if k < 1:
         raise TableError("Isolation needs at least two objects, there is one.")
-    distances, _ = NearestNeighbors(n_neighbors=k).fit(embeddings.standardized).kneighbors()  # without the objects themselves
+    distances, _ = NearestNeighbors(n_neighbors=k).fit(embeddings.standardized).kneighbors()  # excluding each object itself
     isolation = distances.mean(1)
     rows = np.argsort(-isolation, kind="stable")[:count]
     return embeddings.describe(rows, isolation=isolation[rows])

@@ -27,7 +27,7 @@ from ..model.feature_extraction_astromer import AstromerFeatureExtractor, LightC
 from .output_files import complete_or_absent
 
 INPUTS = ("magnitudes", "times", "attention_mask")
-ERRORS = "magnitude_errors"  # a fourth input, of models that see photometric errors
+ERRORS = "magnitude_errors"  # a fourth input of models that see photometric errors
 OUTPUTS = ("last_hidden_state", "mean", "max")
 OPSET = 18
 TOLERANCE = 1e-4
@@ -77,7 +77,7 @@ def _where(condition: torch.Tensor, first: torch.Tensor, second: torch.Tensor) -
     return (condition & first) | (~condition & second)
 
 
-# What the encoder uses and ONNX, or ONNX Runtime, lacks.
+# Operators of the encoder that ONNX or ONNX Runtime lacks.
 _REPLACEMENTS: dict[Any, Any] = {
     torch.ops.aten.hypot.default: _hypot,
     torch.ops.aten.atan2.default: _atan2,

@@ -41,7 +41,7 @@ def only_writer(output: Path) -> Iterator[bool]:
         yield lock is not None
     finally:
         if lock is not None:
-            path.unlink(missing_ok=True)  # before it is let go of: nobody else's can be there
+            path.unlink(missing_ok=True)  # before the lock is released, so it cannot be another process's file
             lock.close()
 
 
@@ -73,7 +73,7 @@ def _take_lock(path: Path, output: Path) -> IO[str] | None:
                 return lock
         except FileNotFoundError:
             pass
-        lock.close()  # its owner was done, and took the file away, just before we had it
+        lock.close()  # its owner finished and removed the file just before we locked it
     return None
 
 
@@ -91,12 +91,12 @@ def complete_or_absent(output: Path) -> Iterator[Path]:
     with only_writer(output) as is_held:
         owner = "" if is_held else f"-{os.getpid()}"
         partial = output.absolute().with_name(f".{output.name}{owner}.partial")
-        _remove(partial)  # a killed process'
+        _remove(partial)  # left by a killed process
         try:
             yield partial
             if partial.is_file():
                 with partial.open("rb+") as written:
-                    os.fsync(written.fileno())  # the name must not reach the disk before the content
+                    os.fsync(written.fileno())  # the content must reach the disk before the name
             os.replace(partial, output)
         except OSError as error:
             if error.errno not in _NO_SPACE:

@@ -30,7 +30,7 @@ from .output_files import OutputInUseError
 from .runner import TableReport
 
 DEFAULT_OBJECTS_PER_SHARD = 16_384
-SETTINGS_FILE = "_settings.json"  # readers of parquet folders pass over names with an underscore
+SETTINGS_FILE = "_settings.json"  # readers of parquet folders ignore names with an underscore
 SUCCESS_FILE = "_SUCCESS"
 _SETTINGS_KEY, _SHARD_KEY = "settings", "shard"
 
@@ -205,7 +205,7 @@ def embed_shards(
     _begin(output, settings)
     identity = _digest(json.dumps(settings, sort_keys=True).encode())
     if (output / SUCCESS_FILE).exists() and not all(_is_done(output / shard.file_name, shard, identity) for shard in shards):
-        (output / SUCCESS_FILE).unlink(missing_ok=True)  # a shard was lost since
+        (output / SUCCESS_FILE).unlink(missing_ok=True)  # a shard has been lost
     report = ShardedReport()
     failures: list[str] = []
     for shard in shards[worker::num_workers]:
@@ -213,7 +213,7 @@ def embed_shards(
         if _is_done(target, shard, identity):
             report.found += 1
             continue
-        for stale in output.glob(f".{shard.file_name}-*.partial"):  # of a process that was killed
+        for stale in output.glob(f".{shard.file_name}-*.partial"):  # left by a killed process
             stale.unlink(missing_ok=True)
         try:
             done = embed_table(
@@ -271,7 +271,7 @@ def digest_weights(model: Any) -> str:
     encoder = model.base_model
     digest = hashlib.sha256()
     config = encoder.config.to_dict()
-    for name in ("_name_or_path", "transformers_version", "architectures", "dtype"):  # say nothing of what it computes
+    for name in ("_name_or_path", "transformers_version", "architectures", "dtype"):  # do not affect the embeddings
         config.pop(name, None)
     digest.update(json.dumps(config, sort_keys=True, default=str).encode())
     if not hasattr(encoder, "state_dict"):  # an ONNX file
@@ -296,7 +296,7 @@ def _begin(output: Path, settings: dict[str, Any]) -> None:
     file = output / SETTINGS_FILE
     if not file.exists():
         other = next((path.name for path in output.iterdir() if path.suffix == ".parquet"), None)
-        if other and not file.exists():  # another process may have begun meanwhile
+        if other and not file.exists():  # another process may have started meanwhile
             raise ValueError(f"{output} holds {other} but no {SETTINGS_FILE}: name a new or empty folder.")
         _write_atomically(file, json.dumps(settings, indent=2, sort_keys=True))
     try:

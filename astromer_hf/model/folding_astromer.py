@@ -152,7 +152,7 @@ class AstromerPeriodogram(nn.Module):
         for _ in range(self.num_periods):
             chosen.append(left.argmax(1, keepdim=True))
             near = (frequencies - frequencies.gather(1, chosen[-1])).abs() < resolution
-            left = torch.where(near, left - 2, left)  # behind all others, and never before itself
+            left = torch.where(near, left - 2, left)  # ranks after all others
         others = powers.scatter(1, torch.cat(chosen, 1), -1.0).argsort(1, descending=True)[:, : -self.num_periods or None]
         return torch.cat((*chosen, others), 1)
 
@@ -160,7 +160,7 @@ class AstromerPeriodogram(nn.Module):
         self, magnitudes: torch.Tensor, phases: torch.Tensor, weights: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Penalised least squares in the phases (B, K, L): `phases`, `coefficients` and `fits` of `FoldedTimes`."""
-        if phases.device.type != "mps":  # which has no float64: so that batch and padding do not show in the solution
+        if phases.device.type != "mps":  # float64 (which mps lacks) makes the solution independent of batch and padding
             phases, magnitudes, weights = phases.double(), magnitudes.double(), weights.double()
         angles = 2 * math.pi * phases
         normal, right = fourier_equations(angles, weights[:, None], magnitudes[:, None], self.harmonics)

@@ -60,7 +60,7 @@ class AstromerLSTMHead(nn.Module):
 
     def forward(self, hidden_states: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:
         """Logits (B, num_labels) for `hidden_states` (B, L, D). Only the `observed` (B, L) are read, in their order."""
-        # Observations first, wherever padding stands: what comes after the last of them is computed and not used.
+        # Move observations to the front, wherever padding is. Outputs after the last observation are not used.
         order = (~observed).long().argsort(dim=1, stable=True)[..., None]
         states = hidden_states.take_along_dim(order, dim=1) * observed.take_along_dim(order[..., 0], dim=1)[..., None]
         for lstm, layer_norm in zip(self.lstms, self.layer_norms, strict=True):

@@ -21,7 +21,7 @@ def inverse_error_weights(magnitude_errors: torch.Tensor, observed: torch.Tensor
     precisions = torch.where(known, precisions, lowest)
     spread = precisions.amax(1, keepdim=True) - lowest
     weights = (precisions - lowest) / spread + 1e-3
-    return torch.where(spread > 0, weights, 1.0)  # the spread of a window without errors is NaN, and so not above 0
+    return torch.where(spread > 0, weights, 1.0)  # the spread of a window without errors is NaN, so not above 0
 
 
 def masked_mean_squared_errors(

@@ -262,8 +262,8 @@ class AstromerPreTrainedModel(StrictPreTrainedModel):
         if isinstance(module, AstromerHeadLinear) and module.initializer_range is not None:
             init.normal_(module.weight, std=module.initializer_range)
         elif isinstance(module, nn.Linear):
-            init.xavier_uniform_(module.weight)  # Keras' default, hence the paper's
-        elif isinstance(module, AstromerTimeEncoding):  # not in the checkpoint, so loading leaves it unset
+            init.xavier_uniform_(module.weight)  # the default of Keras, and the paper's (Sect. 6.1)
+        elif isinstance(module, AstromerTimeEncoding):  # not in the checkpoint, so loading does not set it
             init.copy_(module.angular_frequencies, module.compute_angular_frequencies())
         elif isinstance(module, AstromerClassificationHead) and module.layer_weights is not None:
             init.zeros_(module.layer_weights)

@@ -123,7 +123,7 @@ class StrictPreTrainedModel(PreTrainedModel):
                 pretrained_model_name_or_path,
                 *args,
                 use_safetensors=use_safetensors,
-                ignore_mismatched_sizes=ignore_mismatched_sizes or strict,  # where strict, refused below, with their names
+                ignore_mismatched_sizes=ignore_mismatched_sizes or strict,  # strict loading names them below
                 output_loading_info=True,
                 **kwargs,
             ),
@@ -165,7 +165,7 @@ def _describe_fault(source: Any, kind: str, names: list[str]) -> str:
     """What is wrong with weights, in one line, and what to do about it."""
     if kind == "mismatched":
         what = "have another shape than the configuration asks for"
-        remedy = "Pass `ignore_mismatched_sizes=True` to initialise these weights anew"
+        remedy = "Pass `ignore_mismatched_sizes=True` to initialise these weights at random"
     else:
         what = "are damaged, or its config.json is another model's"
         remedy = "Download it again, or save it again"

@@ -260,7 +260,7 @@ def plot_embedding_map(
         others = f"{len(by_size) - max_classes + 1} smaller classes"
         names = np.where(np.isin(names, by_size[: max_classes - 1]), names, others)
         by_size = [*by_size[: max_classes - 1], others]
-    size = float(np.clip(12000 / max(len(points), 1), 6, 20))  # thousands of points stay apart
+    size = float(np.clip(12000 / max(len(points), 1), 6, 20))  # smaller for thousands of points
     for name, (color, marker, _) in zip(by_size, _styles(), strict=False):
         chosen = points[names == name]
         label = f"{name} ({len(chosen)})"
@@ -314,7 +314,7 @@ def plot_light_curves(
         axes.set_ylabel(MAGNITUDE_LABEL, fontsize="small")
         axes.tick_params(labelsize="x-small")
         axes.invert_yaxis()
-    for axes in panels:  # what is left of the iterator
+    for axes in panels:  # unused panels
         axes.set_axis_off()
     return figure
 
@@ -365,7 +365,7 @@ def _errorbar(
     if errors is not None:
         bars = np.nan_to_num(_columns(mjd=chosen, magerr=errors)[1][chosen].astype(float))
         axes.errorbar(x, y, bars, fmt="none", ecolor=color, alpha=0.4, linewidth=0.8)
-    size = float(np.clip(3000 / max(len(chosen), 1), 4, 14))  # a thousand points stay apart
+    size = float(np.clip(3000 / max(len(chosen), 1), 4, 14))  # smaller for a thousand points
     axes.scatter(x, y, s=size, marker=MARKERS[style % 2], color=facecolor or color, edgecolor=color, linewidth=0.8, label=label)
 
 
