@@ -2,7 +2,7 @@
 """A web page to try the model: reconstruct a light curve, classify it, and find similar ones.
 
     python scripts/demo_app.py                                   # http://127.0.0.1:7860
-    python scripts/demo_app.py --classifier my-classifier        # one that astromer-hf few-shot made
+    python scripts/demo_app.py --classifier my-classifier        # one that astromer-hf fit made
     python scripts/demo_app.py --space runs/space                # the folder of a Hugging Face Space, ready to push
 
 The package simulates the gallery. Without `--classifier` a small classifier is trained on the same simulation when the page

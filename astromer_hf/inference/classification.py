@@ -236,7 +236,7 @@ def resolve_combination(
     if kind == "concat" and config.band_combination != "concat":
         raise ValueError(
             "This classifier reads light curves one by one and has no weights for a concatenation: combine by the mean, or "
-            "train one with astromer-hf few-shot --combine-bands concat."
+            "train one with astromer-hf fit --combine-bands concat."
         )
     return kind, bands
 

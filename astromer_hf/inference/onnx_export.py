@@ -204,7 +204,9 @@ class OnnxEncoder:
         self.session = onnxruntime.InferenceSession(str(file), options, providers=list(providers))
         self.metadata = dict(self.session.get_modelmeta().custom_metadata_map)
         if "config" not in self.metadata:
-            raise ValueError(f"{file} is not an exported ASTROMER encoder: create one with astromer-hf export --onnx.")
+            raise ValueError(
+                f"{file} is not an exported ASTROMER encoder: write one by astromer-hf export MODEL --format onnx."
+            )
         self.digest = hashlib.sha256(Path(file).read_bytes()).hexdigest()
         self.config = AstromerConfig.from_dict(json.loads(self.metadata["config"]))
 

@@ -87,6 +87,13 @@ class AstromerConfig(PreTrainedConfig):
             scaled to [0.001, 1.001] within its window, see `inverse_error_weights` (Astromer 2).
         use_magnitude_errors (`bool`, defaults to `False`): Pass the photometric errors, where known, to the encoder: they
             weight the periodogram and the Fourier series, and each is embedded with its observation. Not in the paper.
+        reconstruction_weight (`float`, defaults to 1): Weight of the reconstruction in the loss of `AstromerForPreTraining`.
+        distillation_weight (`float`, defaults to 1): Weight of the self-distillation over views in that loss.
+        regularization_fraction (`float`, defaults to 0.05): Share of SIGReg in the self-distillation, λ of LeJEPA.
+        projection_hidden_size (`int`, defaults to 512): Width of the projector's hidden layer.
+        projection_size (`int`, defaults to 64): Width of the projector's output, in which views are compared.
+        num_target_features (`int`, defaults to 0): Hand-crafted features that each view's embedding predicts by a linear layer.
+        feature_weight (`float`, defaults to 1): Weight of that prediction in the loss.
         classifier_head (`"mlp"`, `"linear"` or `"lstm"`, defaults to `"mlp"`): The head: a multilayer
             perceptron or one linear layer on its pooled embeddings, or an LSTM on the embeddings of its observations (paper,
             Sect. 7 and Fig. 10).
@@ -202,6 +209,14 @@ class AstromerConfig(PreTrainedConfig):
                 raise ValueError(f"`{name}` must be finite, got {values}.")
         if self.time_encoding_base <= 1:
             raise ValueError(f"`time_encoding_base` must be greater than 1, got {self.time_encoding_base}.")
+        for name in ("reconstruction_weight", "distillation_weight", "feature_weight", "num_target_features"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ValueError(f"`{name}` must not be negative, got {getattr(self, name)}.")
+        if not 0 <= self.regularization_fraction <= 1:
+            raise ValueError(f"`regularization_fraction` must lie in [0, 1], got {self.regularization_fraction}.")
+        for name in ("projection_hidden_size", "projection_size"):
+            if not 1 <= getattr(self, name) <= 2**16:
+                raise ValueError(f"`{name}` must lie between 1 and {2**16}, got {getattr(self, name)}.")
         if not 0 < self.layer_norm_eps <= 1:
             raise ValueError(f"`layer_norm_eps` must lie in (0, 1], got {self.layer_norm_eps}.")
         if self.hidden_act not in ACT2FN:
@@ -232,8 +247,8 @@ class AstromerConfig(PreTrainedConfig):
             )
         if self.num_folding_periods and self.num_candidate_periods is None:
             raise ValueError(
-                "`num_folding_periods` is set and `num_candidate_periods` is missing: a checkpoint without it was trained with "
-                "the periodogram of astromer_hf 0.1 and needs that version. For a new model set it, to 16 for example."
+                "`num_folding_periods` is set and `num_candidate_periods` is missing. A checkpoint without it was trained with "
+                "the periodogram of astromer_hf 0.1: use that version. For a new model set it, for example to 16."
             )
         candidates = max(self.num_candidate_periods or 0, 1)
         if self.num_folding_periods and candidates < self.num_folding_periods:

@@ -48,8 +48,7 @@ class FoldedTimes:
 class AstromerPeriodogram(nn.Module):
     """Find the K best periods of each window in its visible magnitudes and fold its times on them.
 
-    1. Propose. The Schuster periodogram |Σ_j w_j m_j exp(2πi f t_j)|² is computed on a uniform grid of F frequencies f = n·δ.
-    With
+    1. Propose. The Schuster periodogram |Σ_j w_j m_j exp(2πi f t_j)|² is computed on a grid of F frequencies f = n·δ. With
        n = M·a + b the exponential is a product, exp(2πi M·a·δ·t)·exp(2πi b·δ·t). The sum over observations is therefore one
        batched matrix product, and each observation needs only F/M + M sines and cosines. The C bands of M frequencies with the
        highest peaks give one candidate each.

@@ -37,7 +37,7 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     torch.manual_seed(0)
     AstromerModel(AstromerConfig(**request.param)).save_pretrained(folder / "model")
     file = folder / "model.onnx"
-    assert main(["export", "--onnx", str(folder / "model"), "-o", str(file)]) == 0
+    assert main(["export", str(folder / "model"), "--format", "onnx", "-o", str(file)]) == 0
     assert sorted(path.name for path in folder.iterdir()) == ["model", "model.onnx"]  # nothing is left beside it
     return load_encoder(str(folder / "model"), None, "cpu", "float32")[0], file
 
