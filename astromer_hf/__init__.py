@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     )
     from .model.pretraining_astromer import AstromerForPreTraining
     from .training.data_collator import DataCollatorForLightCurveClassification, DataCollatorForMaskedLightCurves
-    from .training.table_classifier import teach_classifier
+    from .training.table_classifier import train_table_classifier
 
 __version__ = "0.1.0"
 
@@ -63,7 +63,7 @@ _MODULES = {  # of the names above
     "read_light_curve": "light_curves.in_memory",
     "simulate_light_curve": "light_curves.simulation",
     "simulate_light_curves": "light_curves.simulation",
-    "teach_classifier": "training.table_classifier",
+    "train_table_classifier": "training.table_classifier",
 }
 
 __all__ = [
@@ -94,7 +94,7 @@ __all__ = [
     "read_light_curve",
     "simulate_light_curve",
     "simulate_light_curves",
-    "teach_classifier",
+    "train_table_classifier",
 ]
 
 
