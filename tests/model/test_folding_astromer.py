@@ -400,12 +400,22 @@ def test_absent_errors_are_unknown_errors(sees_errors: AstromerForMaskedReconstr
     errors = inputs.pop("magnitude_errors")
     without = outputs_of(sees_errors, inputs)
     assert_same_outputs(outputs_of(sees_errors, inputs | {"magnitude_errors": torch.full_like(errors, value)}), without)
-    with_errors = outputs_of(sees_errors, inputs | {"magnitude_errors": errors})
+    del inputs["masked_positions"]
+    with_errors, without = outputs_of(sees_errors, inputs | {"magnitude_errors": errors}), outputs_of(sees_errors, inputs)
     assert (with_errors["pooler_output"] - without["pooler_output"]).abs().max() > 1e-3
+
+
+def test_no_error_tells_a_hidden_magnitude(sees_errors: AstromerForMaskedReconstruction):
+    inputs = {name: value for name, value in masked_batch().items() if name in INPUTS}
+    without = {name: value for name, value in inputs.items() if name != "magnitude_errors"}
+    hidden = inputs["masked_positions"].any(1)
+    assert hidden.all()
+    assert_same_outputs(outputs_of(sees_errors, inputs), outputs_of(sees_errors, without))
 
 
 def test_errors_that_stand_in_padding_change_nothing(sees_errors: AstromerForMaskedReconstruction):
     inputs = {name: value for name, value in masked_batch().items() if name in INPUTS}
+    del inputs["masked_positions"]
     padding = inputs["attention_mask"] == 0
     before = outputs_of(sees_errors, inputs)
     observed = inputs["attention_mask"].bool()
