@@ -122,9 +122,9 @@ def _is_command() -> bool:
     return PurePath(program).name.lower().removesuffix(".exe") in ("astromer-hf", "astromer-hf-script.py")
 
 
-# `import astromer_hf` registers the Auto classes by importing `astromer_hf.model`, which imports torch and transformers and takes
-# seconds. The command must parse its arguments first, and importing it imports this file. So only in the process of the command
-# the registration waits until something imports `astromer_hf.model`, which every use of a model does. A process that is not
-# recognised as the command is only slower.
+# `import astromer_hf` registers the Auto classes by importing `astromer_hf.model`, which imports torch and transformers. That
+# takes seconds. The command must parse its arguments first, and importing it imports this file. So only in the process of the
+# command the registration waits until something imports `astromer_hf.model`, which every use of a model does. A process that is
+# not recognised as the command is only slower.
 if not _is_command():
     import_module(".model", __name__)

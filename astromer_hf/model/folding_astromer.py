@@ -317,26 +317,28 @@ def solve_positive_definite(matrix: torch.Tensor, right: torch.Tensor) -> torch.
 
 
 def relative_precisions(
-    magnitude_errors: torch.Tensor | None, observed: torch.Tensor, scale: torch.Tensor
+    magnitude_errors: torch.Tensor | None, told: torch.Tensor, scale: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Weights (B, L) of observations with these errors, and features of each error for the encoder, (B, L, 2).
 
-    A weight is 1/(σ² + σ̄²), divided by its mean over the window, where σ̄ is the window's root-mean-square error. No observation
-    has more than twice the weight of one with the error σ̄, because stars scatter by themselves too. Unknown errors (absent, not
-    finite, not positive) count as σ̄. The features are log10(error / `scale`), and whether the error is known.
+    A weight is 1/(σ² + σ̄²), relative to the mean over the window, where σ̄ is the window's root-mean-square error: no
+    observation has more than twice the weight of one with the error σ̄, because stars scatter by themselves too. Unknown errors
+    (absent, not finite, not positive, or outside `told`) count as σ̄. The features are log10(error / `scale`), and whether the
+    error is known.
     """
     if magnitude_errors is None:
-        return torch.ones_like(scale.expand(observed.shape)), scale.new_zeros(*observed.shape, 2)
-    known = observed & magnitude_errors.isfinite() & (magnitude_errors > 0)
+        return torch.ones_like(scale.expand(told.shape)), scale.new_zeros(*told.shape, 2)
+    known = told & magnitude_errors.isfinite() & (magnitude_errors > 0)
     errors = torch.where(known, magnitude_errors, torch.zeros_like(magnitude_errors)).float().clamp(max=10.0)
     # In hundredths of a magnitude, so that the floor is not too small a number: ONNX's optimizer takes 1e-8 for 0.
     squares = (100 * errors).square()
     mean_square = squares.sum(1, keepdim=True) / known.sum(1, keepdim=True).clamp(min=1)
     squares = torch.where(known, squares, mean_square)
     weights = (2 * mean_square + 1e-4) / (squares + mean_square + 1e-4)
-    mean_weight = (weights * observed).sum(1, keepdim=True) / observed.sum(1, keepdim=True).clamp(min=1)
+    count = told.sum(1, keepdim=True)
+    mean_weight = torch.where(count > 0, (weights * told).sum(1, keepdim=True) / count.clamp(min=1), 1.0)
     logarithms = ((errors + 1e-3) / scale).log10() * known
-    return weights / mean_weight.clamp(min=1e-6), torch.stack((logarithms, known.float()), dim=-1)
+    return weights / mean_weight, torch.stack((logarithms, known.float()), dim=-1)
 
 
 def visible_center_and_scale(magnitudes: torch.Tensor, visible: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

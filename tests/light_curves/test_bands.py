@@ -549,12 +549,12 @@ def test_a_classifier_is_not_asked_to_combine_what_it_cannot(tmp_path, fields, o
 
 
 def test_light_curves_one_by_one_are_refused_by_a_classifier_of_all_bands():
-    with pytest.raises(ValueError, match="in g, r together: `classify_multiband_light_curves`"):
+    with pytest.raises(ValueError, match="in g, r together: use `classify_multiband_light_curves`"):
         classify_light_curves(build_concat(), MJD, MAG)
 
 
 def test_a_classifier_of_single_light_curves_needs_to_be_told_how_to_combine():
-    with pytest.raises(ValueError, match='give `combine_bands="mean"`'):
+    with pytest.raises(ValueError, match='pass `combine_bands="mean"`'):
         classify_multiband_light_curves(build(), IDS, BANDS, MJD, MAG)
 
 
@@ -684,7 +684,9 @@ def test_the_commands_combine_bands(colours, encoder, tmp_path, capsys):
     assert "240 objects (" in run("embed", colours, "-o", tmp_path / "embeddings.parquet", *own, *concat)
     assert pq.read_schema(tmp_path / "embeddings.parquet").field("embedding").type.list_size == 2 * CONFIG.hidden_size
     assert "is complete" in run("embed", LAYOUTS["lists"](tmp_path, to_table(CURVES)), "-o", tmp_path / "shards", *own, *concat)
-    run("fit", colours, "-o", tmp_path / "mine", *own, *concat, "--max-epochs", 2)
+    report = json.loads(run("fit", colours, "-o", tmp_path / "mine", *own, *concat, "--max-epochs", 2, "--json"))
+    assert report["epochs"] == 2
+    assert set(report["calibration"]) == {"as trained", "calibrated"}
     assert "240 objects (" in run(
         "classify", colours, "-o", tmp_path / "classes.parquet", "--model", tmp_path / "mine", "--quiet"
     )

@@ -1,6 +1,7 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """A labelled table becomes a classifier that is scored on stars it never saw and labels new light curves by name."""
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -179,7 +180,9 @@ def test_two_commands_go_from_labelled_to_newly_classified_light_curves(
     assert {"classification_report.txt", "confusion_matrix.png", "reliability.png"} <= {path.name for path in folder.iterdir()}
     new = to_table(simulate_light_curves(7, seed=9, survey=SURVEY, classes=CLASSES)).drop_columns(["label"])
     pq.write_table(new, tmp_path / "new.parquet")
-    assert main(["classify", str(tmp_path / "new.parquet"), "-o", str(output), "--model", str(folder), "--quiet"]) == 0
+    arguments = ["classify", str(tmp_path / "new.parquet"), "-o", str(output), "--model", str(folder), "--quiet", "--json"]
+    assert main(arguments) == 0
+    assert json.loads(capsys.readouterr().out)["num_objects"] == 7
     assert set(pq.read_table(output)["predicted_label"].to_pylist()) <= set(CLASSES)
 
 
