@@ -4,9 +4,9 @@
 
 The order is that of the paper: time encoding (Sect. 3.2), magnitude embedding (Sect. 4.2), self-attention blocks (Sects. 3.1
 and 4.2), reconstruction of hidden magnitudes (Sects. 4.3 and 4.4) and classification (Sect. 7). Masks, heads and losses have
-files of their own; `folding_astromer.py` is not in the paper. `feature_extraction_astromer.py` makes the input tensors.
+files of their own; `folding_astromer.py` holds what the paper does not have. `feature_extraction_astromer.py` makes the input.
 
-Shapes: B windows, L observations a window, D = `hidden_size`, H heads. Polarity of every mask is stated where it enters.
+Shapes: B windows, L observations a window, D = `hidden_size`, H heads. The polarity of a mask is stated where it enters.
 """
 
 from collections.abc import Callable

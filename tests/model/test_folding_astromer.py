@@ -400,9 +400,17 @@ def test_absent_errors_are_unknown_errors(sees_errors: AstromerForMaskedReconstr
     errors = inputs.pop("magnitude_errors")
     without = outputs_of(sees_errors, inputs)
     assert_same_outputs(outputs_of(sees_errors, inputs | {"magnitude_errors": torch.full_like(errors, value)}), without)
-    del inputs["masked_positions"]  # where something is hidden, errors are not used
-    with_errors, without = (outputs_of(sees_errors, inputs | {"magnitude_errors": given}) for given in (errors, None))
+    del inputs["masked_positions"]
+    with_errors, without = outputs_of(sees_errors, inputs | {"magnitude_errors": errors}), outputs_of(sees_errors, inputs)
     assert (with_errors["pooler_output"] - without["pooler_output"]).abs().max() > 1e-3
+
+
+def test_no_error_tells_a_hidden_magnitude(sees_errors: AstromerForMaskedReconstruction):
+    inputs = {name: value for name, value in masked_batch().items() if name in INPUTS}
+    without = {name: value for name, value in inputs.items() if name != "magnitude_errors"}
+    hidden = inputs["masked_positions"].any(1)
+    assert hidden.all()
+    assert_same_outputs(outputs_of(sees_errors, inputs), outputs_of(sees_errors, without))
 
 
 def test_errors_change_nothing_in_a_window_in_which_something_is_hidden(sees_errors: AstromerForMaskedReconstruction):
@@ -419,6 +427,7 @@ def test_errors_change_nothing_in_a_window_in_which_something_is_hidden(sees_err
 
 def test_errors_that_stand_in_padding_change_nothing(sees_errors: AstromerForMaskedReconstruction):
     inputs = {name: value for name, value in masked_batch().items() if name in INPUTS}
+    del inputs["masked_positions"]
     padding = inputs["attention_mask"] == 0
     before = outputs_of(sees_errors, inputs)
     observed = inputs["attention_mask"].bool()

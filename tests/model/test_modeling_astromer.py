@@ -598,7 +598,8 @@ def test_every_parameter_of_the_reconstruction_gets_a_gradient(tiny_config: Astr
     for name, gradient in gradients(model, batch).items():
         assert gradient is not None, name
         assert gradient.isfinite().all(), name
-        assert gradient.any() or name.endswith("k_proj.bias"), name  # softmax does not feel a key bias
+        # Softmax does not feel a key bias, and windows with hidden observations are encoded without errors.
+        assert gradient.any() or name.endswith(("k_proj.bias", "error_embedding.weight")), name
 
 
 HEADS = [
