@@ -122,10 +122,9 @@ def _is_command() -> bool:
     return PurePath(program).name.lower().removesuffix(".exe") in ("astromer-hf", "astromer-hf-script.py")
 
 
-# `import astromer_hf` registers the Auto classes by importing `astromer_hf.model`. That imports torch and transformers, which
-# takes seconds. The command has to parse its arguments before that, and it cannot be imported without this file. So in the
-# process of the command, and only there, registration waits for the first import of anything in `astromer_hf.model`. Every
-# way to a model leads through it, so no verb has to remember anything. A process that is not recognised as the command's is
-# only slower.
+# `import astromer_hf` registers the Auto classes by importing `astromer_hf.model`, which imports torch and transformers. That
+# takes seconds. The command must parse its arguments first, and importing it imports this file. So only in the process of the
+# command the registration waits until something imports `astromer_hf.model`, which every use of a model does. A process that is
+# not recognised as the command is only slower.
 if not _is_command():
     import_module(".model", __name__)

@@ -255,7 +255,7 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
         return run
 
     def head_on_copies(source: Encoder, **fields: Any) -> Callable[[Survey, Draw, int], Outcome]:
-        """A small perceptron that is also trained on thinned copies; without `fields` as in `astromer-hf few-shot`."""
+        """A small perceptron that is also trained on thinned copies; without `fields` as in `astromer-hf fit`."""
 
         def run(survey: Survey, draw: Draw, seed: int) -> Outcome:
             states, thinned = survey.states(source), survey.thinned_states(source)

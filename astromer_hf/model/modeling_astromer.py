@@ -308,9 +308,8 @@ class AstromerModel(AstromerPreTrainedModel):
                 hidden from the encoder, as `config.masking_scheme` defines it; none when absent.
             band_ids (`torch.LongTensor` of shape `(B, L)`, *optional*): the band of every observation, a number in
                 `config.bands`; used where `config.use_band_embedding` is set.
-            magnitude_errors (`torch.FloatTensor` of shape `(B, L)`, *optional*): photometric errors in magnitudes; used where
-                `config.use_magnitude_errors` is set. NaN, 0 and absent errors are unknown. A window with masked
-                positions is encoded without errors, because the error of a hidden observation tells its magnitude.
+            magnitude_errors (`torch.FloatTensor` of shape `(B, L)`, *optional*): photometric errors, mag; NaN and 0 are
+                unknown. Used where `config.use_magnitude_errors` is set, and not in windows with masked positions.
 
         Returns:
             `BaseModelOutputWithPooling`: `last_hidden_state` (B, L, D) and `pooler_output` (B, D), its mean over
@@ -329,8 +328,8 @@ class AstromerModel(AstromerPreTrainedModel):
         if self.config.normalize_amplitude or self.config.use_magnitude_errors:
             center, scale = visible_center_and_scale(magnitudes, visible)
         if self.config.use_magnitude_errors:
-            nothing_hidden = ~masked.any(1, keepdim=True)  # an error grows with the magnitude, and would tell a hidden one
-            weights, error_features = relative_precisions(magnitude_errors, observed & nothing_hidden, scale)
+            told = observed & ~masked.any(1, keepdim=True)  # the error of a hidden observation would tell its magnitude
+            weights, error_features = relative_precisions(magnitude_errors, told, scale)
         if self.config.normalize_amplitude:
             magnitudes = torch.where(visible, (magnitudes - center) / scale, torch.zeros_like(magnitudes))
             counts = visible.sum(1, keepdim=True).clamp(min=1).float()
@@ -468,8 +467,8 @@ class AstromerForSequenceClassification(AstromerPreTrainedModel):
             `SequenceClassifierOutput`: `logits` of shape `(B, num_labels)`, divided by `config.classifier_temperature`. Where
             bands are concatenated, hidden states and attentions have `B · K` rows.
         """
-        wants_states = kwargs.pop("output_hidden_states", None)
-        wants_states = self.config.output_hidden_states if wants_states is None else wants_states
+        if (wants_states := kwargs.pop("output_hidden_states", None)) is None:
+            wants_states = self.config.output_hidden_states
         if self.config.band_combination == "concat":
             magnitudes, times, attention_mask, masked_positions, magnitude_errors = flatten_bands(
                 self.config.bands or [], magnitudes, times, attention_mask, masked_positions, magnitude_errors

@@ -127,7 +127,7 @@ def test_calibration_finds_the_temperature_that_the_labels_were_drawn_at_and_pre
         (
             {"problem_type": "regression", "num_labels": 1},
             [15.0],
-            "of a classifier of single classes, this model's are regression",
+            "of single classes can be calibrated; this model's problem is regression",
         ),
         ({"num_labels": 3}, [float("nan")], "Light curve 0 has no usable observation"),
     ],

@@ -136,14 +136,17 @@ def test_objects_in_several_bands_keep_their_errors():
     np.testing.assert_array_equal(curves.light_curves.magnitude_errors, np.concatenate(MAGERR))
 
 
-def test_a_reconstruction_uses_the_errors():
+@pytest.mark.parametrize("hidden_fraction", [0.0, 0.5])
+def test_a_reconstruction_uses_the_errors_only_where_nothing_is_hidden(hidden_fraction: float):
     model = tiny(AstromerForMaskedReconstruction)
     reconstruct = pipeline("light-curve-reconstruction", model=model, feature_extractor=AstromerFeatureExtractor(20))
-    with_errors = reconstruct(light_curves(), return_numpy=True)
-    without = reconstruct([{name: one[name] for name in ("mjd", "mag")} for one in light_curves()], return_numpy=True)
+    options = {"return_numpy": True, "hidden_fraction": hidden_fraction}
+    with_errors = reconstruct(light_curves(), **options)
+    without = reconstruct([{name: one[name] for name in ("mjd", "mag")} for one in light_curves()], **options)
     for one, other in zip(with_errors, without, strict=True):
         np.testing.assert_array_equal(one["hidden"], other["hidden"])
-        assert np.abs(one["reconstruction"] - other["reconstruction"]).max() > 1e-3
+        difference = np.abs(one["reconstruction"] - other["reconstruction"]).max()
+        assert difference == 0 if hidden_fraction else difference > 1e-3
 
 
 @pytest.mark.parametrize("sees_errors", [False, True])

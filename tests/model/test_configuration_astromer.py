@@ -95,7 +95,7 @@ def test_fields_of_a_later_version_are_kept(tmp_path: Path):
             {"num_frequencies": 256, "num_folding_periods": 1, "num_candidate_periods": 3},
             "at least 128 for each of the candidate periods, got 256",
         ),
-        ({"num_folding_periods": 1}, "`num_candidate_periods` is missing.*needs that version.*set it, to 16"),
+        ({"num_folding_periods": 1}, "`num_candidate_periods` is missing.*use that version.*set it, for example to 16"),
         (
             {"num_folding_periods": 3, "num_candidate_periods": 2},
             r"`num_candidate_periods` must be at least `num_folding_periods` \(3\), got 2",

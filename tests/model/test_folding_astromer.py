@@ -413,6 +413,18 @@ def test_no_error_tells_a_hidden_magnitude(sees_errors: AstromerForMaskedReconst
     assert_same_outputs(outputs_of(sees_errors, inputs), outputs_of(sees_errors, without))
 
 
+def test_errors_change_nothing_in_a_window_in_which_something_is_hidden(sees_errors: AstromerForMaskedReconstruction):
+    """The error of an observation grows with its magnitude, and would tell a hidden one."""
+    inputs = {name: value for name, value in masked_batch().items() if name in INPUTS}
+    inputs["masked_positions"][1] = False
+    before, after = (
+        outputs_of(sees_errors, inputs | {"magnitude_errors": errors})["last_hidden_state"]
+        for errors in (inputs["magnitude_errors"], 3 * inputs["magnitude_errors"])
+    )
+    differs = (before - after).abs().amax((1, 2)) > 1e-3
+    assert differs.tolist() == [False, True, False, False]
+
+
 def test_errors_that_stand_in_padding_change_nothing(sees_errors: AstromerForMaskedReconstruction):
     inputs = {name: value for name, value in masked_batch().items() if name in INPUTS}
     del inputs["masked_positions"]

@@ -386,7 +386,7 @@ def test_rows_of_a_dataset_and_light_curves_in_memory_make_the_same_labelled_win
     of_rows = collator([dataset[i] for i in range(6)])
     memory = InMemoryLightCurves(InMemoryLightCurves.from_table(dataset).curves, np.array([0, 1, 2, 0, 1, 2]))
     in_memory = collator(memory.__getitems__(range(6)))
-    assert of_rows.keys() == {"magnitudes", "times", "attention_mask", "labels"} == in_memory.keys()
+    assert of_rows.keys() == {"magnitudes", "times", "attention_mask", "magnitude_errors", "labels"} == in_memory.keys()
     assert all(torch.equal(of_rows[name], in_memory[name]) for name in of_rows)
     windows_of_each = [-(-len(curve.mjd) // 20) for curve in curves]
     assert of_rows["labels"].tolist() == np.repeat([0, 1, 2, 0, 1, 2], windows_of_each).tolist()

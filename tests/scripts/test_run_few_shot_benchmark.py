@@ -107,6 +107,8 @@ def test_every_method_runs_on_every_draw_and_stands_in_the_table(data, model, tm
         "tiny: embedding and features, random forest",
         "tiny: small MLP averaged with the features' forest",
         "random encoder: MLP",
+        "random encoder: linear probe",
+        "random encoder: nearest neighbours",
         "light curve, LSTM",
         "tiny: LSTM",
         "other: LSTM",
@@ -152,7 +154,7 @@ def test_what_is_done_is_not_done_again_and_more_is_added(data, model, tmp_path,
         for name in (
             "features, random forest",
             *(f"tiny: {method}" for method in ("linear probe", "nearest neighbours", "MLP")),
-            "random encoder: MLP",
+            *(f"random encoder: {method}" for method in ("linear probe", "nearest neighbours", "MLP")),
         )
         for samples in (4, 8)
         for fold in (0, 1)
@@ -165,9 +167,10 @@ def test_what_is_done_is_not_done_again_and_more_is_added(data, model, tmp_path,
     runs = run(data, [model], tmp_path / "results", "--methods", "light curve|linear", "--samples", "8", "12")
     assert ran == [
         *(("tiny: linear probe", 12, fold) for fold in (0, 1)),
+        *(("random encoder: linear probe", 12, fold) for fold in (0, 1)),
         *(("light curve, LSTM", samples, fold) for samples in (8, 12) for fold in (0, 1)),
     ]
-    assert len(runs) == 20 + 6
+    assert len(runs) == 28 + 8
     assert not runs.duplicated(list(benchmark.KEY)).any()
 
 
@@ -190,7 +193,7 @@ def test_an_interrupted_benchmark_goes_on_where_it_was(data, model, tmp_path, ra
     ran.clear()
     runs = run(data, [model], tmp_path / "results")
     assert ran[0] == asked
-    assert len(ran) == 20 - 7
+    assert len(ran) == 28 - 7
     pd.testing.assert_frame_equal(runs.iloc[:7].drop(columns="best_epoch"), kept.drop(columns="best_epoch"))
 
 
@@ -220,7 +223,9 @@ def test_another_architecture_recomputes_the_random_encoder(data, model, tmp_pat
     file.write_text(file.read_text().replace('"max_frequency": 10.0', '"max_frequency": 5.0'))
     ran.clear()
     run(data, [model], tmp_path / "results", "--methods", "random")
-    assert {name for name, *_ in ran} == {"random encoder: MLP"}
+    assert {name for name, *_ in ran} == {
+        f"random encoder: {method}" for method in ("MLP", "linear probe", "nearest neighbours")
+    }
 
 
 @pytest.mark.parametrize("option", ["--seed", "--test-per-class", "--min-train"])
@@ -248,7 +253,9 @@ def test_a_score_is_the_mean_and_the_deviation_over_folds(data, model, tmp_path,
     runs = run(data, [model], tmp_path / "results", "--methods", "linear")
     cells = [
         f"{part['macro_f1'].mean():.3f} ± {part['macro_f1'].std():.3f}"
-        for _, part in sorted(runs.groupby("samples_per_class"), key=lambda item: item[0])
+        for _, part in sorted(
+            runs[runs["method"] == "tiny: linear probe"].groupby("samples_per_class"), key=lambda item: item[0]
+        )
     ]
     assert f"| tiny: linear probe | {' | '.join(cells)} |" in (tmp_path / "results" / "scores.md").read_text()
 

@@ -1,5 +1,5 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Draws keep what teaches apart from what tests, states are the encoder's own, and every method learns from few labels."""
+"""Draws separate training and test light curves, states are the encoder's own, and every method learns from few labels."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -76,7 +76,7 @@ def as_lists(curves: RaggedLightCurves) -> tuple[list[np.ndarray], list[np.ndarr
 
 @pytest.fixture(scope="module")
 def labelled() -> LabelledCurves:
-    """Of each class 40 light curves that may teach and 20 that may test, one after the other."""
+    """40 training and 20 test light curves of each class, one after the other."""
     curves = gather(simulate_light_curves(180, survey=SURVEY, classes=CLASSES))
     return LabelledCurves(curves, np.arange(180) % 3, CLASSES, np.arange(180) % 9 >= 6)
 
@@ -121,11 +121,11 @@ def count_classes(labelled: LabelledCurves, numbers: np.ndarray) -> list[int]:
     return np.bincount(labelled.labels[numbers], minlength=3).tolist()
 
 
-@pytest.mark.parametrize(("samples", "to_teach"), [(2, 1), (3, 2), (5, 4), (20, 16), (40, 32)])
-def test_of_the_samples_of_each_class_80_percent_teach_and_at_least_one_stops(labelled, samples, to_teach):
+@pytest.mark.parametrize(("samples", "num_train"), [(2, 1), (3, 2), (5, 4), (20, 16), (40, 32)])
+def test_80_percent_of_the_samples_of_each_class_are_for_training_and_at_least_one_for_validation(labelled, samples, num_train):
     draw = draw_few_shot(labelled, samples, fold=0, test_per_class=15)
-    assert count_classes(labelled, draw.train) == [to_teach] * 3
-    assert count_classes(labelled, draw.validation) == [samples - to_teach] * 3
+    assert count_classes(labelled, draw.train) == [num_train] * 3
+    assert count_classes(labelled, draw.validation) == [samples - num_train] * 3
     assert count_classes(labelled, draw.test) == [15] * 3
 
 
@@ -172,7 +172,7 @@ def test_a_draw_that_cannot_be_is_refused_by_the_name_of_the_class(labelled):
     of_class = np.flatnonzero(labelled.labels == 2)
     held_out = labelled.held_out.copy()
     held_out[of_class[1:]] = True
-    with pytest.raises(ValueError, match="'RRab' has 1 light curves to learn from and 59 to test"):
+    with pytest.raises(ValueError, match="'RRab' has 1 light curves to train on and 59 to test on"):
         draw_few_shot(replace(labelled, held_out=held_out), 20, fold=0)
     held_out[of_class] = False
     with pytest.raises(ValueError, match="'RRab' has 60 light curves to learn from and 0 to test"):
@@ -208,7 +208,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
     return folder, write_prepared(folder, per_class={"train": 8, "validation": 3, "test": 4}, min_points=10)
 
 
-def test_the_training_split_teaches_and_the_other_two_test(prepared):
+def test_the_training_split_is_for_training_and_the_other_two_for_testing(prepared):
     folder, splits = prepared
     labelled = load_labelled_survey(folder, min_points=1, min_train=8, test_per_class=7)
     assert labelled.classes == CLASSES
@@ -222,7 +222,7 @@ def test_the_training_split_teaches_and_the_other_two_test(prepared):
 
 
 @pytest.mark.parametrize(("min_train", "test_per_class", "included"), [(3, 6, True), (4, 6, False), (3, 7, False)])
-def test_a_class_needs_enough_light_curves_to_teach_and_to_test(prepared, min_train, test_per_class, included):
+def test_a_class_needs_enough_light_curves_num_train_and_to_test(prepared, min_train, test_per_class, included):
     labelled = load_labelled_survey(prepared[0], min_points=1, min_train=min_train, test_per_class=test_per_class)
     assert labelled.classes == (("Constant", "DSCT", "LPV", "RRab") if included else CLASSES)
     assert set(labelled.labels) == set(range(len(labelled.classes)))
@@ -359,9 +359,7 @@ def test_a_copy_of_a_light_curve_is_the_same_whatever_else_is_asked_for(encoder,
     assert set(few.object_index) == {3, 7}
 
 
-def test_a_head_learns_from_copies_of_what_teaches_and_is_stopped_and_tested_by_whole_light_curves(
-    states, encoder, labelled, draw
-):
+def test_a_head_trains_on_copies_and_is_validated_and_tested_on_whole_light_curves(states, encoder, labelled, draw):
     thinned = FrozenStates.compute_thinned(encoder, labelled, draw.train, copies=3, seed=0)
     model = build_classifier(CONFIG, CLASSES, 0)
     outcome = train_head(model, states, labelled.labels, draw, RECIPE, seed=0, thinned=thinned)
@@ -377,8 +375,8 @@ def test_a_head_learns_from_copies_of_what_teaches_and_is_stopped_and_tested_by_
     nothing = replace(states, pooled=states.pooled[:0], object_index=states.object_index[:0], length=states.length[:0])
     of_copies = FrozenStates.concatenate((nothing, thinned))
     assert len(of_copies.length) == len(thinned.length)
-    taught = train_head(model, states, mislabelled, draw, RECIPE, seed=0, thinned=of_copies)
-    assert (taught.probabilities.argmax(1) == 1).mean() > 0.9
+    trained = train_head(model, states, mislabelled, draw, RECIPE, seed=0, thinned=of_copies)
+    assert (trained.probabilities.argmax(1) == 1).mean() > 0.9
 
 
 # --- States of a frozen encoder ---

@@ -52,51 +52,51 @@ def encoder() -> AstromerModel:
 
 
 @pytest.fixture(scope="module")
-def taught(table: Path, encoder: AstromerModel) -> TrainedClassifier:
+def trained(table: Path, encoder: AstromerModel) -> TrainedClassifier:
     return train_table_classifier(table, encoder, drop_rare_classes=True, recipe=RECIPE)
 
 
-def test_it_tells_classes_of_unlike_amplitude_apart(taught: TrainedClassifier):
-    assert taught.scores["macro_f1"] > 0.6  # chance is a third
-    assert taught.scores["accuracy"] == np.mean([a == b for a, b in zip(taught.true, taught.predicted, strict=True)])
-    assert taught.model.config.id2label == dict(enumerate(CLASSES))
+def test_it_tells_classes_of_unlike_amplitude_apart(trained: TrainedClassifier):
+    assert trained.scores["macro_f1"] > 0.6  # chance is a third
+    assert trained.scores["accuracy"] == np.mean([a == b for a, b in zip(trained.true, trained.predicted, strict=True)])
+    assert trained.model.config.id2label == dict(enumerate(CLASSES))
 
 
-def test_its_probabilities_are_calibrated_on_stars_that_did_not_train_it(taught: TrainedClassifier):
-    temperature = taught.model.config.classifier_temperature
-    sharpened = np.log(taught.uncalibrated) / temperature  # exact for light curves of one window
-    single = np.abs(torch.from_numpy(sharpened).softmax(-1).numpy() - taught.outcome.probabilities).max(1)
+def test_its_probabilities_are_calibrated_on_stars_that_did_not_train_it(trained: TrainedClassifier):
+    temperature = trained.model.config.classifier_temperature
+    sharpened = np.log(trained.uncalibrated) / temperature  # exact for light curves of one window
+    single = np.abs(torch.from_numpy(sharpened).softmax(-1).numpy() - trained.outcome.probabilities).max(1)
     assert np.median(single) < 0.05
-    assert taught.scores["calibration_error"] == expected_calibration_error(taught.true_ids, taught.outcome.probabilities)
-    assert [CLASSES[i] for i in taught.true_ids] == taught.true
+    assert trained.scores["calibration_error"] == expected_calibration_error(trained.true_ids, trained.outcome.probabilities)
+    assert [CLASSES[i] for i in trained.true_ids] == trained.true
 
 
-def test_the_encoder_of_a_calibrated_classifier_teaches_another_from_temperature_1(taught: TrainedClassifier):
-    config = replace(taught.model.config, classifier_temperature=3.0)
+def test_a_new_classifier_on_the_encoder_of_a_calibrated_one_starts_from_temperature_1(trained: TrainedClassifier):
+    config = replace(trained.model.config, classifier_temperature=3.0)
     assert build_classifier(config, CLASSES, 0).config.classifier_temperature == 1
 
 
-def test_the_encoder_stays_as_it_was(taught: TrainedClassifier, encoder: AstromerModel):
-    for name, weights in taught.model.model.state_dict().items():
+def test_the_encoder_stays_as_it_was(trained: TrainedClassifier, encoder: AstromerModel):
+    for name, weights in trained.model.model.state_dict().items():
         torch.testing.assert_close(weights, encoder.state_dict()[name], rtol=0, atol=0)
 
 
-def test_what_was_left_out_is_counted(taught: TrainedClassifier):
-    assert taught.left_out["without a label"] == 2
-    assert sum(count for reason, count in taught.left_out.items() if "DSCT" in reason) == 3
-    assert taught.counts.to_numpy().sum() == 120
+def test_what_was_left_out_is_counted(trained: TrainedClassifier):
+    assert trained.left_out["without a label"] == 2
+    assert sum(count for reason, count in trained.left_out.items() if "DSCT" in reason) == 3
+    assert trained.counts.to_numpy().sum() == 120
 
 
-def test_the_saved_folder_gives_the_probabilities_of_the_test_stars(taught: TrainedClassifier, table: Path, tmp_path: Path):
-    taught.save(tmp_path / "model")
+def test_the_saved_folder_gives_the_probabilities_of_the_test_stars(trained: TrainedClassifier, table: Path, tmp_path: Path):
+    trained.save(tmp_path / "model")
     model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model")
     assert AutoFeatureExtractor.from_pretrained(tmp_path / "model").window_size == CONFIG.window_size
     rows = pq.read_table(table)
     result = classify_light_curves(model, rows["mjd"].to_pylist(), rows["mag"].to_pylist())
     # Of all light curves those of the test stars, in the table's order.
-    matches = [np.abs(result.values - values).max(1).min() for values in taught.outcome.probabilities]
+    matches = [np.abs(result.values - values).max(1).min() for values in trained.outcome.probabilities]
     assert max(matches) < 1e-4
-    assert len(matches) == len(taught.true)
+    assert len(matches) == len(trained.true)
 
 
 def test_a_rare_class_is_refused_unless_it_is_dropped(table: Path, encoder: AstromerModel):
@@ -104,7 +104,7 @@ def test_a_rare_class_is_refused_unless_it_is_dropped(table: Path, encoder: Astr
         train_table_classifier(table, encoder, recipe=RECIPE)
 
 
-def test_so_many_of_a_class_teach_at_the_most(table: Path, encoder: AstromerModel):
+def test_a_class_has_at_most_max_per_class_training_light_curves(table: Path, encoder: AstromerModel):
     few = train_table_classifier(table, encoder, drop_rare_classes=True, max_per_class=5, recipe=replace(RECIPE, max_epochs=1))
     assert len(few.outcome.history) == 1
     assert few.counts["train"].tolist() == [5, 5, 5]
