@@ -27,6 +27,7 @@ TINY_EXTENDED = {
     **TINY,
     "time_bias_scales": [0.3, 30.0],
     "num_folding_periods": 2,
+    "num_candidate_periods": 4,
     "num_frequencies": 512,
     "folding_period_multiple": 2,
     "use_mask_token": True,

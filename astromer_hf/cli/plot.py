@@ -130,9 +130,9 @@ def save(figure: "Figure", args: argparse.Namespace) -> None:
 def find_object(args: argparse.Namespace) -> tuple["LightCurveChunk", str]:
     """The clean light curve of the object that the command line names, and a title for it."""
     from ..light_curves.columns import TableError
-    from ..light_curves.source import find_light_curves
+    from ..light_curves.source import LightCurveSource
 
-    found = find_light_curves(args.source, [args.object], columns=column_names(args))
+    found = LightCurveSource.open(args.source, columns=column_names(args)).find([args.object])
     bands = found.annotations["band"].to_pylist() if "band" in found.annotations else [None] * len(found)
     if args.band is not None:
         chosen = [number for number, band in enumerate(bands) if band == args.band]
@@ -279,11 +279,11 @@ def draw_embeddings(args: argparse.Namespace) -> "Figure":
 
 def draw_survey(args: argparse.Namespace) -> "Figure":
     """`astromer-hf plot survey`."""
-    from ..light_curves.source import summarize_light_curves
+    from ..light_curves.source import LightCurveSource
     from ..plots.figures import plot_survey_summary
 
     names = [source.stem for source in args.sources]
-    summaries = [summarize_light_curves(source, columns=column_names(args)) for source in args.sources]
+    summaries = [LightCurveSource.open(source, columns=column_names(args)).summary() for source in args.sources]
     return plot_survey_summary(dict(zip(names, summaries, strict=True)))
 
 
@@ -399,13 +399,13 @@ def run_neighbors(args: argparse.Namespace) -> None:
 
 def draw_found(args: argparse.Namespace, embeddings: Any, found: Any, query: int | None) -> "Figure":
     """The light curves of a search's results, after that of the object they were searched for."""
-    from ..light_curves.source import find_light_curves
+    from ..light_curves.source import LightCurveSource
     from ..plots.figures import plot_light_curves
 
     rows = found.to_dict("records")
     if query is not None:
         rows = [*embeddings.describe(np.array([query])).assign(distance=0.0).to_dict("records"), *rows]
-    chunk = find_light_curves(args.curves, [row["object_id"] for row in rows], columns=column_names(args))
+    chunk = LightCurveSource.open(args.curves, columns=column_names(args)).find([row["object_id"] for row in rows])
     curves, _ = chunk.curves.clean()
     bands = chunk.annotations["band"].to_pylist() if "band" in chunk.annotations else [None] * len(chunk)
     object_ids = chunk.object_ids.to_pylist()

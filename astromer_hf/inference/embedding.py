@@ -189,7 +189,7 @@ def embed_multiband_light_curves(
 
 
 def embed_table(
-    source: str | Path,
+    source: Any,
     output: str | Path,
     model: Any,
     *,
@@ -216,7 +216,7 @@ def embed_table(
     together.
 
     Args:
-        source: parquet or CSV, see `iter_light_curves`.
+        source: a path, a table in memory or a source that is open, see `LightCurveSource.open`.
         output: a `.parquet` file; replaced if it exists.
         model: an ASTROMER model.
         feature_extractor, batch_size: as for `embed_light_curves`.
@@ -263,7 +263,7 @@ def embed_table(
 
 
 def choose_bands_to_embed(
-    source: str | Path,
+    source: Any,
     model: Any,
     combine_bands: CombinationKind | BandCombination | None,
     bands: Sequence[str] | None,

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from ..model.feature_extraction_astromer import RaggedLightCurves
 from .columns import PREPARED_SCHEMA, TableError
-from .source import iter_light_curves
+from .source import LightCurveSource
 from .surveys import Survey
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Cleaning:
 
 
 def iter_clean_tables(
-    path: str | Path, survey: Survey, cleaning: Cleaning | None = None, *, objects_per_chunk: int = 2048
+    path: Any, survey: Survey, cleaning: Cleaning | None = None, *, objects_per_chunk: int = 2048
 ) -> Iterator[tuple[pa.Table, CleaningReport]]:
     """Read a survey's table, in any of its raw layouts, as clean tables of `PREPARED_SCHEMA`, a chunk at a time.
 
@@ -122,11 +122,12 @@ def iter_clean_tables(
         TableError: no light curves can be read from it, or an object has no id.
     """
     cleaning = cleaning or Cleaning()
-    for chunk in iter_light_curves(path, objects_per_chunk=objects_per_chunk, columns=survey.columns):
+    source = LightCurveSource.open(path, columns=survey.columns)
+    for chunk in source.chunks(objects_per_chunk):
         curves, stays, report = cleaning(chunk.curves)
         object_ids = chunk.object_ids.to_pylist()
         if not all(object_ids):
-            raise TableError(f"{Path(path).name} has objects without an id; every light curve needs one to be split by star.")
+            raise TableError(f"{source.name} has objects without an id; every light curve needs one to be split by star.")
         unknown = pa.nulls(len(chunk), pa.string())
         identities, labels = (chunk.annotations.get(role, unknown).to_pylist() for role in ("identity", "label"))
         offsets = pa.array(curves.offsets, pa.int32())

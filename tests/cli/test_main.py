@@ -238,7 +238,7 @@ BAD_TABLES = {
     "columns of other names": (
         "a.parquet",
         {"foo": ["a"], "bar": [[1.0]]},
-        "found none for object_id, mjd, mag; there are: foo, bar",
+        "found none for mjd, mag; there are: foo, bar",
     ),
     "seconds": (
         "a.parquet",
@@ -278,11 +278,10 @@ BAD_TABLES = {
     ),
     "a CSV of a header": ("a.csv", b"id,mjd,mag\n", "holds no light curve"),
     "an empty CSV": ("a.csv", b"", "cannot be read as a table of light curves"),
-    "semicolons": ("a.csv", b"id;mjd;mag\na;1;2\n", "there are: id;mjd;mag"),
-    "words in a CSV": ("a.csv", b"id,mjd,mag\na,1,bright\n", "invalid value 'bright'"),
+    "words in a CSV": ("a.csv", b"id,mjd,mag\na,1,bright\n", "row 1 of the data holds 'bright'"),
     "a short line": ("a.csv", b"id,mjd,mag\na,1,2\na,1\n", "Expected 3 columns, got 2"),
-    "a truncated gzip": ("a.csv.gz", truncated(gzip.compress(b"id,mjd,mag\n" + CSV)), "Truncated compressed stream"),
-    "another format": ("a.fits", b"SIMPLE", "Expected a .parquet, .csv or .csv.gz file, got a.fits"),
+    "a truncated gzip": ("a.csv.gz", truncated(gzip.compress(b"id,mjd,mag\n" + CSV)), "ended before the end-of-stream marker"),
+    "another format": ("a.fits", b"SIMPLE", "a.fits cannot be read as FITS"),
 }
 
 
