@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..hub.load import load_encoder
+from .inspect import add_inspect, run_inspect
+from .ledgers import next_step, tell
 from .options import MODEL_OR_DEFAULT, add_columns, add_time_encoding, column_names
 from .plot import add_neighbors, add_plot
 
@@ -105,6 +107,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_bands(classify, "one row an object: how its bands are combined, where the classifier does not say it itself")
     classify.set_defaults(run=run_classify)
 
+    add_inspect(verbs)
     add_neighbors(verbs)
     add_plot(verbs)
 
@@ -203,7 +206,7 @@ def add_output_table(parser: argparse.ArgumentParser) -> None:
 
 def add_model_arguments(parser: argparse.ArgumentParser, model_help: str, *, required: bool = False) -> None:
     """What every verb takes that runs a model over a table."""
-    parser.add_argument("source", type=Path, help="parquet or CSV table, or a folder of parquet shards")
+    parser.add_argument("source", type=Path, help="file, folder, archive or pattern of light curves")
     parser.add_argument("--model", required=required, help=model_help)
     parser.add_argument("--revision", help="branch, tag or commit of a model on the Hub")
     parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps; auto takes a GPU if there is one")
@@ -225,8 +228,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     quiet_transformers()
     try:
         args.run(args)
+        tell(getattr(args, "reading", None))
     except (ValueError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
+        if args.run is not run_inspect and (step := next_step(error, getattr(args, "source", None))):
+            print(step, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted; nothing was written", file=sys.stderr)
@@ -371,8 +377,6 @@ def print_report(report: "TableReport", seconds: float, output: Path, rows: str 
         f"{report.num_objects} {rows} ({report.num_points} observations, {report.num_windows} windows) in "
         f"{seconds:.1f} s, {report.num_objects / seconds:.0f} {rows.split()[-1]}/s{peak_memory()} -> {output}"
     )
-    if report.dropped_points:
-        print(f"{report.dropped_points} observations without a finite time and magnitude were left out.")
     if report.without_result:
         shown = ", ".join(report.without_result[:10]) + (" ..." if len(report.without_result) > 10 else "")
         print(

@@ -23,6 +23,7 @@ import torch
 
 from ..light_curves.bands import BandCombination, CombinationKind
 from ..light_curves.columns import TableError
+from ..light_curves.ledger import Ledger
 from ..light_curves.source import LightCurveSource
 from ..model.feature_extraction_astromer import AstromerFeatureExtractor
 from .embedding import choose_bands_to_embed, embed_table
@@ -213,7 +214,7 @@ def embed_shards(
     identity = _digest(json.dumps(settings, sort_keys=True).encode())
     if (output / SUCCESS_FILE).exists() and not all(_is_done(output / shard.file_name, shard, identity) for shard in shards):
         (output / SUCCESS_FILE).unlink(missing_ok=True)  # a shard was lost since
-    report = ShardedReport()
+    report = ShardedReport(ledger=Ledger(opened.name, opened.describe(), notes=[*opened.roles.notes]))
     failures: list[str] = []
     for shard in shards[worker::num_workers]:
         target = output / shard.file_name
@@ -241,7 +242,9 @@ def embed_shards(
         report.written += 1
         for name in ("num_objects", "num_windows", "num_points", "dropped_points", "without_result"):
             setattr(report, name, getattr(report, name) + getattr(done, name))
+        report.ledger.add(done.ledger)
     report.missing = [shard.file_name for shard in shards if not _is_done(output / shard.file_name, shard, identity)]
+    opened.ledger = report.ledger
     if failures:
         raise TableError(f"{len(failures)} of the shards could not be embedded. {' '.join(failures)}")
     if not report.missing:
@@ -264,7 +267,7 @@ def _describe_run(
         "masking_scheme": model.config.masking_scheme,
         "dtype": str(model.dtype).removeprefix("torch."),
         "window_size": (feature_extractor or model.config).window_size,
-        "columns": {role: name for role, name in sorted(source.options.columns.items()) if name},
+        "columns": {role: name for role, name in sorted(source.options.items()) if name},
         **source.options.description,
         "level": level,
         "objects_per_shard": objects_per_shard,

@@ -67,6 +67,17 @@ class Ledger:
         self.last_star = ids[-1] if ids else self.last_star
         self.bands.update(band for band in bands if band)
 
+    def add(self, other: "Ledger") -> None:
+        """Take in the account of another part of the same source."""
+        self.points_read += other.points_read
+        self.points_used += other.points_used
+        self.dropped.update(other.dropped)
+        self.kept_flagged += other.kept_flagged
+        self.far_points += other.far_points
+        self.num_light_curves += other.num_light_curves
+        self.num_stars += other.num_stars
+        self.bands |= other.bands
+
     @property
     def line(self) -> str:
         """The account in one line."""

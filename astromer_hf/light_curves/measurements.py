@@ -370,7 +370,7 @@ def _flat_float64(lists: pa.Array, name: str) -> np.ndarray:
     try:
         return values.cast(pa.float64()).to_numpy(zero_copy_only=False)
     except pa.ArrowException as error:
-        raise TableError(f"Column {name!r} must hold lists of numbers, it holds {lists.type}: {error}") from error
+        raise TableError(f"The column {name!r} must hold lists of numbers, it holds {lists.type}: {error}") from error
 
 
 def _flat_errors(lists: pa.Array, name: str, lengths: np.ndarray) -> np.ndarray:

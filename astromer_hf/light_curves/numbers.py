@@ -61,7 +61,7 @@ def to_numbers(column: pa.Array | pa.ChunkedArray, name: str, first_row: int = 0
         try:
             return Numbers(column.cast(pa.float64()).to_numpy(zero_copy_only=False), no_limit)
         except pa.ArrowException as error:
-            raise TableError(f"Column {name!r} must hold numbers, it holds {column.type}: {one_line(error)}.") from error
+            raise TableError(f"The column {name!r} must hold numbers, it holds {column.type}: {one_line(error)}.") from error
     column = column.cast(pa.string())
     try:
         return Numbers(pc.cast(column, pa.float64()).to_numpy(zero_copy_only=False), no_limit)
@@ -82,8 +82,9 @@ def to_numbers(column: pa.Array | pa.ChunkedArray, name: str, first_row: int = 0
             return Numbers(booleans.to_numpy(float), limits)
         bad = int(np.flatnonzero(pd.to_numeric(words, errors="coerce").isna() & words.notna())[0])
         hint = " A comma as the decimal sign is not read: write points." if re.match(r"^\d+,\d+$", words[bad]) else ""
+        found = column[bad].as_py()
         raise TableError(
-            f"Column {name!r} must hold numbers, and row {first_row + bad + 1} of the data holds {column[bad].as_py()!r}.{hint}"
+            f"The column {name!r} must hold numbers, and row {first_row + bad + 1} of the data holds {found!r}.{hint}"
         ) from None
 
 
@@ -105,7 +106,29 @@ def to_days(column: pa.Array | pa.ChunkedArray, name: str, unit: str | None, fir
         if dates.isna().sum() > words.isin(MISSING_WORDS.to_pylist()).sum() + words.isna().sum():
             raise
         return _mjd_of(dates)
-    return days * _DAYS.get((unit or "").strip().lower(), 1.0)
+    return days * _days_per(unit, name)
+
+
+def _days_per(unit: str | None, name: str) -> float:
+    """Days of a unit of time; 1 for what is no unit, such as `BJD - 2457000, days`.
+
+    Raises:
+        TableError: it is a unit of something else.
+    """
+    if not unit or unit.strip().lower() in ("d", "day", "days", "mjd", "jd", "hjd", "bjd"):
+        return 1.0
+    if (factor := _DAYS.get(unit.strip().lower())) is not None:
+        return factor
+    from astropy import units
+
+    try:
+        own = units.Unit(unit)
+    except (ValueError, TypeError):
+        return 1.0
+    try:
+        return float(own.to(units.day))
+    except units.UnitConversionError as error:
+        raise TableError(f"The column {name!r} must be in units of day, it is in {unit}: {one_line(error)}.") from error
 
 
 def _mjd_of(dates: pd.Series) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from .columns import COLUMN_GUESSES, FLUX_GUESSES, TableError
+from .columns import COLUMN_GUESSES, FLUX_GUESSES, MissingColumnsError, TableError
 from .fluxes import FLUX_UNITS, ZERO_POINTS
 from .formats.base import RawTable
 from .formats.nested import is_list
@@ -123,7 +123,7 @@ class _Names:
             if "." in name:
                 self.lower[name.rpartition(".")[2].lower()] = name
         for name in reversed(self.available):
-            self.lower[name.strip().lower()] = name
+            self.lower[name.strip().lstrip("#").strip().lower()] = name
 
     def first(self, wanted: str | Sequence[str] | None) -> str | None:
         """The first of some names, or of `"a|b"`, that there is."""
@@ -273,14 +273,15 @@ def _zero_point_of(raw: RawTable, column: str, layout: Layout | None) -> float:
     return ZERO_POINTS.get(unit, layout.zero_point if layout else 0.0)
 
 
-def _missing_columns(raw: RawTable, mjd: str | None, has_values: bool) -> TableError:
+def _missing_columns(raw: RawTable, mjd: str | None, has_values: bool) -> MissingColumnsError:
     missing = [role for role, found in (("mjd", mjd is not None), ("mag", has_values)) if not found]
     options = ", ".join(f"--{role}-column" for role in missing) + ("" if has_values else " or --flux-column")
     likely = [name for name in raw.names if any(part in name.lower() for part in ("mag", "flux", "time", "jd", "date"))]
     shown = f" Likely are: {', '.join(likely[:12])}." if likely else ""
-    return TableError(
+    return MissingColumnsError(
         f"Expected columns for mjd and mag and found none for {', '.join(missing)}; there are: {_listed(raw.names)}.{shown} "
-        f"Name them ({options} on the command line)."
+        f"Name them ({options} on the command line).",
+        missing,
     )
 
 
@@ -413,7 +414,7 @@ def _words(table: pa.Table, name: str) -> pd.Series:
 def _may_be_id(name: str, words: pd.Series) -> bool:
     own = name.lower()
     looks = own.endswith(("id", "star", "name", "object", "source")) or "star" in own or "object" in own
-    return looks and words.notna().all() and 1 <= words.nunique() < 0.5 * len(words)
+    return bool(looks and words.notna().all() and 1 <= words.nunique() < 0.5 * len(words))
 
 
 def _may_be_band(name: str, words: pd.Series, stars: pd.Series) -> bool:

@@ -7,18 +7,18 @@ it everything that reads light curves: cleaning, bands, training, every verb of 
 
 import logging
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..model.feature_extraction_astromer import RaggedLightCurves
 from .chunk import LightCurveChunk
-from .columns import COLUMN_GUESSES, TableError
+from .columns import COLUMN_GUESSES, MissingColumnsError, ReadingOptions, TableError
 from .fluxes import MagnitudeKind
 from .formats import RawTable
 from .formats.base import naming
@@ -31,6 +31,7 @@ from .ledger import Ledger
 from .measurements import ANNOTATIONS, Interpreter
 from .numbers import to_text
 from .roles import Roles, resolve_roles
+from .runs import of_one_schema, run_starts, stand_together
 
 logger = logging.getLogger(__name__)
 
@@ -38,29 +39,6 @@ _ROWS_OF_MEASUREMENTS = 1 << 20
 _FILES_LOOKED_AT = 64  # of a catalogue, to know which annotations its files have
 _ROLES_OF_POINTS = ("mjd", "mag", "magerr", "flux", "flux_err", "band")
 SCATTERED = "The rows of an object do not stand together: grouping in memory. Sort the table by id to stream it."
-
-
-@dataclass(frozen=True)
-class ReadingOptions:
-    """How a source is read.
-
-    Args:
-        columns (`Mapping[str, str | None]`): role -> column, where guessing is not enough; see `roles.GIVABLE`, and `path`.
-        survey (`str` or `False`, *optional*): name of a survey's record, `False` for none; recognised when absent.
-        keep_flagged (`bool`): use points that the survey flags as bad.
-        magnitudes (`str`): what becomes of fluxes, `"pogson"` or `"asinh"`.
-    """
-
-    columns: Mapping[str, str | None]
-    survey: str | bool | None = None
-    keep_flagged: bool = False
-    magnitudes: MagnitudeKind = "pogson"
-
-    @property
-    def description(self) -> dict[str, Any]:
-        """What of it is not the default, beside the columns."""
-        values = {"survey": self.survey, "keep_flagged": self.keep_flagged or None, "magnitudes": self.magnitudes}
-        return {name: value for name, value in values.items() if value not in (None, "pogson")}
 
 
 class LightCurveSource:
@@ -105,7 +83,8 @@ class LightCurveSource:
         Args:
             source: a path of a file, folder or archive, or a pattern such as `"curves/*.csv"`; a table of pandas, polars,
                 pyarrow, astropy or numpy; a `datasets.Dataset`; or a source that is open already.
-            columns, survey, keep_flagged, magnitudes: see [`ReadingOptions`].
+            columns: role -> column, or [`ReadingOptions`], which hold the rest too.
+            survey, keep_flagged, magnitudes: see [`ReadingOptions`].
 
         Raises:
             FileNotFoundError: there is no such file.
@@ -114,7 +93,9 @@ class LightCurveSource:
         """
         if isinstance(source, LightCurveSource):
             return source
-        options = ReadingOptions(dict(columns or {}), survey, keep_flagged, magnitudes)
+        options = columns if isinstance(columns, ReadingOptions) else ReadingOptions(columns)
+        if survey is not None or keep_flagged or magnitudes != "pogson":
+            options = ReadingOptions(options, survey=survey, keep_flagged=keep_flagged, magnitudes=magnitudes)
         if not isinstance(source, (str, Path)):
             table = table_of(source)
             if table is None:
@@ -123,12 +104,13 @@ class LightCurveSource:
         else:
             opened = cls._open_path(Path(source), options)
         opened.roles  # noqa: B018  # what cannot be read is known now
+        options.sources.append(opened)
         return opened
 
     @classmethod
     def _open_path(cls, path: Path, options: ReadingOptions) -> "LightCurveSource":
         folder = unpack(path)
-        found = find_files(Path(folder.name) if folder else path, options.columns)
+        found = find_files(Path(folder.name) if folder else path, options)
         opened = cls(path.name, path, options, [] if isinstance(found, Catalogue) else found.tables)
         opened._folder = folder
         if isinstance(found, Catalogue):
@@ -142,14 +124,7 @@ class LightCurveSource:
 
     def at(self, path: Path) -> "LightCurveSource":
         """One of the files of a folder, read as the folder is."""
-        options = self.options
-        return LightCurveSource.open(
-            path,
-            columns=options.columns,
-            survey=options.survey,
-            keep_flagged=options.keep_flagged,
-            magnitudes=options.magnitudes,
-        )
+        return LightCurveSource.open(path, columns=self.options.copy())
 
     # --- What it is ---
 
@@ -309,7 +284,7 @@ class LightCurveSource:
             if not len(chunk):
                 continue
             whole = chunk if carried is None else LightCurveChunk.concatenate([carried, chunk])
-            last_start = int(_run_starts(whole.object_ids)[-1])
+            last_start = int(run_starts(whole.object_ids)[-1])
             if last_start:
                 yield whole.select(np.arange(last_start))
             carried = whole.select(np.arange(last_start, len(whole)))
@@ -377,10 +352,10 @@ class LightCurveSource:
             name = self.roles.object_id
             assert name is not None
             if rows is not None:
-                return _rows_stand_together(batches_of_rows(self.files[0], rows, _ROWS_OF_MEASUREMENTS, [name]), name)
-            return _rows_stand_together(self.text_columns(("object_id",)), "object_id")
+                return stand_together(batches_of_rows(self.files[0], rows, _ROWS_OF_MEASUREMENTS, [name]), name)
+            return stand_together(self.text_columns(("object_id",)), "object_id")
         ids = (pa.RecordBatch.from_pydict({"object_id": chunk.object_ids}) for chunk in self.chunks())
-        return _rows_stand_together(ids, "object_id")
+        return stand_together(ids, "object_id")
 
     def object_starts(self) -> np.ndarray:
         """Rows at which another object begins than that of the row before, the first among them; of several files the rows are
@@ -391,7 +366,7 @@ class LightCurveSource:
         for batch in self.text_columns(("object_id",)):
             ids = batch["object_id"]
             if len(ids):
-                own = _run_starts(ids)
+                own = run_starts(ids)
                 starts.append(num_rows + own[int(ids[0].as_py() == last) :])
                 num_rows, last = num_rows + len(ids), ids[-1].as_py()
         return np.concatenate(starts)
@@ -408,7 +383,7 @@ class LightCurveSource:
         return [role for role in ANNOTATIONS if role in found]
 
     def _resolve(self, raw: RawTable) -> Roles:
-        given = self.options.columns
+        given: Mapping[str, str | None] = self.options
         if self.catalogue is not None:  # names of the catalogue's own columns are none of its files
             given = {role: name for role, name in given.items() if name in raw.names and role in _ROLES_OF_POINTS}
         return resolve_roles(raw, given, self.options.survey)
@@ -458,19 +433,19 @@ class LightCurveSource:
         if not one_star:
             assert roles.object_id is not None
             ids = raw.batches([roles.object_id], _ROWS_OF_MEASUREMENTS)
-            if not _rows_stand_together(ids, roles.object_id):
+            if not stand_together(ids, roles.object_id):
                 logger.warning(SCATTERED)
                 one_star = True
         if one_star:
             whole = [batch for batch in raw.batches(roles.used, _ROWS_OF_MEASUREMENTS) if len(batch)]
             if whole:
-                yield read(pa.Table.from_batches(_of_one_schema(whole)))
+                yield read(pa.Table.from_batches(of_one_schema(whole)))
             return
         carried: pa.Table | None = None
         for batch in raw.batches(roles.used, _ROWS_OF_MEASUREMENTS):
             table = pa.Table.from_batches([batch])
             table = table if carried is None else pa.concat_tables([carried, table], promote_options="permissive")
-            last_start = _run_starts(table[roles.object_id])[-1] if len(table) else 0
+            last_start = run_starts(table[roles.object_id])[-1] if len(table) else 0
             if last_start:
                 yield read(table.slice(0, last_start))
             carried = table.slice(last_start)
@@ -497,35 +472,6 @@ def _with_annotations(chunk: LightCurveChunk, wanted: Sequence[str]) -> LightCur
         return chunk
     annotations = {role: chunk.annotations.get(role, pa.nulls(len(chunk), pa.string())) for role in wanted}
     return replace(chunk, annotations=annotations)
-
-
-def _of_one_schema(batches: Sequence[pa.RecordBatch]) -> list[pa.RecordBatch]:
-    """Batches whose types of numbers differ, as those of the files of one folder may, cast to those that hold all."""
-    if all(batch.schema.equals(batches[0].schema) for batch in batches):
-        return list(batches)
-    table = pa.concat_tables([pa.Table.from_batches([batch]) for batch in batches], promote_options="permissive")
-    return table.to_batches()
-
-
-def _run_starts(ids: pa.ChunkedArray | pa.Array) -> np.ndarray:
-    """Rows at which the id differs from the row before."""
-    text = to_text(ids).to_pandas()  # pandas would turn integers to floats where one is null
-    codes = pd.factorize(text, use_na_sentinel=False)[0]
-    return np.flatnonzero(np.concatenate(([True], codes[1:] != codes[:-1])))
-
-
-def _rows_stand_together(batches: Iterable[pa.RecordBatch], name: str) -> bool:
-    """Whether no id comes again after another one. Of every run of an id 8 bytes are kept."""
-    runs: list[Any] = []
-    last: object = object()
-    for batch in batches:
-        ids = to_text(batch[name])
-        if not len(ids):
-            continue
-        firsts = ids.take(pa.array(_run_starts(ids)))
-        runs.append(pd.util.hash_pandas_object(firsts.slice(int(firsts[0].as_py() == last)).to_pandas(), index=False))
-        last = ids[-1].as_py()
-    return not runs or pd.concat(runs).is_unique
 
 
 def iter_light_curves(
@@ -561,24 +507,19 @@ def read_chunk(source: Any, columns: Mapping[str, str | None] | None = None) -> 
     table = table_of(source)
     if table is None:
         return None
-    given = columns or {}
     lower = {name.rpartition(".")[2].lower() for name in table.names}
-    if not given.get("object_id") and lower.isdisjoint(COLUMN_GUESSES["object_id"]):
-        try:
-            opened = LightCurveSource.open(source, columns=columns)
-        except TableError as error:
-            if "Expected columns for" in str(error):
-                return None  # whoever asked for one light curve says what is missing
-            raise
-    else:
+    has_ids = bool((columns or {}).get("object_id")) or not lower.isdisjoint(COLUMN_GUESSES["object_id"])
+    try:
         opened = LightCurveSource.open(source, columns=columns)
+    except MissingColumnsError:
+        if has_ids:
+            raise
+        return None  # whoever asked for one light curve says what is missing
     chunks = list(opened.chunks())
     if opened.roles.object_id is None and sum(map(len, chunks)) <= 1:
         return None
     if not chunks:
         nothing = pa.array([], pa.string())
-        from ..model.feature_extraction_astromer import RaggedLightCurves
-
         curves = RaggedLightCurves(np.empty(0), np.empty(0), None, np.zeros(1, dtype=np.int64))
         return LightCurveChunk(nothing, curves, {})
     return LightCurveChunk.concatenate(chunks)

@@ -304,7 +304,7 @@ def read_one(source: Any, columns: Mapping[str, str | None] | None = None) -> Ma
 
 def read_objects(source: Any, columns: Mapping[str, str | None] | None = None) -> list[dict[str, Any]] | None:
     """The light curves of a table in memory that has a column of object ids; None of anything else."""
-    if not hasattr(source, "__arrow_c_stream__"):
+    if not any(hasattr(source, name) for name in ("__arrow_c_stream__", "colnames")):  # pandas, polars, pyarrow; astropy
         return None
     try:
         from astromer_hf.light_curves.source import read_chunk

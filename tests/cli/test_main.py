@@ -158,7 +158,7 @@ def test_light_curves_and_observations_left_out_are_reported(embed, tmp_path, ca
     assert table["object_id"].to_pylist() == ids
     assert table["embedding"].null_count == 13
     output, errors = capsys.readouterr()
-    assert f"{1 + 13 * 3} observations without a finite time and magnitude were left out" in output
+    assert f"dropped: {1 + 13 * 3} without a magnitude" in output
     assert "13 light curves have no usable observation; their result is null: bad 0, bad 1, " in errors
     assert errors.endswith("bad 9 ...\n")
 
