@@ -19,8 +19,8 @@ COLUMN_GUESSES: Mapping[str, tuple[str, ...]] = {
         *("objid", "obj_id", "diaobjectid", "snid", "ticid", "kepid", "targetid", "target_id", "target", "name"),
     ),
     "mjd": (
-        *("mjd", "hjd", "bjd", "jd", "time", "times", "t", "obsmjd", "obs_mjd", "mjd_obs", "mjdobs", "midpointmjdtai"),
-        *("midpointtai", "bjd_tdb", "btjd", "bkjd", "obstime", "obs_time", "date-obs", "date_obs", "datetime", "epoch"),
+        *("mjd", "hjd", "bjd", "jd", "time", "times", "t", "obsmjd", "obs_mjd", "mjd_obs", "mjdobs"),
+        *("bjd_tdb", "btjd", "bkjd", "obstime", "obs_time", "date-obs", "date_obs", "datetime", "epoch"),
     ),
     "mag": (
         *("mag", "magnitude", "magnitudes", "mags", "magpsf", "psfmag", "m", "mag_psf", "mag_auto"),
@@ -39,12 +39,12 @@ COLUMN_GUESSES: Mapping[str, tuple[str, ...]] = {
 }
 FLUX_GUESSES: Mapping[str, tuple[str, ...]] = {
     "flux": (
-        *("flux", "pdcsap_flux", "sap_flux", "fluxcal", "psfflux", "psf_flux", "fluxes", "flux_njy", "flux_ujy", "flux_jy"),
-        *("flux_mjy", "flux(mjy)", "ujy", "flux_cal", "forcediffimflux", "totflux", "total_flux", "scienceflux", "psflux"),
+        *("flux", "pdcsap_flux", "sap_flux", "psf_flux", "fluxes", "flux_njy", "flux_ujy", "flux_jy"),
+        *("flux_mjy", "flux(mjy)", "ujy", "flux_cal", "totflux", "total_flux", "scienceflux"),
     ),
     "flux_err": (
-        *("flux_err", "flux_error", "fluxerr", "pdcsap_flux_err", "sap_flux_err", "fluxcalerr", "psffluxerr", "psf_flux_err"),
-        *("e_flux", "dflux", "flux_unc", "flux_uncertainty", "fluxerror", "flux_err_njy", "dujy", "psfluxerr"),
+        *("flux_err", "flux_error", "fluxerr", "pdcsap_flux_err", "sap_flux_err", "psf_flux_err"),
+        *("e_flux", "dflux", "flux_unc", "flux_uncertainty", "fluxerror", "flux_err_njy", "dujy"),
     ),
 }
 

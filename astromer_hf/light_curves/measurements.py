@@ -321,8 +321,9 @@ class Interpreter:
             reasons[is_flagged] = 0
         removed = reasons > 0
         if removed.any():  # what `clean` drops by itself stays as it stands
-            by_itself = [REASONS.index(reason) for reason in (NO_TIME, NO_VALUE, MARKER, TOO_LARGE)]
-            magnitudes = np.where(removed & ~np.isin(reasons, by_itself), np.nan, magnitudes)
+            with np.errstate(invalid="ignore"):
+                seems_usable = np.isfinite(times) & (np.abs(magnitudes) <= MAX_ABS_MAGNITUDE)
+            magnitudes = np.where(removed & seems_usable, np.nan, magnitudes)
         counts = np.bincount(reasons, minlength=len(REASONS))
         self.ledger.count(dict(zip(REASONS, counts.tolist(), strict=True)))
         self.ledger.far_points += _count_far(np.where(removed, np.nan, magnitudes), offsets)

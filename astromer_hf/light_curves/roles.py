@@ -31,6 +31,7 @@ BAND_WORDS = frozenset(
         *("lsstu", "lsstg", "lsstr", "lssti", "lsstz", "lssty", "CV", "TG", "TB", "TR", "Vis.", "blue", "red", "clear"),
     ]
 )
+NOT_DISTINCTIVE = frozenset({"camera", "grade", "rmag", "bmag", "snid", "transit_id", "clrcoeff"})  # of required columns
 SAMPLE_ROWS = 4096
 SAMPLE_OBJECTS = 16
 NONE = "none"  # given for a role that the table does not have, whatever it looks like
@@ -157,6 +158,8 @@ def resolve_roles(raw: RawTable, given: Mapping[str, str | None], survey: str | 
             raise TableError(f"There is no column {name!r} for {role}; there are: {', '.join(available)}.")
     names = _Names(available)
     layout = _find_layout(raw, names, survey)
+    if layout is None and survey is None and not {"mag", "flux"} & chosen.keys():
+        _refuse_near_miss(raw, names)
     if not raw.has_header and layout is None:
         roles = _without_header(raw, names, chosen)
     else:
@@ -288,6 +291,24 @@ def _missing_columns(raw: RawTable, mjd: str | None, has_values: bool) -> Missin
 def _listed(names: Sequence[str]) -> str:
     """Names of columns, of a wide table not all."""
     return ", ".join(names[:60]) + (f", and {len(names) - 60} others" if len(names) > 60 else "")
+
+
+def _refuse_near_miss(raw: RawTable, names: _Names) -> None:
+    """A table with columns that only one survey has, but not all by which it is read, is not read half as that survey's.
+
+    Raises:
+        TableError: names what is missing.
+    """
+    generic = {name for guesses in (*COLUMN_GUESSES.values(), *FLUX_GUESSES.values()) for name in guesses} | NOT_DISTINCTIVE
+    for layout in LAYOUTS.values():
+        own = {name for needed in layout.requires for name in needed.split("|") if len(name) > 2} - generic
+        if found := sorted(own & names.lower.keys()):
+            lacking = layout.lacks(names.lower)[0].replace("|", " or ")
+            raise TableError(
+                f"{raw.name} has the column {names.lower[found[0]]!r} of {layout.title}, but no column {lacking!r}, so that it "
+                f"cannot be read as that; there are: {_listed(raw.names)}. Add the column, or give --no-survey and name the "
+                "columns, such as --mjd-column and --mag-column."
+            )
 
 
 def _near_misses(names: _Names) -> tuple[str, ...]:

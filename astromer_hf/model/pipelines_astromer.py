@@ -288,7 +288,8 @@ def read_one(source: Any, columns: Mapping[str, str | None] | None = None) -> Ma
     Raises:
         TypeError, ValueError: it is none.
     """
-    if isinstance(source, Mapping) and {"mjd", "mag"} <= source.keys():
+    has_bands = isinstance(source, Mapping) and np.ndim(source.get("band")) > 0  # one a measurement, which may be several
+    if isinstance(source, Mapping) and {"mjd", "mag"} <= source.keys() and not has_bands:
         return source
     try:
         from astromer_hf.light_curves.in_memory import read_light_curve
