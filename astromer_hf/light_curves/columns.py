@@ -20,7 +20,7 @@ COLUMN_GUESSES: Mapping[str, tuple[str, ...]] = {
     ),
     "mjd": (
         *("mjd", "hjd", "bjd", "jd", "time", "times", "t", "obsmjd", "obs_mjd", "mjd_obs", "mjdobs"),
-        *("bjd_tdb", "btjd", "bkjd", "obstime", "obs_time", "date-obs", "date_obs", "datetime", "epoch"),
+        *("bjd_tdb", "btjd", "bkjd", "obstime", "obs_time", "date-obs", "date_obs", "datetime", "date", "epoch"),
     ),
     "mag": (
         *("mag", "magnitude", "magnitudes", "mags", "magpsf", "psfmag", "m", "mag_psf", "mag_auto"),

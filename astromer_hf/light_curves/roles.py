@@ -5,6 +5,7 @@ Before this file stands a raw table of any format; after it `measurements.py`, w
 decided is an error that names the likely columns and the option to give: a wrong guess would be a wrong result without a word.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -207,6 +208,9 @@ def _resolve(raw: RawTable, names: _Names, layout: Layout | None, chosen: Mappin
         values = (Value(flux, _error_of(names, flux, find("flux_err", ()), "flux_err", chosen)),)
     elif magnitude is not None:
         values = (Value(magnitude, _error_of(names, magnitude, find("magerr", ()), "magerr", chosen)),)
+    elif layout is None and "mag" not in chosen and len(own := _band_magnitudes(names)) == 1:
+        ((band_name, column),) = own
+        values = (Value(column, _error_of(names, column, None, "magerr", chosen), band_name),)
     mjd = find("mjd", COLUMN_GUESSES["mjd"])
     if layout is None and "mjd" not in chosen:
         mjd = _fullest_time(raw, names) or mjd
@@ -270,6 +274,18 @@ def _error_of(names: _Names, value: str, found: str | None, role: str, chosen: M
     return next((name for name in (names.first(patterns), names.first(guesses)) if name not in (None, value)), None)
 
 
+def _band_magnitudes(names: _Names) -> list[tuple[str, str]]:
+    """Bands and columns of magnitudes that are named after their band, such as `Vmag`, `mag_g` or `g_mag`."""
+    found = []
+    for name in names.available:
+        own = name.rpartition(".")[2]
+        if match := re.fullmatch(r"([A-Za-z]|[BR][pP]|Ks)_?[mM]ag|[mM]ag_([A-Za-z]|[BR][pP]|Ks)", own):
+            band = match[1] or match[2]
+            if band.lower() not in ("e", "d"):  # errors
+                found.append((band, name))
+    return found
+
+
 def _zero_point_of(raw: RawTable, column: str, layout: Layout | None) -> float:
     """Of fluxes: by their unit, or the survey, or 0; only differences of magnitudes matter."""
     unit = raw.units.get(column, "").strip().lower()
@@ -313,7 +329,8 @@ def _refuse_near_miss(raw: RawTable, names: _Names) -> None:
 
 def _near_misses(names: _Names) -> tuple[str, ...]:
     """Columns by which a survey tells bad epochs, in a table that was recognised as none."""
-    known = {column for layout in LAYOUTS.values() for column in layout.bad_epochs_told_by()} - {"err", "mag_err", "quality"}
+    known = {column for layout in LAYOUTS.values() for column in layout.bad_epochs_told_by()} - {"err", "mag_err"}
+    known |= {"flag", "flags", "qc", "bad", "saturated"}
     found = sorted({names.lower[column] for column in known & names.lower.keys()})
     if not found:
         return ()
@@ -381,22 +398,16 @@ def _check(raw: RawTable, roles: Roles, chosen: Mapping[str, str]) -> Roles:
         return _check_lists(raw, roles, chosen)
     text = [name for name in raw.names if raw.names.count(name) == 1 and not is_list(raw.schema.field(name).type)]
     others = [name for name in text if name not in roles.used]
-    check_id = roles.object_id is not None and "object_id" not in chosen and "star" not in chosen
+    check_id = "object_id" not in chosen and "star" not in chosen and (roles.object_id is not None or bool(others))
     check_band = roles.band is None and "band" not in chosen and raw.band is None and not any(v.band for v in roles.values)
-    if not others or not (check_id or check_band):
+    if not check_id and not (check_band and others):
         return roles
     sample = _sample(raw, [*others, *([roles.object_id] if roles.object_id else [])])
     if len(sample) < 3:
         return roles
     stars = _words(sample, roles.object_id) if roles.object_id else pd.Series(np.zeros(len(sample)))
-    if check_id and len(sample) >= 6 and stars.nunique() > 0.9 * len(sample):
-        likely = [name for name in others if _may_be_id(name, _words(sample, name))]
-        if likely or roles.layout is None:
-            shown = f"likely is --object-id-column {likely[0]}" if likely else "name that of the stars by --object-id-column"
-            raise TableError(
-                f"Nearly every {roles.object_id!r} of {raw.name} has one point, so that it names measurements and no stars: "
-                f"{shown}; where all is one star, give --object-id-column {NONE}."
-            )
+    if check_id:
+        _check_id(raw, roles, {name: _words(sample, name) for name in others if _is_like_id(name)}, stars)
     if check_band and roles.layout is None:
         for name in others:
             if _may_be_band(name, _words(sample, name), stars):
@@ -432,10 +443,30 @@ def _words(table: pa.Table, name: str) -> pd.Series:
     return words.str.strip().replace({"": None})
 
 
-def _may_be_id(name: str, words: pd.Series) -> bool:
+def _check_id(raw: RawTable, roles: Roles, others: Mapping[str, pd.Series], stars: pd.Series) -> None:
+    """Is the id that of stars, and is a table without one of a single star?"""
+    likely = [name for name, words in others.items() if words.notna().all() and words.nunique() <= 0.5 * len(words)]
+    if roles.object_id is None:
+        several = [name for name in likely if others[name].nunique() > 1]
+        if several and roles.layout is None and not any(value.band for value in roles.values):
+            raise TableError(
+                f"{raw.name} has no column that is known to be the star's, and {several[0]!r} has several values: give "
+                f"--object-id-column {several[0]}, or --object-id-column {NONE} where all is one star."
+            )
+    elif len(stars) >= 6 and stars.nunique() > 0.9 * len(stars) and (likely or roles.layout is None):
+        shown = f"likely is --object-id-column {likely[0]}" if likely else "name that of the stars by --object-id-column"
+        raise TableError(
+            f"Nearly every {roles.object_id!r} of {raw.name} has one point, so that it names measurements and no stars: "
+            f"{shown}; where all is one star, give --object-id-column {NONE}."
+        )
+
+
+def _is_like_id(name: str) -> bool:
+    """Whether a column may name stars, and no exposures, cameras or observers."""
     own = name.lower()
-    looks = own.endswith(("id", "star", "name", "object", "source")) or "star" in own or "object" in own
-    return bool(looks and words.notna().all() and 1 <= words.nunique() < 0.5 * len(words))
+    words = ("cam", "ccd", "exp", "field", "frame", "obs", "filt", "band", "det", "visit", "run", "program", "class", "user")
+    looks = own.endswith(("id", "star", "name", "object", "source", "target")) or "star" in own or "object" in own
+    return looks and own not in ("qid", "pid", "nid", "rcid", "fid", "candid") and not any(word in own for word in words)
 
 
 def _may_be_band(name: str, words: pd.Series, stars: pd.Series) -> bool:

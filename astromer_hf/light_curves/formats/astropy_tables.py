@@ -15,7 +15,10 @@ from .base import RawTable, one_line, stem_of, suffix_of
 from .memory import table_of
 from .text import open_decompressed
 
-STAR_KEYS = ("OBJECT", "TARGNAME", "SNID", "STAR", "STARNAME", "OBJNAME", "TARGET")
+STAR_KEYS = (
+    *("OBJECT", "TARGNAME", "SNID", "STAR", "STARNAME", "OBJNAME", "TARGET", "STAR_ID", "STARID", "OBJECTID"),
+    *("KELTID", "KELT_ID", "KEPLERID", "TICID"),
+)
 
 
 def is_fits(path: Path, head: bytes) -> bool:

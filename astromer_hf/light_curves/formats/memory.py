@@ -56,7 +56,7 @@ def _of_arrow(kind: str, table: pa.Table, **options: Any) -> RawTable:
     return table_in_memory(kind, "table", table, **{"star": kind, **options})
 
 
-def _of_columns(kind: str, columns: Mapping[str, Any], star: str | None, **options: Any) -> RawTable:
+def _of_columns(kind: str, columns: Mapping[str, Any], named: str | None, **options: Any) -> RawTable:
     arrays: dict[str, pa.Array] = {}
     units: dict[str, str] = {}
     for name, values in columns.items():
@@ -68,7 +68,7 @@ def _of_columns(kind: str, columns: Mapping[str, Any], star: str | None, **optio
     lengths = {len(array) for array in arrays.values()}
     if len(lengths) > 1:
         raise TableError(f"The columns of the {kind} differ in length: {', '.join(map(str, sorted(lengths)))}.")
-    return table_in_memory(kind, "table", pa.table(arrays), **{"star": star or kind, "units": units, **options})
+    return table_in_memory(kind, "table", pa.table(arrays), **{"star": named or kind, "units": units, **options})
 
 
 def _as_arrow(values: Any, name: str) -> tuple[pa.Array | None, str | None]:

@@ -19,6 +19,7 @@ from typing import IO, Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 
 from ..columns import TableError
@@ -43,6 +44,7 @@ class Dialect:
         has_header (`bool`): whether the file names them.
         skipped (`int`): lines before the first line of data.
         drops_comments (`bool`): whether lines of comment may follow between the data.
+        trims (`bool`): whether blanks stand around the values.
         escapes (`bool`): whether quotes within quotes are written as `\\"`.
     """
 
@@ -52,6 +54,7 @@ class Dialect:
     skipped: int
     drops_comments: bool = False
     escapes: bool = False
+    trims: bool = False
 
 
 def open_decompressed(path: Path) -> IO[bytes]:
@@ -96,7 +99,11 @@ def sniff(head: str, *, complete: bool, name: str = "") -> Dialect:
     first = filled[0]
     delimiter = _delimiter_of(lines[first], lines[filled[1]] if len(filled) > 1 else None)
     fields = _split(lines[first], delimiter)
-    options = {"drops_comments": any(is_comment[first:]), "escapes": '\\"' in head}
+    options = {
+        "drops_comments": any(is_comment[first:]),
+        "escapes": '\\"' in head,
+        "trims": any(f"{delimiter} " in lines[i] or f" {delimiter}" in lines[i] for i in filled[:20]),
+    }
     if _is_data(fields):
         # A header may stand in the last comment that has as many words as there are columns.
         for i in range(first - 1, -1, -1):
@@ -245,7 +252,10 @@ def _iter_delimited(
             ),
         )
         for batch in reader:
-            yield pa.RecordBatch.from_arrays([batch[included[name]] for name in wanted], names=list(wanted))
+            arrays = [batch[included[name]] for name in wanted]
+            if dialect.trims:
+                arrays = [pc.utf8_trim_whitespace(array) for array in arrays]
+            yield pa.RecordBatch.from_arrays(arrays, names=list(wanted))
 
 
 def _iter_white_space(
@@ -272,7 +282,7 @@ def _iter_white_space(
                 on_bad_lines="error",
             )
             for chunk in chunks:
-                if len(short := chunk.index[chunk.iloc[:, -1].isna()]):
+                if len(short := chunk.index[chunk.iloc[:, -1].isna() | (chunk.iloc[:, -1] == "")]):
                     raise TableError(
                         f"{path.name} cannot be read as a table of light curves: row {short[0] + 1} has fewer than "
                         f"{len(names)} values. Write - for a missing value, or separate the columns by commas."
