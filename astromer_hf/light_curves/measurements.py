@@ -53,6 +53,7 @@ class Interpreter:
         keep_flagged (`bool`): use flagged points as well.
         magnitudes (`str`): what becomes of fluxes: `"pogson"`, or `"asinh"`, which keeps those around zero.
         ledger ([`Ledger`]): is filled.
+        same_star (`dict[str, str]`): id -> that of the same star by which it goes.
     """
 
     roles: Roles
@@ -66,6 +67,7 @@ class Interpreter:
     rows_read: int = 0
     lists_read: int = 0
     spellings: dict[str, str] = field(default_factory=dict)
+    same_star: dict[str, str] = field(default_factory=dict)
     checked: bool = False
 
     @property
@@ -134,6 +136,8 @@ class Interpreter:
         nameless = pc.sum(pc.fill_null(pc.equal(ids, ""), True)).as_py()
         if nameless:
             raise TableError(f"{nameless} rows of measurements have no {name!r}: drop them, or say whose they are.")
+        if self.same_star:
+            ids = pa.array([self.same_star.get(name, name) for name in ids.to_pylist()], pa.string())
         if self.roles.layout is not None and self.roles.layout.one_star:
             for spelling in pc.unique(ids).to_pylist():
                 self.spellings.setdefault(spelling.strip().casefold(), spelling.strip())
@@ -234,7 +238,10 @@ class Interpreter:
 
     def _ids_of_lists(self, batch: pa.RecordBatch) -> pa.Array:
         if self.roles.object_id is not None:
-            return to_text(batch[self.roles.object_id])
+            ids = to_text(batch[self.roles.object_id])
+            return (
+                pa.array([self.same_star.get(name, name) for name in ids.to_pylist()], pa.string()) if self.same_star else ids
+            )
         first, self.lists_read = self.lists_read, self.lists_read + len(batch)
         return pa.array([f"{self.star or self.name}-{first + i + 1}" for i in range(len(batch))], pa.string())
 

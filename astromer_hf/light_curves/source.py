@@ -30,6 +30,7 @@ from .layouts import Layout
 from .ledger import Ledger
 from .measurements import ANNOTATIONS, Interpreter
 from .numbers import to_text
+from .positions import DEC_NAMES, RA_NAMES, join_by_position
 from .roles import Roles, resolve_roles
 from .runs import of_one_schema, run_starts, stand_together
 
@@ -176,6 +177,8 @@ class LightCurveSource:
     @property
     def has_addressed_rows(self) -> bool:
         """Whether every row is one light curve that can be read alone: parquet with lists and at most one band a row."""
+        if self.options.join_arcsec is not None:
+            return False
         if len(self.tables) != 1 or self.catalogue is not None or not self._table(0).parquet or not self.has_lists:
             return False
         roles, schema = self.roles, self._table(0).schema
@@ -348,7 +351,7 @@ class LightCurveSource:
 
     def rows_stand_together(self, rows: range | None = None) -> bool:
         """Whether the rows of every object follow each other; nothing but the ids is read, where they have a column."""
-        if self._has_column(self.roles.object_id):
+        if self._has_column(self.roles.object_id) and self.options.join_arcsec is None:
             name = self.roles.object_id
             assert name is not None
             if rows is not None:
@@ -388,6 +391,26 @@ class LightCurveSource:
             given = {role: name for role, name in given.items() if name in raw.names and role in _ROLES_OF_POINTS}
         return resolve_roles(raw, given, self.options.survey)
 
+    def _same_star(self, raw: RawTable, roles: Roles) -> dict[str, str]:
+        """Ids by positions, where the options ask for it.
+
+        Raises:
+            TableError: there are no ids or positions.
+        """
+        if self.options.join_arcsec is None:
+            return {}
+        lower = {name.rpartition(".")[2].lower(): name for name in reversed(raw.names)}
+        ra, dec = (next((lower[name] for name in names if name in lower), None) for names in (RA_NAMES, DEC_NAMES))
+        if roles.object_id is None or ra is None or dec is None:
+            raise TableError(
+                f"Ids are joined by their positions, and {raw.name} has no columns of ids, ra and dec in degrees; there are: "
+                f"{', '.join(raw.names)}. Leave --join-arcsec out, or name the star by --star-column."
+            )
+        if any(is_list(raw.schema.field(name).type) for name in (ra, dec)):
+            raise TableError(f"The columns {ra!r} and {dec!r} of {raw.name} must hold one value an object.")
+        names = (roles.object_id, ra, dec)
+        return join_by_position(raw.batches(names, _ROWS_OF_MEASUREMENTS), names, self.options.join_arcsec)
+
     def _interpreter(self, raw: RawTable, roles: Roles | None = None) -> Interpreter:
         return Interpreter(
             roles or self._resolve(raw),
@@ -403,6 +426,7 @@ class LightCurveSource:
     def _iter_table(self, number: int, objects_per_chunk: int, rows: range | None) -> Iterator[LightCurveChunk]:
         raw, roles = self._table(number), self.roles_of(number)
         interpreter = self._interpreter(raw, roles)
+        interpreter.same_star = self._same_star(raw, roles)
         if rows is not None:
             assert self.has_addressed_rows
             (file,) = raw.files
@@ -429,7 +453,7 @@ class LightCurveSource:
                         raise
                     raise TableError(f"{raw.name} cannot be read as a table of light curves: {error}") from error
 
-        one_star = roles.object_id is None or bool(roles.layout and roles.layout.one_star)
+        one_star = roles.object_id is None or bool(interpreter.same_star or (roles.layout and roles.layout.one_star))
         if not one_star:
             assert roles.object_id is not None
             ids = raw.batches([roles.object_id], _ROWS_OF_MEASUREMENTS)

@@ -22,7 +22,7 @@ from astropy.io.votable import from_table
 from astropy.table import QTable, Table
 from astropy.time import Time
 
-from astromer_hf.light_curves.columns import TableError
+from astromer_hf.light_curves.columns import ReadingOptions, TableError
 from astromer_hf.light_curves.source import LightCurveSource, read_chunk
 
 STARS = ["a", "a", "a", "a", "b", "b", "b"]
@@ -372,6 +372,22 @@ def test_several_ids_of_one_star_can_be_joined_by_a_column(tmp_path):
     table = TABLE.assign(oid=[f"{star}-{band}" for star, band in zip(STARS, BANDS, strict=True)])
     path = put(tmp_path, "t.csv", table.to_csv(index=False))
     assert_same(curves_of(path, columns={"star": "star"}), EXPECTED)
+
+
+def test_several_ids_of_one_star_can_be_joined_by_their_positions(tmp_path):
+    names = [f"{star}-{band}" for star, band in zip(STARS, BANDS, strict=True)]
+    places = {"a": (359.99999, 60.0), "b": (10.0, -20.0)}
+    shifts = np.linspace(-1, 1, 7) / 3600 / 4
+    table = TABLE.assign(
+        star=names,
+        ra=[(places[star][0] + shift) % 360 for star, shift in zip(STARS, shifts, strict=True)],
+        dec=[places[star][1] + shift for star, shift in zip(STARS, shifts, strict=True)],
+    )
+    path = put(tmp_path, "t.csv", table.to_csv(index=False))
+    joined = curves_of(path, columns=ReadingOptions(join_arcsec=1.0))
+    assert_same(joined, {(f"{star}-g", band): points for (star, band), points in EXPECTED.items()})
+    with pytest.raises(TableError, match=r"no columns of ids, ra and dec.*--star-column"):
+        curves_of(put(tmp_path, "u.csv", csv()), columns=ReadingOptions(join_arcsec=1.0))
 
 
 def test_an_error_of_a_number_names_row_column_and_value(tmp_path):
