@@ -1,29 +1,15 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """ASTROMER for Hugging Face Transformers. Importing the package registers its Auto classes and pipelines.
 
-The names below are what a user needs first. Those of the model are there at once; the others are imported when they are first
-used, so that loading a model imports no reader of tables, no trainer and no plotting.
+The names below are what a user needs first. They are imported when they are first used, so that loading a model imports no
+reader of tables, no trainer and no plotting.
 """
 
+import sys
 from importlib import import_module
+from itertools import pairwise
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
-
-from transformers import (
-    AutoConfig,
-    AutoFeatureExtractor,
-    AutoModel,
-    AutoModelForPreTraining,
-    AutoModelForSequenceClassification,
-)
-
-from .model.configuration_astromer import AstromerConfig
-from .model.feature_extraction_astromer import AstromerFeatureExtractor, LightCurveWindows, RaggedLightCurves
-from .model.modeling_astromer import (
-    AstromerForMaskedReconstruction,
-    AstromerForSequenceClassification,
-    AstromerModel,
-)
-from .model.pipelines_astromer import register_pipelines
 
 if TYPE_CHECKING:
     from .hub.check import check_checkpoint
@@ -36,15 +22,31 @@ if TYPE_CHECKING:
     from .light_curves.in_memory import read_light_curve
     from .light_curves.simulation import simulate_light_curve, simulate_light_curves
     from .light_curves.source import iter_light_curves
+    from .model.configuration_astromer import AstromerConfig
+    from .model.feature_extraction_astromer import AstromerFeatureExtractor, LightCurveWindows, RaggedLightCurves
+    from .model.modeling_astromer import (
+        AstromerForMaskedReconstruction,
+        AstromerForSequenceClassification,
+        AstromerModel,
+    )
+    from .model.pretraining_astromer import AstromerForPreTraining
     from .training.data_collator import DataCollatorForLightCurveClassification, DataCollatorForMaskedLightCurves
     from .training.table_classifier import teach_classifier
 
 __version__ = "0.1.0"
 
-_MODULES = {  # of the names that are imported when they are first used
+_MODULES = {  # of the names above
+    "AstromerConfig": "model.configuration_astromer",
+    "AstromerFeatureExtractor": "model.feature_extraction_astromer",
+    "AstromerForMaskedReconstruction": "model.modeling_astromer",
+    "AstromerForPreTraining": "model.pretraining_astromer",
+    "AstromerForSequenceClassification": "model.modeling_astromer",
+    "AstromerModel": "model.modeling_astromer",
     "DataCollatorForLightCurveClassification": "training.data_collator",
     "DataCollatorForMaskedLightCurves": "training.data_collator",
     "Embeddings": "inference.neighbors",
+    "LightCurveWindows": "model.feature_extraction_astromer",
+    "RaggedLightCurves": "model.feature_extraction_astromer",
     "check_checkpoint": "hub.check",
     "classify_light_curves": "inference.classification",
     "classify_multiband_light_curves": "inference.classification",
@@ -68,6 +70,7 @@ __all__ = [
     "AstromerConfig",
     "AstromerFeatureExtractor",
     "AstromerForMaskedReconstruction",
+    "AstromerForPreTraining",
     "AstromerForSequenceClassification",
     "AstromerModel",
     "DataCollatorForLightCurveClassification",
@@ -108,9 +111,21 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-AutoConfig.register("astromer", AstromerConfig, exist_ok=True)
-AutoModel.register(AstromerConfig, AstromerModel, exist_ok=True)
-AutoModelForPreTraining.register(AstromerConfig, AstromerForMaskedReconstruction, exist_ok=True)
-AutoModelForSequenceClassification.register(AstromerConfig, AstromerForSequenceClassification, exist_ok=True)
-AutoFeatureExtractor.register(AstromerConfig, AstromerFeatureExtractor, exist_ok=True)
-register_pipelines()
+def _is_command() -> bool:
+    """Whether this process was started as `astromer-hf`, `python -m astromer_hf` or `python -m astromer_hf.cli`.
+
+    While `-m` looks for its module, `sys.argv[0]` is `-m`, and `sys.orig_argv` has the module's name.
+    """
+    program = sys.argv[0] if getattr(sys, "argv", None) else ""
+    if program == "-m":
+        return not {("-m", __name__), ("-m", f"{__name__}.cli")}.isdisjoint(pairwise(sys.orig_argv))
+    return PurePath(program).name.lower().removesuffix(".exe") in ("astromer-hf", "astromer-hf-script.py")
+
+
+# `import astromer_hf` registers the Auto classes by importing `astromer_hf.model`. That imports torch and transformers, which
+# takes seconds. The command has to parse its arguments before that, and it cannot be imported without this file. So in the process of
+# the command, and only there, registration waits for the first import of anything in `astromer_hf.model`: every way to a model
+# leads through it, and no verb has to remember anything. A process that is not recognised as the command's is slower, that is
+# all.
+if not _is_command():
+    import_module(".model", __name__)

@@ -28,7 +28,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from astromer_hf.cli.main import peak_memory
+from astromer_hf.cli.report import peak_memory
 from astromer_hf.hub.load import load_encoder
 from astromer_hf.inference.embedding import embed_table
 from astromer_hf.inference.runner import WindowRunner, map_on_cores

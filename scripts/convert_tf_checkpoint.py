@@ -11,7 +11,6 @@ Example:
 import argparse
 from pathlib import Path
 
-from astromer_hf.cli.options import add_time_encoding
 from astromer_hf.hub.conversion import convert_tf_checkpoint
 from astromer_hf.hub.tensorflow_checkpoint import CheckpointError
 
@@ -20,7 +19,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=Path, help="the zip as published, or its unpacked folder")
     parser.add_argument("output", type=Path, help="folder to write, new or empty")
-    add_time_encoding(parser)
+    parser.add_argument(
+        "--time-encoding",
+        choices=("effective", "as_written"),
+        default="effective",
+        help="base and exponent: 10000 and 2, with which the original code computes whatever its file says, or what the file "
+        "says (%(default)s)",
+    )
     return parser.parse_args(argv)
 
 

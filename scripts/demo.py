@@ -123,9 +123,10 @@ def hide_and_reconstruct(
     visible = (windows["attention_mask"] == 1) & ~hidden
     mean = mean_of_visible(windows["magnitudes"], visible)
     shown = np.where(visible, windows["magnitudes"] - mean, 0)
-    inputs = (shown, windows["times"], windows["attention_mask"], hidden)
-    batches = DataLoader(TensorDataset(*map(torch.from_numpy, inputs)), batch_size=32)
-    return windows, hidden, mean + np.concatenate([model(*batch).reconstruction.numpy() for batch in batches])
+    inputs = {**windows, "magnitudes": shown, "masked_positions": hidden}
+    batches = DataLoader(TensorDataset(*map(torch.from_numpy, inputs.values())), batch_size=32)
+    parts = [model(**dict(zip(inputs, batch, strict=True))).reconstruction.numpy() for batch in batches]
+    return windows, hidden, mean + np.concatenate(parts)
 
 
 def draw_reconstruction(models: dict[str, AstromerForMaskedReconstruction], light_curves: Path, picture: Path) -> None:

@@ -2,7 +2,7 @@
 """A page to try the model on: reconstruct a light curve, classify it, and find others like it.
 
     python scripts/demo_app.py                                   # http://127.0.0.1:7860
-    python scripts/demo_app.py --classifier my-classifier        # one that astromer-hf few-shot made
+    python scripts/demo_app.py --classifier my-classifier        # one that astromer-hf fit made
     python scripts/demo_app.py --space runs/space                # the folder of a Hugging Face Space, to be pushed as it is
 
 The gallery is simulated by the package. Without `--classifier` a small one is taught on the same simulation when the page

@@ -64,7 +64,7 @@ def simulate(label: str, seed: int, num_points: int) -> LightCurve:
 def draw_windows() -> Figure:
     """A light curve above, and below the windows it is cut into, as the model gets them."""
     curve = simulate("LPV", seed=0, num_points=450)
-    windows = AstromerFeatureExtractor()(curve.mjd, curve.mag, return_tensors="np")
+    windows = AstromerFeatureExtractor()(curve.mjd, curve.mag, curve.magerr, return_tensors="np")
     figure = Figure(figsize=(8, 5.6), layout="constrained")
     panels = figure.subplot_mosaic([["curve"] * len(windows.window_start), [*windows.window_start]], height_ratios=(3, 2))
     main = panels["curve"]
@@ -179,11 +179,12 @@ def draw_attention() -> Figure:
     model = AutoModelForPreTraining.from_pretrained(default_model_folder())
     assert isinstance(model, AstromerForMaskedReconstruction)
     model.set_attn_implementation("eager")  # which returns its weights
-    windows = AstromerFeatureExtractor(window_size=model.config.window_size)(curve.mjd, curve.mag, return_tensors="np")
+    extractor = AstromerFeatureExtractor(window_size=model.config.window_size)
+    windows = extractor(curve.mjd, curve.mag, curve.magerr, return_tensors="np")
     masks = draw_masks(windows.window_length, len(curve.mjd), np.random.default_rng(1), random_fraction=0, same_fraction=0)
     hidden = masks.masked_positions
     mean = mean_of_visible(windows["magnitudes"], ~hidden)
-    inputs = {name: torch.from_numpy(windows[name]) for name in ("times", "attention_mask")}
+    inputs = {name: torch.from_numpy(windows[name]) for name in ("times", "attention_mask", "magnitude_errors")}
     centred = torch.from_numpy(np.where(hidden, 0, windows["magnitudes"] - mean))
     outputs = model(centred, **inputs, masked_positions=torch.from_numpy(hidden), output_attentions=True)
     reconstruction = outputs.reconstruction.numpy()[0] + mean[0] + windows.magnitude_means[0]

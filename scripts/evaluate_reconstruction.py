@@ -75,7 +75,8 @@ def load_windows(args: argparse.Namespace, survey: str) -> Windows:
     shards = sorted((args.data / name).glob("test-*.parquet"))
     if not shards:
         raise SystemExit(f"error: expected {args.data / name}/test-*.parquet; scripts/prepare_dataset.py writes it")
-    table = pq.read_table(shards, columns=["mjd", "mag"], filters=[("band", "==", band)] if band else None)
+    names = [name for name in ("mjd", "mag", "magerr") if name in pq.read_schema(shards[0]).names]
+    table = pq.read_table(shards, columns=names, filters=[("band", "==", band)] if band else None)
     chosen = np.random.default_rng(args.seed).permutation(len(table))[: args.objects]
     curves, _ = cut_sequentially(InMemoryLightCurves.from_table(table.take(np.sort(chosen))).curves, args.window_size)
     windows = InMemoryLightCurves(curves.select(np.flatnonzero(curves.lengths >= MIN_OBSERVATIONS)))
@@ -108,6 +109,8 @@ def reconstruct_by_model(folder: Path, masking_scheme: str, windows: Windows) ->
     model = AstromerForMaskedReconstruction.from_pretrained(folder, masking_scheme=masking_scheme).eval()
     model.to(device)
     inputs = {name: windows[name] for name in ("magnitudes", "times", "attention_mask", "masked_positions")}
+    if model.config.use_magnitude_errors and "magnitude_errors" in windows:
+        inputs["magnitude_errors"] = windows["magnitude_errors"]
     inputs["magnitudes"] = inputs["magnitudes"].masked_fill(inputs["masked_positions"], 0)
     batches = [
         {name: tensor[i : i + 64].to(device) for name, tensor in inputs.items()} for i in range(0, len(windows["times"]), 64)

@@ -4,19 +4,19 @@
 Example:
     python scripts/pack_light_curves.py configs/astromer_surveys_small.yaml -o runs/pack/light_curves.npz
 
-Times are kept to 1e-5 d (0.9 s), magnitudes to 0.5 mmag, errors to 3 %. Light curves of one star, its bands, stand together.
-`scripts/pretrain_on_gpu.py` reads the file; before it stands `scripts/prepare_dataset.py`.
+Times are kept to 1e-5 d (0.9 s), magnitudes to 0.5 mmag, errors to 3 %; of a long light curve a random part is kept. Before it
+stands `scripts/prepare_dataset.py`; `scripts/pretrain_on_gpu.py` reads the file.
 """
 
 import argparse
+import itertools
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import yaml
-from scipy.stats import norm
+
+from astromer_hf.training.stars import load_stars
 
 DAYS_PER_UNIT, MAGNITUDES_PER_UNIT = 1e-5, 5e-4
 LOWEST_ERROR, ERROR_RATIO = 5e-4, 1.035  # errors are LOWEST_ERROR · ERROR_RATIO^k, k from 1 to 255; 0 is unknown
@@ -29,29 +29,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--max-stars", type=int, default=25_000, help="of a survey at the most (%(default)s)")
     parser.add_argument("--max-points", type=int, default=450, help="of a light curve at the most (%(default)s)")
     parser.add_argument("--min-points", type=int, default=20, help="light curves with fewer are left out (%(default)s)")
-    parser.add_argument("--features", type=Path, help="folder of SURVEY.parquet with object_id, band and features")
     return parser.parse_args(argv)
 
 
-def read_curves(folder: Path, number: int, args: argparse.Namespace) -> pd.DataFrame:
-    """The training split of a prepared survey, a row a light curve, with the survey's `number` and a key for each star.
-
-    Surveys whose names begin alike (`ogle_lmc_cepheids_I`, `ogle_lmc_cepheids_V`) are bands of one: their ids mean the same.
-    """
-    frame = pd.concat(pd.read_parquet(shard) for shard in sorted(folder.glob("train-*.parquet")))
-    frame = frame[frame["mjd"].map(len) >= args.min_points]
-    chosen = np.random.default_rng(0).permutation(np.sort(frame["object_id"].unique()))[: args.max_stars]
-    frame = frame[frame["object_id"].isin(chosen)]
-    if args.features and (args.features / f"{folder.name}.parquet").is_file():
-        table = pd.read_parquet(args.features / f"{folder.name}.parquet")
-        frame = frame.merge(table.drop_duplicates(["object_id", "band"]), on=["object_id", "band"], how="left")
-    return frame.assign(survey=number, star=folder.name.partition("_")[0] + " " + frame["object_id"].astype(str))
-
-
-def pack_curve(row: Any, max_points: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def pack_curve(
+    times: np.ndarray, magnitudes: np.ndarray, errors: np.ndarray, max_points: int, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
     """Numbers of a light curve as small integers, of which `unpack` of scripts/pretrain_on_gpu.py makes them again."""
-    times, magnitudes = np.asarray(row.mjd, float), np.asarray(row.mag, float)
-    errors = np.full(len(times), np.nan) if row.magerr is None else np.asarray(row.magerr, float)
     kept = np.sort(rng.permutation(len(times))[:max_points])
     times, magnitudes, errors = times[kept], magnitudes[kept], errors[kept]
     days = np.round((times - times[0]) / DAYS_PER_UNIT).astype(np.int64)
@@ -66,32 +50,33 @@ def pack_curve(row: Any, max_points: int, rng: np.random.Generator) -> dict[str,
 
 def main(args: argparse.Namespace) -> None:
     recipe = yaml.safe_load(args.config.read_text())
-    folders = [Path(folder) for folder in recipe["datasets"]]
-    frame = pd.concat([read_curves(folder, number, args) for number, folder in enumerate(folders)], ignore_index=True)
-    frame = frame.sort_values("star", kind="stable", ignore_index=True)
+    stars = load_stars(
+        recipe["datasets"], "train", min_points=args.min_points, max_stars=args.max_stars, features=recipe.get("features")
+    )
+    arrays = {name: tensor.numpy() for name, tensor in vars(stars.curves).items()}
     rng = np.random.default_rng(0)
-    curves = [pack_curve(row, args.max_points, rng) for row in frame.itertuples()]
-    first = np.flatnonzero(~frame["star"].duplicated())
+    parts = [slice(*ends) for ends in itertools.pairwise(arrays["offsets"].tolist())]
+    curves = [
+        pack_curve(arrays["times"][part], arrays["magnitudes"][part], arrays["errors"][part], args.max_points, rng)
+        for part in parts
+    ]
     times = np.concatenate([curve["times"] for curve in curves])
-    arrays = {
+    packed = {
         "times": times.view(np.uint8).reshape(-1, 4).T.copy(),  # bytes of like weight side by side compress better
         **{name: np.concatenate([curve[name] for curve in curves]) for name in ("magnitudes", "errors")},
         "lengths": np.array([len(curve["times"]) for curve in curves]),
-        "curves_of_star": np.diff(np.append(first, len(frame))),
-        "surveys": frame["survey"].to_numpy()[first],
-        "labels": frame["label"].fillna("").to_numpy(str)[first],
-        "survey_names": np.array([folder.name for folder in folders]),
+        "curves_of_star": np.diff(arrays["star_offsets"]),
+        "surveys": arrays["surveys"],
+        "labels": stars.labels,
+        "survey_names": np.array(stars.survey_names),
         "model": np.array(json.dumps(recipe["model"])),
     }
-    if args.features:
-        names = [name for name in frame if name.startswith("feature_")]
-        values = frame[names].iloc[first].replace([np.inf, -np.inf], np.nan)
-        ranks = values.rank(pct=True) - 0.5 / len(values)
-        arrays["features"] = norm.ppf(ranks.clip(5e-4, 1 - 5e-4)).astype(np.float16)  # normal scores: outliers stretch nothing
+    if stars.features is not None:
+        packed["features"] = stars.features.astype(np.float16)
     args.output.parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(args.output, **arrays)
+    np.savez_compressed(args.output, **packed)
     print(
-        f"{len(first)} stars, {len(frame)} light curves, {len(times)} points, "
+        f"{len(stars)} stars, {len(curves)} light curves, {len(times)} points, "
         f"{args.output.stat().st_size / 2**20:.1f} MiB -> {args.output}"
     )
 

@@ -9,39 +9,39 @@ It needs torch, transformers, numpy and scikit-learn only, since a GPU lent for 
 learns against the clock: the learning rate falls by a cosine of the time that has passed. `scripts/run_pretraining.py` trains
 the same model on the same views with transformers' Trainer. Before it stands `scripts/pack_light_curves.py`.
 
-Each run leaves a folder with a checkpoint of encoder and decoder, its log and the scores of a linear probe and of nearest
-neighbours on held-out stars of the training split. `--runs` names several, a list of
-`{"name": ..., "seconds": ..., "exclude": [surveys], "model": {...}, "views": {...}, "learning_rate": ..., "stars": ...}`.
+Each run leaves a folder with a checkpoint of encoder and decoder, and one of the whole in `pretraining/`, from which another
+run may start. The log has the scores of a linear probe and of nearest neighbours on held-out stars of the training split.
+`--runs` names several, a list of `{"name": ..., "seconds": ..., "start": folder, "exclude": [surveys], "model": {...},
+"views": {...}, "learning_rate": ..., "stars": ...}`. Only the name is required.
 """
 
 import argparse
 import contextlib
+import importlib
 import json
 import math
 import sys
 import time
+import types
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-
 HELD_OUT = 0.15  # of the stars, never trained on; they score
+LEAST_OF_CLASS = 40  # of them, for a class to be scored
 STEPS_PER_LOG = 50
 
 
 def import_model() -> dict[str, Any]:
-    """The model's classes, without the rest of the package and what that needs."""
-    import importlib
-    import types
-
+    """The model's classes and the views, without the rest of the package and what that needs."""
     root = Path(__file__).parents[1] / "astromer_hf"
     package = types.ModuleType("astromer_model")
-    package.__path__ = [str(root)]  # type: ignore[attr-defined]
+    package.__path__ = [str(root)]
     sys.modules["astromer_model"] = package
     names: dict[str, Any] = {}
-    for module in ("configuration_astromer", "modeling_astromer", "pretraining_astromer", "light_curve_views"):
+    for module in ("model.configuration_astromer", "model.modeling_astromer", "model.pretraining_astromer", "training.views"):
         names |= vars(importlib.import_module(f"astromer_model.{module}"))
     return names
 
@@ -52,12 +52,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("-o", "--output", type=Path, required=True, help="a folder for the runs")
     parser.add_argument("--seconds", type=float, default=400, help="of a run that names none (%(default)s)")
     parser.add_argument("--runs", type=json.loads, default=[{"name": "run"}], help="JSON, see above")
+    parser.add_argument("--deadline", type=float, default=math.inf, help="seconds after which a run is cut short and saved")
     parser.add_argument("--stars", type=int, default=512, help="of a step (%(default)s)")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="the highest (%(default)s)")
     parser.add_argument("--throughput", action="store_true", help="first a table of windows a second")
     parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile")
     parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    args.start = time.perf_counter()
+    return args
 
 
 class Log:
@@ -68,6 +71,7 @@ class Log:
         self.file = path.open("a")
 
     def __call__(self, *values: Any) -> None:
+        """Print a line."""
         print(*values, flush=True)
         print(*values, file=self.file, flush=True)
 
@@ -103,9 +107,8 @@ def autocast(device: torch.device) -> Any:
 def embed_stars(encoder: Any, curves: Any, stars: torch.Tensor, length: int, points: int, names: dict[str, Any]) -> np.ndarray:
     """`pooler_output` (N, D) of the first light curve of each star, of so many random observations of it at the most."""
     recipe = names["ViewRecipe"](
-        length, kept_fraction=(1.0, 1.0), run_probability=0, noise_probability=0, hide_errors_probability=0
+        min(length, points), kept_fraction=(1.0, 1.0), run_probability=0, noise_probability=0, hide_errors_probability=0
     )
-    recipe = names["replace"](recipe, length=min(length, points))
     generator = torch.Generator(stars.device).manual_seed(0)
     rows = []
     for part in stars.split(256):
@@ -115,7 +118,7 @@ def embed_stars(encoder: Any, curves: Any, stars: torch.Tensor, length: int, poi
     return torch.cat(rows).numpy()
 
 
-def probe(embeddings: np.ndarray, labels: np.ndarray, per_class: int = 150, neighbors: bool = True) -> dict[str, float]:
+def probe(embeddings: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Macro-F1 of a linear probe and of nearest neighbours, by five folds."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import f1_score
@@ -124,9 +127,6 @@ def probe(embeddings: np.ndarray, labels: np.ndarray, per_class: int = 150, neig
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    rng = np.random.default_rng(0)
-    kept = np.concatenate([rng.permutation(np.flatnonzero(labels == name))[:per_class] for name in np.unique(labels)])
-    embeddings, labels = embeddings[kept], labels[kept]
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
     models = {
         "linear": make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500)),
@@ -147,13 +147,16 @@ def labelled_stars(packed: dict[str, np.ndarray], held_out: np.ndarray) -> dict[
         stars = np.flatnonzero(held_out & (packed["surveys"] == number) & (packed["labels"] != ""))
         stars = stars[packed["labels"][stars] != "Close Binary Eclipsing Systems"]
         classes, counts = np.unique(packed["labels"][stars], return_counts=True)
-        stars = stars[np.isin(packed["labels"][stars], classes[counts >= 40])]
-        if len(np.unique(packed["labels"][stars])) > 1:
-            found[str(name)] = stars
+        rng = np.random.default_rng(0)
+        of_class = [np.flatnonzero(packed["labels"][stars] == name) for name in classes[counts >= LEAST_OF_CLASS]]
+        if len(of_class) > 1:
+            found[str(name)] = stars[np.concatenate([rng.permutation(members)[:150] for members in of_class])]
     return found
 
 
-def score(model: Any, curves: Any, packed: dict[str, np.ndarray], held_out: np.ndarray, names: dict[str, Any], log: Log) -> None:
+def score(
+    model: Any, curves: Any, packed: dict[str, np.ndarray], held_out: np.ndarray, names: dict[str, Any], log: Log
+) -> None:
     device = curves.times.device
     encoder = names["AstromerModel"](model.config).to(device).eval()
     encoder.load_state_dict(model.model.state_dict())
@@ -175,13 +178,11 @@ def score_features(packed: dict[str, np.ndarray], held_out: np.ndarray, log: Log
 
     for survey, stars in labelled_stars(packed, held_out).items():
         labels = packed["labels"][stars]
-        rng = np.random.default_rng(0)
-        kept = np.concatenate([rng.permutation(np.flatnonzero(labels == name))[:150] for name in np.unique(labels)])
-        features = np.nan_to_num(packed["features"][stars[kept]].astype(np.float32), nan=-9)
+        features = np.nan_to_num(packed["features"][stars].astype(np.float32), nan=-9)
         forest = RandomForestClassifier(300, class_weight="balanced_subsample", random_state=0, n_jobs=-1)
         folds = StratifiedKFold(5, shuffle=True, random_state=0)
-        predicted = cross_val_predict(forest, features, labels[kept], cv=folds)
-        log(f"  features, forest, {survey}: {f1_score(labels[kept], predicted, average='macro'):.3f}")
+        predicted = cross_val_predict(forest, features, labels, cv=folds)
+        log(f"  features, forest, {survey}: {f1_score(labels, predicted, average='macro'):.3f}")
 
 
 # --- Throughput ---
@@ -229,10 +230,10 @@ def throughput(fields: dict[str, Any], device: torch.device, names: dict[str, An
                 optimizer.zero_grad(set_to_none=True)
 
             speeds = [measure(device, model.eval() and embed) * windows, measure(device, model.train() and train) * windows]
-            shares = [speeds[0] * operations / rate, speeds[1] * 3 * operations / rate]
+            embedding, training = speeds[0] * operations / rate, speeds[1] * 3 * operations / rate
             log(
-                f"{title}, {windows} windows of 200: embedding {speeds[0]:.0f} windows/s ({shares[0]:.1%} of the product's rate), "
-                f"training {speeds[1]:.0f} windows/s ({shares[1]:.1%})"
+                f"{title}, {windows} windows of 200: embedding {speeds[0]:.0f} windows/s ({embedding:.1%} of the product's "
+                f"rate), training {speeds[1]:.0f} windows/s ({training:.1%})"
             )
 
 
@@ -252,18 +253,23 @@ def train(
     torch.manual_seed(args.seed)
     fields = json.loads(str(packed["model"])) | run.get("model", {})
     stars_of_step = run.get("stars", args.stars)
-    seconds = run.get("seconds", args.seconds)
+    seconds = min(run.get("seconds", args.seconds), args.deadline - (time.perf_counter() - args.start))
+    if seconds <= 0:
+        log(f"run {run['name']}: no time is left")
+        return
     if "features" not in packed or not fields.get("feature_weight", 1.0):
         fields |= {"num_target_features": 0}
     elif "num_target_features" not in fields:
         fields |= {"num_target_features": packed["features"].shape[1]}
-    model = names["AstromerForPreTraining"](names["AstromerConfig"](**fields)).to(device).train()
-    optimizer = torch.optim.AdamW(
-        model.parameters(), 1e-3, betas=(0.9, 0.98), weight_decay=0.01, fused=device.type == "cuda"
-    )
+    kind = names["AstromerForPreTraining"]
+    model = kind.from_pretrained(run["start"]) if "start" in run else kind(names["AstromerConfig"](**fields))
+    model.to(device).train()
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-3, betas=(0.9, 0.98), weight_decay=0.01, fused=device.type == "cuda")
     recipe = names["MultiViewRecipe"](**run.get("views", {}))
-    if not args.no_compile:
-        model.model.compile(dynamic=False)
+    if not args.no_compile:  # what makes a thousand small steps without a gradient gains most, and compiles in seconds
+        torch._dynamo.config.suppress_errors = True
+        model.model.embeddings.folding.periodogram.compile(dynamic=False)
+        model.model.separation_bias.compile(dynamic=False)
 
     rng = np.random.default_rng(args.seed)
     held_out = rng.random(len(curves)) < HELD_OUT
@@ -298,7 +304,7 @@ def train(
             log(f"  first step after {time.perf_counter() - start:.1f} s")
             start = last = time.perf_counter()  # compilation does not count
         elif step % STEPS_PER_LOG == 0:
-            losses = {name: f"{float(value):.4f}" for name, value in outputs.items() if name.endswith("loss")}
+            losses = {name: f"{float(value.detach()):.4f}" for name, value in outputs.items() if name.endswith("loss")}
             now = time.perf_counter()
             views = STEPS_PER_LOG * stars_of_step * (recipe.num_global_views + recipe.num_local_views) / (now - last)
             last = now
@@ -306,9 +312,8 @@ def train(
                 log(f"  step {step}, {now - start:.0f} s, {views:.0f} views/s, lr {rate:.1e}, {losses}")
     log(f"  {step} steps, {step * stars_of_step * (recipe.num_global_views + recipe.num_local_views)} views")
     model.eval()
-    kept = names["AstromerForMaskedReconstruction"](model.config)
-    kept.load_state_dict({name: tensor for name, tensor in model.state_dict().items() if name in kept.state_dict()})
-    kept.save_pretrained(args.output / run["name"])
+    model.save_pretrained(args.output / run["name"] / "pretraining")
+    model.without_projector().save_pretrained(args.output / run["name"])
     score(model, curves, packed, held_out, names, log)
 
 
@@ -320,11 +325,11 @@ def main(args: argparse.Namespace) -> None:
     log(f"{torch.cuda.get_device_name() if device.type == 'cuda' else 'CPU'}, torch {torch.__version__}")
     curves, packed = unpack(args.data, names)
     curves = curves.to(device)
+    if "features" in packed:
+        score_features(packed, np.random.default_rng(args.seed).random(len(curves)) < HELD_OUT, log)
     if args.throughput:
         sizes = (256, 1024, 4096) if device.type == "cuda" else (2, 4)
         throughput(json.loads(str(packed["model"])), device, names, log, sizes)
-    if "features" in packed and args.throughput:
-        score_features(packed, np.random.default_rng(args.seed).random(len(curves)) < HELD_OUT, log)
     for run in args.runs:
         train(run, curves, packed, args, names, log)
 

@@ -81,6 +81,7 @@ class DataArguments:
     band_column: str | None = None
     mjd_column: str | None = None
     mag_column: str | None = None
+    magerr_column: str | None = None
     label_column: str | None = field(default=None, metadata={"help": "of classes, or of the numbers to predict"})
 
     split_fractions: list[float] = field(
@@ -104,7 +105,7 @@ class DataArguments:
     @property
     def columns(self) -> dict[str, str | None]:
         """Names of the table's columns, where they are given."""
-        roles = ("object_id", "identity", "band", "mjd", "mag", "label")
+        roles = ("object_id", "identity", "band", "mjd", "mag", "magerr", "label")
         return {role: getattr(self, f"{role}_column") for role in roles}
 
 

@@ -1,5 +1,5 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Few-shot classification of surveys: every method on the same draws, one table (paper, Sect. 5 and Figs. 9, 11 and 12).
+"""Few-shot classification of surveys: every method on the same draws, one table (paper, Sect. 7, Figs. 11 and 12).
 
 Encoders see the training split of a prepared survey at most; the test set, 100 light curves a class, comes from the others.
 What a method may learn from are 20, 100 or 500 labelled light curves a class, drawn three times (folds).
@@ -43,6 +43,7 @@ from astromer_hf.baselines.lstm_baseline import LightCurveLSTMForSequenceClassif
 from astromer_hf.evaluation.classification_metrics import score_classes
 from astromer_hf.hub.load import load_encoder, load_model
 from astromer_hf.inference.output_files import complete_or_absent, only_writer
+from astromer_hf.model.feature_extraction_astromer import RaggedLightCurves
 from astromer_hf.plots.figures import plot_confusion_matrix, plot_few_shot, plot_learning_curves
 from astromer_hf.training.few_shot import (
     Draw,
@@ -84,11 +85,21 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="of draws and trainings")
     parser.add_argument("--test-per-class", type=int, default=100, help="test light curves a class (%(default)s)")
     parser.add_argument("--min-train", type=int, default=100, help="a class needs so many to learn from (%(default)s)")
+    parser.add_argument("--max-points", type=int, help="observations of a light curve, of which a random part is kept (all)")
     parser.add_argument("--max-epochs", type=int, default=100, help="of heads on pooled embeddings (%(default)s)")
     parser.add_argument("--max-steps", type=int, default=1000, help="of LSTMs; encoders take half (%(default)s)")
     parser.add_argument("--bf16", action="store_true", help="train LSTMs and encoders in bfloat16")
     parser.add_argument("--table-only", action="store_true", help="draw tables and pictures of what is there")
     return parser.parse_args(argv)
+
+
+def shorten(curves: RaggedLightCurves, max_points: int, seed: int) -> RaggedLightCurves:
+    """A random part of the observations of each light curve, so many at the most."""
+    owner = curves.object_index
+    order = np.lexsort((np.random.default_rng(seed).random(len(owner)), owner))
+    rank = np.empty(len(owner), dtype=np.int64)
+    rank[order] = np.arange(len(owner)) - curves.offsets[:-1][owner]
+    return curves.keep(rank < max_points)
 
 
 class Survey:
@@ -103,7 +114,10 @@ class Survey:
     def labelled(self) -> LabelledCurves:
         """Light curves of the classes that are large enough."""
         folder = self.args.data / self.name
-        return load_labelled_survey(folder, min_train=self.args.min_train, test_per_class=self.args.test_per_class)
+        labelled = load_labelled_survey(folder, min_train=self.args.min_train, test_per_class=self.args.test_per_class)
+        if self.args.max_points is None:
+            return labelled
+        return replace(labelled, curves=shorten(labelled.curves, self.args.max_points, self.args.seed))
 
     @cached_property
     def draws(self) -> dict[tuple[int, int], Draw]:
@@ -241,7 +255,7 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
         return run
 
     def head_on_copies(source: Encoder, **fields: Any) -> Callable[[Survey, Draw, int], Outcome]:
-        """A small perceptron that learns from thinned copies as well: without `fields` what `astromer-hf few-shot` does."""
+        """A small perceptron that learns from thinned copies as well: without `fields` what `astromer-hf fit` does."""
 
         def run(survey: Survey, draw: Draw, seed: int) -> Outcome:
             states, thinned = survey.states(source), survey.thinned_states(source)
@@ -332,6 +346,8 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
             Method(f"{source.name}: embedding and features, random forest", forest_of_both(source), source.weights),
             Method(f"{source.name}: small MLP averaged with the features' forest", head_and_forest(source), source.weights),
             Method("random encoder: MLP", head(random, heads), random.weights),
+            Method("random encoder: linear probe", on_embeddings(random, probe_linearly), random.weights),
+            Method("random encoder: nearest neighbours", on_embeddings(random, ask_neighbors), random.weights),
         ]
     methods.append(Method("light curve, LSTM", raw_lstm))
     methods += [Method(f"{source.name}: LSTM", head(source, sequences, **LSTM), source.weights) for source in encoders]
@@ -366,7 +382,9 @@ def read_runs(file: Path, settings: dict[str, Any]) -> pd.DataFrame:
     if not file.is_file():
         return pd.DataFrame(columns=[*KEY])
     runs = pd.read_parquet(file)
-    if any((runs[name] != value).any() for name, value in settings.items()):
+    if any(name not in runs or (runs[name] != value).any() for name, value in settings.items()) or (
+        "max_points" in runs and "max_points" not in settings
+    ):
         raise SystemExit(f"error: {file} holds runs of other settings than {settings}; name another --output or delete it")
     return runs
 
@@ -405,6 +423,8 @@ def run_survey(name: str, methods: Sequence[Method], args: argparse.Namespace) -
     file = args.output / f"{name}.parquet"
     names = ("seed", "test_per_class", "min_train", "max_epochs", "max_steps", "bf16")
     settings = {name: getattr(args, name) for name in names}
+    if args.max_points is not None:
+        settings["max_points"] = args.max_points
     runs = read_runs(file, settings)
     survey = Survey(name, args)
     done = set(runs[list(KEY)].itertuples(index=False, name=None))
@@ -452,7 +472,7 @@ def describe_scores(mean: float, deviation: float, count: float) -> str:
 
 
 def draw_pictures(runs: pd.DataFrame, output: Path, order: Sequence[str]) -> Iterator[Path]:
-    """Scores against samples a class (Fig. 9), learning curves (Fig. 11), the best model's confusion matrix (Fig. 12)."""
+    """Scores against samples a class (paper, Fig. 11), learning curves (Fig. 12), and the best model's confusion matrix."""
     for survey, rows in runs.groupby("survey", sort=False):
         scores: dict[str, Any] = {
             method: {count: list(group["macro_f1"]) for count, group in part.groupby("samples_per_class")}

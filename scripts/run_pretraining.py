@@ -1,5 +1,5 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Pre-train ASTROMER: hide half of the magnitudes of light curves and learn to reconstruct them.
+"""Pre-train ASTROMER: reconstruct hidden magnitudes, and where the recipe says so, recognise a star in several views of it.
 
 Examples:
     python scripts/run_pretraining.py configs/astromer_surveys_small.yaml
@@ -16,14 +16,14 @@ import json
 import logging
 import sys
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from transformers import EarlyStoppingCallback, HfArgumentParser, set_seed
 
-from astromer_hf import AstromerConfig, AstromerFeatureExtractor, AstromerForMaskedReconstruction
+from astromer_hf import AstromerConfig, AstromerFeatureExtractor, AstromerForMaskedReconstruction, AstromerForPreTraining
 from astromer_hf.evaluation.reconstruction_metrics import ReconstructionMetrics, keep_reconstruction
 from astromer_hf.hub.model_card import CardFacts
 from astromer_hf.hub.trainer import HubTrainer
@@ -31,6 +31,8 @@ from astromer_hf.inference.output_files import complete_or_absent, only_writer
 from astromer_hf.model.feature_extraction_astromer import RaggedLightCurves
 from astromer_hf.plots.figures import plot_learning_curves
 from astromer_hf.training.data_collator import DataCollatorForMaskedLightCurves, InMemoryLightCurves
+from astromer_hf.training.pretrainer import PreTrainer
+from astromer_hf.training.stars import DataCollatorForPreTraining, StarDataset, load_stars
 from astromer_hf.training.trainer import (
     ExactRmse,
     ScriptArguments,
@@ -41,6 +43,7 @@ from astromer_hf.training.trainer import (
     read_yaml_arguments,
     train_or_resume,
 )
+from astromer_hf.training.views import MultiViewRecipe
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +63,17 @@ class DataArguments:
     probed_fraction: float = field(default=0.5, metadata={"help": "of the observations, to reconstruct"})
     random_fraction: float = field(default=0.2, metadata={"help": "of the probed, shown with another's magnitude"})
     same_fraction: float = field(default=0.2, metadata={"help": "of the probed, shown as they are"})
+    objective: str = field(
+        default="reconstruction",
+        metadata={
+            "help": "the paper's, or `views`: reconstruction and self-distillation over views of a star",
+            "choices": ["reconstruction", "views"],
+        },
+    )
+    views: str = field(default="{}", metadata={"help": "fields of MultiViewRecipe (a mapping), for the objective `views`"})
+    features: str | None = field(
+        default=None, metadata={"help": "folder of scripts/extract_features.py, to be predicted from views"}
+    )
     early_stopping_patience: int | None = field(default=None, metadata={"help": "evaluations without improvement"})
 
 
@@ -80,11 +94,13 @@ def parse_args(argv: list[str] | None = None) -> tuple[DataArguments, Pretrainin
     return parser.parse_args_into_dataclasses(read_yaml_arguments(sys.argv[1:] if argv is None else argv))  # type: ignore[return-value]
 
 
-def build_model(model: str) -> AstromerForMaskedReconstruction:
-    """A new model of the given fields, or the one in a folder."""
+def build_model(
+    model: str, kind: type[AstromerForMaskedReconstruction] = AstromerForMaskedReconstruction, **fields: Any
+) -> AstromerForMaskedReconstruction:
+    """A new model of the given fields, or the one in a folder; `fields` come on top."""
     if model.startswith("{"):
-        return AstromerForMaskedReconstruction(AstromerConfig(**json.loads(model)))
-    return AstromerForMaskedReconstruction.from_pretrained(model)
+        return kind(AstromerConfig(**json.loads(model) | fields))
+    return kind.from_pretrained(model, **fields)
 
 
 def main(data: DataArguments, training: PretrainingArguments) -> dict[str, float]:
@@ -92,7 +108,65 @@ def main(data: DataArguments, training: PretrainingArguments) -> dict[str, float
     output.parent.mkdir(parents=True, exist_ok=True)
     # Two runs in one folder would resume from each other's checkpoints; of one run's processes the first holds it.
     with only_writer(output) if training.process_index == 0 else nullcontext():
-        return pretrain(data, training)
+        return pretrain_on_views(data, training) if data.objective == "views" else pretrain(data, training)
+
+
+def read_validation(data: DataArguments, window_size: int) -> dict[str, RaggedLightCurves]:
+    """Windows of validation light curves, by survey."""
+    return {
+        Path(folder).name: cut_sequentially(
+            load_split(folder, "validation", min_points=data.min_points, max_objects=data.max_eval_objects), window_size
+        )[0]
+        for folder in data.datasets
+    }
+
+
+def pretrain_on_views(data: DataArguments, training: PretrainingArguments) -> dict[str, float]:
+    """Train `AstromerForPreTraining`, or go on where a run was killed; save encoder and decoder, and score them."""
+    set_seed(training.seed)
+    options: dict[str, Any] = {"min_points": data.min_points}
+    stars = load_stars(data.datasets, "train", max_stars=data.max_objects, features=data.features, **options)
+    validation = load_stars(data.datasets, "validation", max_stars=data.max_eval_objects, **options)
+    num_features = 0 if stars.features is None else stars.features.shape[1]
+    model = build_model(data.model, AstromerForPreTraining, num_target_features=num_features)
+    assert isinstance(model, AstromerForPreTraining)
+    recipe = MultiViewRecipe(**json.loads(data.views))
+    feature_extractor = AstromerFeatureExtractor(window_size=model.config.window_size)
+    training.label_names, training.batch_eval_metrics, training.prediction_loss_only = ["labels"], False, True
+    trainer = PreTrainer(
+        model,
+        training,
+        data_collator=DataCollatorForPreTraining(stars, recipe, training.seed),
+        eval_collator=DataCollatorForPreTraining(validation, recipe, training.seed),
+        train_dataset=StarDataset(stars.mix(data.mixing_power, training.seed)),
+        eval_dataset=StarDataset(np.arange(len(validation))),
+        processing_class=feature_extractor,
+        card=CardFacts("", tuple(data.datasets)),
+    )
+    train_or_resume(trainer)
+    trainer.save_state()
+    kept = model.without_projector()
+    scorer = HubTrainer(
+        kept,
+        replace(
+            training,
+            label_names=["labels", "loss_mask"],
+            batch_eval_metrics=True,
+            prediction_loss_only=False,
+            eval_strategy="no",
+            load_best_model_at_end=False,
+        ),
+        data_collator=DataCollatorForMaskedLightCurves(
+            feature_extractor, random_fraction=0, same_fraction=0, seed=training.seed
+        ),
+        processing_class=feature_extractor,
+        compute_metrics=ReconstructionMetrics(),
+        preprocess_logits_for_metrics=keep_reconstruction,
+        card=trainer.card,
+    )
+    scorer.state = trainer.state
+    scorer.save_model()
+    return evaluate_and_report(scorer, read_validation(data, kept.config.window_size))
 
 
 def pretrain(data: DataArguments, training: PretrainingArguments) -> dict[str, float]:
@@ -114,13 +188,7 @@ def pretrain(data: DataArguments, training: PretrainingArguments) -> dict[str, f
         for folder, curves in zip(data.datasets, surveys, strict=True):
             if curves.magnitude_errors is None or not np.isfinite(curves.magnitude_errors).any():
                 logger.warning("%s has no photometric errors: its loss is not weighted by them.", folder)
-    validation = {
-        Path(folder).name: cut_sequentially(
-            load_split(folder, "validation", min_points=data.min_points, max_objects=data.max_eval_objects),
-            model.config.window_size,
-        )[0]
-        for folder in data.datasets
-    }
+    validation = read_validation(data, model.config.window_size)
     pooled = RaggedLightCurves.concatenate(list(validation.values()))
     callbacks: list[Any] = [ExactRmse()] if model.config.reconstruction_loss == "rmse" else []
     if data.early_stopping_patience is not None:
@@ -140,6 +208,11 @@ def pretrain(data: DataArguments, training: PretrainingArguments) -> dict[str, f
     train_or_resume(trainer)
     trainer.save_model()
     trainer.save_state()
+    return evaluate_and_report(trainer, validation)
+
+
+def evaluate_and_report(trainer: HubTrainer, validation: dict[str, RaggedLightCurves]) -> dict[str, float]:
+    """Scores of the reconstruction by survey, saved and printed, and the learning curves."""
     metrics = {
         name: value
         for survey, curves in validation.items()
@@ -149,7 +222,7 @@ def pretrain(data: DataArguments, training: PretrainingArguments) -> dict[str, f
     if trainer.is_world_process_zero():
         history = read_learning_curves(trainer.state.log_history)
         figure = plot_learning_curves({name: history[name] for name in ("loss", "eval_loss") if name in history})
-        with complete_or_absent(training.output_folder / "learning_curves.png") as partial:
+        with complete_or_absent(Path(str(trainer.args.output_dir)) / "learning_curves.png") as partial:
             figure.savefig(partial, dpi=150, format="png")
         print("\n".join(f"{name} {np.round(value, 4)}" for name, value in metrics.items() if name.endswith("_r2")))
     return metrics

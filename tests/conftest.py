@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 
 TINY = {"hidden_size": 16, "num_attention_heads": 4, "intermediate_size": 8, "num_hidden_layers": 2, "window_size": 20}
-# Every option that the paper's model does not have.
+# The options that the paper's model does not have, without photometric errors.
 TINY_EXTENDED = {
     **TINY,
     "time_bias_scales": [0.3, 30.0],
@@ -89,8 +89,9 @@ def client(hub: LoopbackHub, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture(params=["paper", "extended"])
 def tiny_config(request: pytest.FixtureRequest) -> astromer_hf.AstromerConfig:
-    """A tiny encoder as in the paper, and one with every option."""
-    return astromer_hf.AstromerConfig(**(TINY if request.param == "paper" else TINY_EXTENDED))
+    """A tiny encoder as in the paper, and one with every option that sees the photometric errors too."""
+    extended = {**TINY_EXTENDED, "use_magnitude_errors": True}
+    return astromer_hf.AstromerConfig(**(TINY if request.param == "paper" else extended))
 
 
 @pytest.fixture(scope="session")

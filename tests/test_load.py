@@ -5,6 +5,7 @@ The soak embeds `ASTROMER_SOAK_OBJECTS` light curves, 20,000 by default; the ful
     ASTROMER_SOAK_OBJECTS=1000000 pytest -m slow tests/test_load.py -k soak --timeout 0
 """
 
+import errno
 import os
 import signal
 import subprocess
@@ -20,6 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import report_lines
+from filelock import FileLock
 from zygote import PYTHONPATH, Zygote
 
 from astromer_hf import AstromerFeatureExtractor, AstromerModel
@@ -213,9 +215,10 @@ def test_what_a_killed_writer_left_is_cleared_away(tmp_path):
 
 
 def test_where_there_are_no_locks_writers_have_files_of_their_own(tmp_path, monkeypatch):
-    from astromer_hf.inference import output_files
+    def refuse(lock: FileLock) -> None:
+        raise OSError(errno.ENOLCK, "No locks available", lock.lock_file)
 
-    monkeypatch.setattr(output_files, "fcntl", None)
+    monkeypatch.setattr(FileLock, "acquire", refuse)
     output = tmp_path / "out.txt"
     with complete_or_absent(output) as partial:
         assert str(os.getpid()) in partial.name

@@ -40,6 +40,51 @@ print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))
     assert run(code) == []
 
 
+def test_models_load_where_transformers_was_imported_first(tiny_folder: Path):
+    code = f"""
+from transformers import AutoModel
+import astromer_hf.light_curves.surveys
+assert type(AutoModel.from_pretrained({str(tiny_folder)!r})) is astromer_hf.AstromerModel
+print([])
+"""
+    assert run(code) == []
+
+
+def test_in_the_process_of_the_command_whatever_reaches_a_model_registers_the_auto_classes(tiny_folder: Path):
+    code = f"""
+import sys
+sys.argv = ["/usr/bin/astromer-hf"]
+import astromer_hf
+assert not {{"torch", "transformers", "numpy"}} & set(sys.modules)
+astromer_hf.load_model
+from transformers import AutoModel
+assert type(AutoModel.from_pretrained({str(tiny_folder)!r})) is astromer_hf.AstromerModel
+print([])
+"""
+    assert run(code) == []
+
+
+@pytest.mark.parametrize(
+    ("argv", "orig_argv", "is_command"),
+    [
+        (["/usr/local/bin/astromer-hf", "embed"], ["python", "/usr/local/bin/astromer-hf", "embed"], True),
+        (["Scripts/astromer-hf.exe"], ["astromer-hf.exe"], True),
+        (["-m", "--help"], ["python", "-m", "astromer_hf", "--help"], True),
+        (["-m", "embed"], ["python", "-u", "-m", "astromer_hf.cli", "embed"], True),
+        (["/home/astromer-hf/run.py"], ["python", "/home/astromer-hf/run.py"], False),
+        (["run.py", "-m", "astromer_hf"], ["python", "run.py", "-m", "astromer_hf"], False),
+        (["-m", "astromer_hf"], ["python", "-m", "pytest", "astromer_hf"], False),
+        (["-c"], ["python", "-c", "import astromer_hf"], False),
+        ([""], ["python"], False),
+        ([], ["python"], False),
+    ],
+)
+def test_only_the_process_of_the_command_waits_with_the_registration(argv, orig_argv, is_command, monkeypatch):
+    monkeypatch.setattr(sys, "argv", argv)
+    monkeypatch.setattr(sys, "orig_argv", orig_argv)
+    assert astromer_hf._is_command() == is_command
+
+
 def test_every_name_of_the_package_is_listed_and_there():
     assert sorted(set(astromer_hf.__all__)) == sorted(astromer_hf.__all__)
     assert set(astromer_hf.__all__) <= set(dir(astromer_hf))
@@ -51,7 +96,7 @@ def test_every_name_of_the_package_is_listed_and_there():
 
 def test_what_type_checkers_see_is_what_is_imported_when_it_is_used():
     tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
-    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    (block,) = (node for node in tree.body if isinstance(node, ast.If) and isinstance(node.test, ast.Name))
     seen = {alias.name: node.module for node in block.body for alias in node.names}
     assert seen == astromer_hf._MODULES
 

@@ -1,5 +1,5 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""The paper's baseline (Sect. 4.4): its LSTM classifier on the light curve itself, without an encoder.
+"""The paper's baseline (Sect. 7, Fig. 10): its LSTM classifier on the light curve itself, without an encoder.
 
 Before it stand the same tensors as before `AstromerForSequenceClassification`, after it the same logits, so that one trades for
 the other in every script. Only `classifier_lstm_sizes`, `classifier_dropout` and the labels of its config have a meaning.

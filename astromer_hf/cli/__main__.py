@@ -1,5 +1,5 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""`python -m astromer_hf.cli`, which `torchrun` and `accelerate launch` can start."""
+"""`python -m astromer_hf.cli`, the same as `python -m astromer_hf`."""
 
 import sys
 

@@ -1,49 +1,49 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """`astromer-hf inspect`: how a file of light curves is understood, without a model."""
 
-import argparse
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
+import typer
 
-from .options import add_columns, column_names
+from .options import Columns, Table, with_columns
+from .report import Report, reports
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ..light_curves.inspection import FirstLightCurve
 
-
-def add_inspect(verbs: Any) -> None:
-    """Add the verb."""
-    parser = verbs.add_parser(
-        "inspect",
-        help="how a file of light curves is understood, before anything is computed from it",
-        description="Read a file, folder, archive or pattern of light curves. Print the survey that was recognised, which "
-        "column is what, the first light curves, and how many points are used and dropped, by reason.",
-    )
-    parser.add_argument("source", type=Path, help="file, folder, archive or pattern of light curves")
-    parser.add_argument("--picture", type=Path, help="draw the first light curves, folded on the period of each")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    add_columns(parser)
-    parser.set_defaults(run=run_inspect)
+EXAMPLES = (
+    "astromer-hf inspect curves.parquet",
+    "astromer-hf inspect curves.parquet --picture first.png",
+)
 
 
-def run_inspect(args: argparse.Namespace) -> None:
-    """`astromer-hf inspect`."""
+@reports
+@with_columns
+def inspect(
+    source: Table,
+    columns: Columns,
+    picture: Annotated[
+        Path | None, typer.Option(help="Draw the first light curves, each folded on its period, into this file.")
+    ] = None,
+) -> Report:
+    """Show how a file of light curves is understood, before anything is computed from it.
+
+    It prints the survey that was recognised, which column is what, the first light curves, and how many points are used and
+    dropped, by reason.
+    """
     from ..light_curves.inspection import inspect_light_curves
 
-    found = inspect_light_curves(args.source, column_names(args))
-    args.reading.sources.clear()  # the report has the line already
-    if args.json:
-        print(json.dumps(found.to_dict(), indent=2))
-    else:
-        print("\n".join(found.lines()))
-        print(f"next     astromer-hf embed {args.source} -o embeddings.parquet")
-    if args.picture is not None:
-        draw(found.first, args.picture)
-    if not found.ledger.points_used:
-        raise ValueError(f"No point of {args.source} can be used. Name its columns, or give --keep-flagged.")
+    found = inspect_light_curves(source, columns)
+    getattr(columns, "sources", []).clear()  # the report has the line of the source already
+    lines = [*found.lines(), f"next     astromer-hf embed {source} -o embeddings.parquet"]
+    if picture is not None:
+        draw(found.first, picture)
+        lines.append(f"-> {picture}")
+    problem = "" if found.ledger.points_used else f"no point of {source} can be used: name its columns, or give --keep-flagged."
+    return Report("\n".join(lines), {**found.to_dict(), "picture": picture}, problem)
 
 
 def draw(first: "list[FirstLightCurve]", picture: Path) -> None:
@@ -59,11 +59,11 @@ def draw(first: "list[FirstLightCurve]", picture: Path) -> None:
         folded = one.mjd if period is None else (one.mjd - one.mjd.min()) % period
         panels.append((name if period is None else f"{name}, P = {period:.5g} d", folded, one.mag))
     plot_light_curves(panels).savefig(picture, dpi=150)
-    print(f"-> {picture}")
 
 
-def period_of(mjd: np.ndarray, mag: np.ndarray, min_points: int = 20) -> float | None:
+def period_of(mjd: "np.ndarray", mag: "np.ndarray", min_points: int = 20) -> float | None:
     """The strongest period of a light curve in days; None where it has too few points."""
+    import numpy as np
     from astropy.timeseries import LombScargle
 
     if len(mjd) < min_points or np.ptp(mjd) == 0 or np.ptp(mag) == 0:

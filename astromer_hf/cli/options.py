@@ -1,55 +1,185 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Options that several verbs or scripts share; `main.py`, `plot.py` and scripts add them to their parsers."""
+"""Arguments and options that several verbs share, as annotations; the verbs' files use them."""
 
-import argparse
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from functools import wraps
+from inspect import Parameter, signature
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
 
-if TYPE_CHECKING:
-    from ..light_curves.columns import ReadingOptions
+import typer
 
-MODEL_OR_DEFAULT = "model folder, or model id on the Hub; the model of the package when absent"
-COLUMN_ROLES = ("object_id", "mjd", "mag", "magerr", "band", "label", "flux", "flux_err", "star", "path")
-ROLE_HELP = {
-    "object_id": "the ids of the stars; none: the table is of one star",
-    "star": "the star, where several ids are one",
-    "path": "the paths of the stars' files, in a catalogue",
-    "band": "the bands; none: all is one band",
+T = TypeVar("T")
+# Role -> what its column holds, for the help.
+COLUMN_ROLES = {
+    "object_id": "ids of the stars; none where all is one star",
+    "mjd": "times",
+    "mag": "magnitudes",
+    "magerr": "errors of the magnitudes",
+    "band": "bands; none where all is one band",
+    "label": "labels",
+    "flux": "fluxes, in place of magnitudes",
+    "flux_err": "errors of the fluxes",
+    "star": "stars, where several ids are of one star",
+    "path": "paths of the stars' files, in a catalogue",
+}
+Columns = dict[str, str | None]  # and how the rest is read: `light_curves.columns.ReadingOptions`
+READING = "How a table is read"
+
+# --- Values ---
+
+
+def positive(value: float | None) -> float | None:
+    """Refuse an option's number unless it is above 0 and finite."""
+    if value is not None and not (value > 0 and math.isfinite(value)):
+        raise typer.BadParameter(f"must be positive, got {value:g}.")
+    return value
+
+
+def fraction(value: float) -> float:
+    """Refuse an option's number unless it lies in [0, 1)."""
+    if not 0 <= value < 1:
+        raise typer.BadParameter(f"must be at least 0 and less than 1, got {value:g}.")
+    return value
+
+
+# --- Tables ---
+
+Table = Annotated[
+    Path, typer.Argument(metavar="TABLE", help="Light curves: a file of any format, a folder, an archive or a pattern.")
+]
+OutputTable = Annotated[Path, typer.Option("-o", "--output", help="Parquet file to write.")]
+CombineBands = Annotated[
+    Literal["mean", "concat"] | None,
+    typer.Option(
+        help="Combine the bands of an object into one row: take the mean over its bands, or concatenate their embeddings."
+    ),
+]
+Bands = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="BAND ...",
+        help="Bands to combine, in this order. Default: all bands of the table (mean), the model's (concat).",
+    ),
+]
+
+
+READING_OPTIONS = {
+    "survey": Annotated[
+        str | None,
+        typer.Option(metavar="NAME", rich_help_panel=READING, help="Read as of this survey, such as ztf. Default: recognised."),
+    ],
+    "no_survey": Annotated[bool, typer.Option("--no-survey", rich_help_panel=READING, help="Recognise no survey.")],
+    "keep_flagged": Annotated[
+        bool, typer.Option("--keep-flagged", rich_help_panel=READING, help="Use points that the survey flags as bad.")
+    ],
+    "asinh": Annotated[
+        bool,
+        typer.Option("--asinh", rich_help_panel=READING, help="Asinh magnitudes of fluxes, which keep those around zero."),
+    ],
+    "join_arcsec": Annotated[
+        float | None,
+        typer.Option(
+            metavar="R", callback=positive, rich_help_panel=READING, help="Ids nearer to each other on the sky are one star."
+        ),
+    ],
 }
 
 
-def add_columns(parser: argparse.ArgumentParser) -> None:
-    """Options that say how a table is read."""
-    for role in COLUMN_ROLES:
-        what = ROLE_HELP.get(role, role)
-        parser.add_argument(f"--{role.replace('_', '-')}-column", metavar="NAME", help=f"the table's column for {what}")
-    parser.add_argument("--survey", metavar="NAME", help="read as of this survey, such as ztf; recognised when absent")
-    parser.add_argument("--no-survey", action="store_true", help="recognise no survey")
-    parser.add_argument("--keep-flagged", action="store_true", help="use points that the survey flags as bad")
-    parser.add_argument("--asinh", action="store_true", help="asinh magnitudes of fluxes, which keep those around zero")
-    parser.add_argument("--join-arcsec", type=float, metavar="R", help="ids nearer to each other on the sky are one star")
+def with_columns(verb: Callable[..., T]) -> Callable[..., T]:
+    """Add the options that say how a table is read to a verb, which receives them together as `columns`.
 
+    The report of the verb ends with one line a file of what was read. A verb fails where no point could be used. The error of
+    a table that cannot be read ends with the command that looks at it.
+    """
 
-def column_names(args: argparse.Namespace) -> "ReadingOptions":
-    """How the command line says that tables are read; the same object at every call."""
-    from ..light_curves.columns import ReadingOptions
+    @wraps(verb)
+    def run(**options: Any) -> T:
+        from ..light_curves.reading import ReadingOptions
 
-    if getattr(args, "reading", None) is None:
-        args.reading = ReadingOptions(
-            {role: getattr(args, f"{role}_column") for role in COLUMN_ROLES},
-            survey=False if args.no_survey else args.survey,
-            keep_flagged=args.keep_flagged,
-            magnitudes="asinh" if args.asinh else "pogson",
-            join_arcsec=args.join_arcsec,
+        named = {role: options.pop(f"{role}_column") for role in COLUMN_ROLES}
+        survey, is_off, keep, asinh, join = (options.pop(name) for name in READING_OPTIONS)
+        columns = ReadingOptions(
+            named,
+            survey=False if is_off else survey,
+            keep_flagged=keep,
+            magnitudes="asinh" if asinh else "pogson",
+            join_arcsec=join,
         )
-    return args.reading
+        try:
+            result = verb(**options, columns=columns)
+        except ValueError as error:
+            from ..light_curves.columns import TableError
+
+            path = next((options[name] for name in ("source", "curves") if options.get(name)), None)
+            if not isinstance(error, TableError) or path is None or verb.__name__ == "inspect" or not Path(path).exists():
+                raise
+            shown = f"'{path}'" if " " in str(path) else path
+            raise TableError(f"{error} To see how it is read: astromer-hf inspect {shown}") from error
+        return tell_sources(result, columns.sources)
+
+    added: dict[str, Any] = {f"{role}_column": None for role in COLUMN_ROLES}
+    annotations: dict[str, Any] = {
+        f"{role}_column": Annotated[
+            str | None, typer.Option(metavar="NAME", rich_help_panel=READING, help=f"Column of {what}. Default: recognised.")
+        ]
+        for role, what in COLUMN_ROLES.items()
+    }
+    added |= {"survey": None, "no_survey": False, "keep_flagged": False, "asinh": False, "join_arcsec": None}
+    return replace_parameters(run, verb, without=("columns",), added=added, annotations=annotations | READING_OPTIONS)
 
 
-def add_time_encoding(parser: argparse.ArgumentParser) -> None:
-    """The option of a conversion that says which time encoding is believed."""
-    parser.add_argument(
-        "--time-encoding",
-        choices=("effective", "as_written"),
-        default="effective",
-        help="base and exponent: 10000 and 2, with which the original code computes whatever its file says, or what the file "
-        "says (%(default)s)",
-    )
+def tell_sources(result: Any, sources: list[Any]) -> Any:
+    """The report of a verb with one line for each source that it read; of a verb that draws, the lines are printed."""
+    ledgers = {source.path: source.ledger for source in sources if source.ledger.num_light_curves}.values()
+    lines = [ledger.line for ledger in ledgers]
+    problem = "" if not ledgers or any(ledger.points_used for ledger in ledgers) else f"no point could be used. {lines[0]}"
+    if hasattr(result, "facts"):
+        facts = {**result.facts, **({"sources": [ledger.to_dict() for ledger in ledgers]} if ledgers else {})}
+        return replace(result, text="\n".join([result.text, *lines]), facts=facts, problem=result.problem or problem)
+    if lines:
+        print("\n".join(lines))
+    if problem:
+        raise ValueError(problem)
+    return result
+
+
+def replace_parameters(
+    run: Callable[..., T],
+    verb: Callable[..., Any],
+    *,
+    without: tuple[str, ...] = (),
+    added: dict[str, Any],
+    annotations: dict[str, Any],
+) -> Callable[..., T]:
+    """Give `run` the parameters of `verb`, less some, and more: name -> default (`Parameter.empty`: required)."""
+    before = signature(verb)
+    own = [parameter for name, parameter in before.parameters.items() if name not in without]
+    extra = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotations[name])
+        for name, default in added.items()
+    ]
+    keyword_only = [parameter.replace(kind=Parameter.KEYWORD_ONLY) for parameter in own]
+    run.__signature__ = before.replace(parameters=[*keyword_only, *extra])  # type: ignore[attr-defined]
+    run.__annotations__ = {}  # typer reads the signature; it would evaluate these, and a result's type is not imported
+    return run
+
+
+# --- Models ---
+
+Model = Annotated[
+    str | None,
+    typer.Option(
+        help="Model folder, or model id on the Hub. Default: the model that comes with the package.", show_default=False
+    ),
+]
+Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit of a model on the Hub.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one.")]
+Precision = Literal["float32", "bfloat16", "float16"]
+BatchSize = Annotated[
+    int | None, typer.Option(min=1, metavar="WINDOWS", help="Windows per forward pass. Default: 8 on a CPU, 256 on a GPU.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress bar.")]
+DropoutPasses = Annotated[int | None, typer.Option(min=2, metavar="N", help="Estimate the spread from N passes with dropout.")]

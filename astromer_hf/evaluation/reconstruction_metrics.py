@@ -41,7 +41,7 @@ class WindowScores(NamedTuple):
         """Scores of all windows together.
 
         Returns:
-            `masked_rmse`: root of the mean over windows of each window's mean squared error (paper, Eq. 7), in magnitudes.
+            `masked_rmse`: root of the mean over windows of each window's mean squared error (paper, Eq. 5), in magnitudes.
             `r2`: 1 - Σ residual_squares / Σ total_squares over all windows; 0 is predicting each window's mean. Windows of
             large amplitude decide it.
             `median_r2`: the median over windows of each window's own R², which no few Miras decide.

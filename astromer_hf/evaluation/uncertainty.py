@@ -106,7 +106,7 @@ def switched_on_dropout(model: nn.Module) -> Iterator[None]:
         raise ValueError(
             "Monte-Carlo dropout needs a model that was trained with dropout, and this one has no layer that drops anything "
             f"({', '.join(f'`{name}` {value}' for name, value in fields.items())}). Train it with a `hidden_dropout_prob` "
-            "above 0, or a classifier with a `classifier_dropout`, as astromer-hf few-shot does."
+            "above 0, or a classifier with a `classifier_dropout`, as astromer-hf fit does."
         )
     before = [layer.training for layer in layers]
     try:

@@ -10,7 +10,6 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -61,19 +60,24 @@ def make_test_vector(model: PreTrainedModel, feature_extractor: AstromerFeatureE
     """A light curve and what a model makes of it, so that whoever downloads the model can tell that theirs does the same.
 
     Returns:
-        `mjd` and `mag` (float64) of a curve of one window and a quarter; the windows' `magnitudes` and `times`; `pooler_output`
-        and the head's `reconstruction` or `logits`, float32.
+        `mjd` and `mag` (float64) of a curve of one window and a quarter, with `magerr` where the model sees photometric errors;
+        the windows' `magnitudes` and `times`; `pooler_output` and the head's `reconstruction` or `logits`, float32.
     """
     size = feature_extractor.window_size
     rng = np.random.default_rng(0)
     mjd = 50_000 + np.sort(rng.uniform(0, 3 * size, size + size // 4 + 1))
     mag = 15 + 0.3 * np.sin(2 * np.pi * mjd / 5.366) + 0.02 * rng.standard_normal(len(mjd))
-    return {"mjd": mjd, "mag": mag, **_run_test_vector(model, feature_extractor, mjd, mag)}
+    curve = {"mjd": mjd, "mag": mag}
+    if model.config.use_magnitude_errors:
+        curve["magerr"] = rng.uniform(0.01, 0.05, len(mjd))
+    return {**curve, **_run_test_vector(model, feature_extractor, curve)}
 
 
 @torch.inference_mode()
-def _run_test_vector(model: PreTrainedModel, extractor: AstromerFeatureExtractor, mjd: Any, mag: Any) -> dict[str, np.ndarray]:
-    windows = extractor(mjd, mag, return_tensors="pt")
+def _run_test_vector(
+    model: PreTrainedModel, extractor: AstromerFeatureExtractor, curve: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    windows = extractor(**curve, return_tensors="pt")
     model = model.eval()
     inputs = dict(windows)
     if getattr(model, "classifier", None) is not None and model.config.band_combination == "concat":
@@ -92,10 +96,11 @@ def check_test_vector(
     """Where a model departs from its saved test vector; empty when nowhere."""
     if missing := {"mjd", "mag", "pooler_output"} - saved.keys():
         return [f"{', '.join(sorted(missing))} is missing in {TEST_VECTOR_FILE}: delete it, and a push makes another"]
-    found = _run_test_vector(model, feature_extractor, saved["mjd"], saved["mag"])
+    curve = {name: saved[name] for name in ("mjd", "mag", "magerr") if name in saved}
+    found = _run_test_vector(model, feature_extractor, curve)
     problems = []
     for name, expected in saved.items():
-        if name in ("mjd", "mag"):
+        if name in curve:
             continue
         if name not in found or found[name].shape != expected.shape:
             problems.append(f"{name} of shape {expected.shape} is missing")

@@ -261,7 +261,7 @@ def load_model(
     Raises:
         FileNotFoundError: there is no such model.
         ValueError: it is no ASTROMER model or a damaged one, its weights are a pickle, or do not fit (missing, unexpected,
-            misshapen or not finite), or there is no such device.
+            mismatched or not finite), or there is no such device.
     """
     folder = Path(find_model(model, revision))
     try:

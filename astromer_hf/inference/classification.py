@@ -173,12 +173,13 @@ def classify_light_curves(
     model: Any,
     mjd: Any,
     mag: Any,
+    magerr: Any = None,
     *,
     feature_extractor: AstromerFeatureExtractor | None = None,
     batch_size: int | None = None,
 ) -> LightCurvePredictions:
     """Classify one light curve or a list of them; arguments and errors as of `embed_light_curves`."""
-    return LightCurveClassifier(model, feature_extractor, batch_size).predict(RaggedLightCurves.from_arrays(mjd, mag))
+    return LightCurveClassifier(model, feature_extractor, batch_size).predict(RaggedLightCurves.from_arrays(mjd, mag, magerr))
 
 
 def classify_multiband_light_curves(
@@ -187,6 +188,7 @@ def classify_multiband_light_curves(
     band: Sequence[str],
     mjd: Sequence[Any],
     mag: Sequence[Any],
+    magerr: Sequence[Any] | None = None,
     *,
     combine_bands: CombinationKind | None = None,
     bands: Sequence[str] | None = None,
@@ -207,7 +209,7 @@ def classify_multiband_light_curves(
     if kind is None:
         raise ValueError('This classifier does not say how it combines bands: give `combine_bands="mean"`.')
     combination = BandCombination(kind, tuple(names_of_bands(band) if bands is None else bands))
-    curves = MultibandLightCurves.from_arrays(object_id, band, mjd, mag, combination)
+    curves = MultibandLightCurves.from_arrays(object_id, band, mjd, mag, combination, magerr)
     result = LightCurveClassifier(model, feature_extractor, batch_size).predict_objects(curves)
     return replace(result, object_ids=list(dict.fromkeys(map(str, object_id))))
 
@@ -234,7 +236,7 @@ def resolve_combination(
     if kind == "concat" and config.band_combination != "concat":
         raise ValueError(
             "This classifier reads light curves one by one and has no weights for a concatenation: combine by the mean, or "
-            "train one with astromer-hf few-shot --combine-bands concat."
+            "train one with astromer-hf fit --combine-bands concat."
         )
     return kind, bands
 

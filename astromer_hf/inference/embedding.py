@@ -121,6 +121,7 @@ def embed_light_curves(
     model: Any,
     mjd: Any,
     mag: Any,
+    magerr: Any = None,
     *,
     feature_extractor: AstromerFeatureExtractor | None = None,
     batch_size: int | None = None,
@@ -133,6 +134,7 @@ def embed_light_curves(
         model: an ASTROMER model, with or without a head, on any device and in any dtype.
         mjd: observation times in days: a 1-d array, or a list of them.
         mag: magnitudes, likewise.
+        magerr: errors of the magnitudes, likewise; used by a model with `config.use_magnitude_errors`.
         feature_extractor: cuts the windows; one with the model's `window_size` when absent.
         batch_size: windows a forward pass, see `WindowRunner`.
         return_windows: also return the embedding of every window.
@@ -146,7 +148,7 @@ def embed_light_curves(
             finite.
     """
     embedder = LightCurveEmbedder(model, feature_extractor, batch_size)
-    curves = RaggedLightCurves.from_arrays(mjd, mag)
+    curves = RaggedLightCurves.from_arrays(mjd, mag, magerr)
     return embedder.embed(curves, return_windows=return_windows, return_observations=return_observations)
 
 
@@ -156,6 +158,7 @@ def embed_multiband_light_curves(
     band: Sequence[str],
     mjd: Sequence[Any],
     mag: Sequence[Any],
+    magerr: Sequence[Any] | None = None,
     *,
     combine_bands: CombinationKind,
     bands: Sequence[str] | None = None,
@@ -166,7 +169,7 @@ def embed_multiband_light_curves(
 
     Args:
         model: an ASTROMER model.
-        object_id, band, mjd, mag: of every light curve.
+        object_id, band, mjd, mag, magerr: of every light curve; errors are optional.
         combine_bands: `"mean"`, in which every band that an object has weighs the same, or `"concat"`.
         bands: to combine, in this order; the others are left out. When absent, all for a mean, and the `bands` of the model's
             configuration for a concatenation.
@@ -183,7 +186,7 @@ def embed_multiband_light_curves(
     if bands is None:
         found = ", ".join(names_of_bands(band))
         raise ValueError(f"Bands are concatenated in an order, and none is given: give `bands`. There are {found}.")
-    curves = MultibandLightCurves.from_arrays(object_id, band, mjd, mag, BandCombination(combine_bands, tuple(bands)))
+    curves = MultibandLightCurves.from_arrays(object_id, band, mjd, mag, BandCombination(combine_bands, tuple(bands)), magerr)
     result = LightCurveEmbedder(model, feature_extractor, batch_size).embed_objects(curves)
     return replace(result, object_ids=list(dict.fromkeys(map(str, object_id))))
 

@@ -27,6 +27,7 @@ from ..model.feature_extraction_astromer import AstromerFeatureExtractor, LightC
 from .output_files import complete_or_absent
 
 INPUTS = ("magnitudes", "times", "attention_mask")
+ERRORS = "magnitude_errors"  # a fourth input, of models that see photometric errors
 OUTPUTS = ("last_hidden_state", "mean", "max")
 OPSET = 18
 TOLERANCE = 1e-4
@@ -36,6 +37,7 @@ HOW_TO_PREPARE = (
     "observations, 0 for padding, at least one observation a window. astromer_hf.AstromerFeatureExtractor makes them with "
     "return_tensors='np'. An object's embedding is the mean over its windows weighted by their observations."
 )
+HOW_TO_PREPARE_ERRORS = " magnitude_errors: photometric errors in magnitudes, float32, NaN where unknown."
 
 
 class _PooledEncoder(nn.Module):
@@ -45,30 +47,27 @@ class _PooledEncoder(nn.Module):
         super().__init__()
         self.encoder = encoder
 
-    def forward(self, magnitudes: torch.Tensor, times: torch.Tensor, attention_mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        outputs = self.encoder(magnitudes, times, attention_mask)
+    def forward(
+        self,
+        magnitudes: torch.Tensor,
+        times: torch.Tensor,
+        attention_mask: torch.Tensor,
+        magnitude_errors: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, ...]:
+        outputs = self.encoder(magnitudes, times, attention_mask, magnitude_errors=magnitude_errors)
         hidden = outputs.last_hidden_state
         return hidden, outputs.pooler_output, hidden.masked_fill(~attention_mask.bool()[..., None], float("-inf")).amax(1)
 
 
-def solve_positive_definite(matrix: torch.Tensor, right: torch.Tensor, *, left: bool = True) -> torch.Tensor:
-    """Solve `matrix` (..., n, n) x = `right` (..., n) by Gauss-Jordan elimination, unrolled over n.
-
-    ONNX has no operator for linear systems. Without pivoting it is for symmetric positive definite matrices in float64, such as
-    the normal equations of the Fourier series.
-    """
-    assert left
-    size = matrix.shape[-1]
-    system = torch.cat((matrix, right[..., None]), dim=-1)  # (..., n, n + 1)
-    unit = torch.eye(size, dtype=matrix.dtype, device=matrix.device)
-    for k in range(size):
-        row = system[..., k, :] / system[..., k, k : k + 1]
-        system = system - (system[..., :, k] - unit[k])[..., None] * row[..., None, :]  # leaves `row` itself in row k
-    return system[..., :, -1]
-
-
 def _hypot(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     return (first * first + second * second).sqrt()
+
+
+def _atan2(sine: torch.Tensor, cosine: torch.Tensor) -> torch.Tensor:
+    """ONNX Runtime has no arc tangent of float64."""
+    if sine.dtype != torch.float64:
+        return NotImplemented  # keeps the operator as it is
+    return torch.atan2(sine.float(), cosine.float()).double()
 
 
 def _where(condition: torch.Tensor, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
@@ -80,8 +79,8 @@ def _where(condition: torch.Tensor, first: torch.Tensor, second: torch.Tensor) -
 
 # What the encoder uses and ONNX, or ONNX Runtime, lacks.
 _REPLACEMENTS: dict[Any, Any] = {
-    torch.ops.aten.linalg_solve.default: solve_positive_definite,
     torch.ops.aten.hypot.default: _hypot,
+    torch.ops.aten.atan2.default: _atan2,
     torch.ops.aten.where.self: _where,
 }
 
@@ -117,18 +116,19 @@ def export_onnx(model: Any, output: str | Path, *, name: str = "") -> float:
         raise ValueError(f"An export needs the model in float32 on the CPU, it is in {encoder.dtype} on {encoder.device}.")
     _require("onnx", "onnxscript", "onnxruntime")
     windows = _example_windows(encoder.config)
-    example = tuple(windows[key] for key in INPUTS)
+    inputs = input_names(encoder.config)
+    example = tuple(windows[name] for name in inputs)
     shape = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
     with _quiet_exporter(), torch.no_grad():
-        program = torch.export.export(_PooledEncoder(encoder), example, dynamic_shapes=(shape,) * len(INPUTS))
+        program = torch.export.export(_PooledEncoder(encoder), example, dynamic_shapes=(shape,) * len(inputs))
         program = program.run_decompositions(_REPLACEMENTS)
         onnx_program = torch.onnx.export(
             program,
             dynamo=True,
             opset_version=OPSET,
-            input_names=INPUTS,
+            input_names=inputs,
             output_names=OUTPUTS,
-            dynamic_shapes=({0: "windows", 1: "length"}, {}, {}),  # the names, which the other inputs share
+            dynamic_shapes=({0: "windows", 1: "length"}, *[{}] * (len(inputs) - 1)),  # the names, which all inputs share
             verbose=False,
         )
     assert onnx_program is not None
@@ -137,7 +137,7 @@ def export_onnx(model: Any, output: str | Path, *, name: str = "") -> float:
             "model": name,
             "window_size": str(encoder.config.window_size),
             "config": encoder.config.to_json_string(use_diff=False),
-            "inputs": HOW_TO_PREPARE,
+            "inputs": HOW_TO_PREPARE + HOW_TO_PREPARE_ERRORS * encoder.config.use_magnitude_errors,
             "astromer_hf": __version__,
         }
     )
@@ -149,15 +149,22 @@ def export_onnx(model: Any, output: str | Path, *, name: str = "") -> float:
     return difference
 
 
+def input_names(config: AstromerConfig) -> tuple[str, ...]:
+    """Inputs of the graph of an encoder with this configuration, in order."""
+    return (*INPUTS, ERRORS) if config.use_magnitude_errors else INPUTS
+
+
 def _example_windows(config: AstromerConfig) -> LightCurveWindows:
-    """Windows of simulated light curves of several lengths."""
+    """Windows of simulated light curves of several lengths, with errors where the encoder sees them."""
     lengths = [max(config.window_size // parts, 1) for parts in (1, 2, 3)]
     curves = [
-        (curve.mjd[:length], curve.mag[:length])
+        (curve.mjd[:length], curve.mag[:length], np.where(np.arange(length) % 5, curve.magerr[:length], np.nan))
         for curve, length in zip(simulate_light_curves(len(lengths), seed=0), lengths, strict=True)
     ]
+    mjd, mag, magerr = map(list, zip(*curves, strict=True))
     extractor = AstromerFeatureExtractor(config.window_size)
-    return extractor([mjd for mjd, _ in curves], [mag for _, mag in curves], padding="max_length", return_tensors="pt")
+    errors = magerr if config.use_magnitude_errors else None
+    return extractor(mjd, mag, errors, padding="max_length", return_tensors="pt")
 
 
 def _difference(encoder: nn.Module, exported: "OnnxEncoder", windows: LightCurveWindows) -> float:
@@ -197,7 +204,7 @@ class OnnxEncoder:
         self.session = onnxruntime.InferenceSession(str(file), options, providers=list(providers))
         self.metadata = dict(self.session.get_modelmeta().custom_metadata_map)
         if "config" not in self.metadata:
-            raise ValueError(f"{file} is no exported ASTROMER encoder: make one by astromer-hf export --onnx.")
+            raise ValueError(f"{file} is no exported ASTROMER encoder: write one by astromer-hf export MODEL --format onnx.")
         self.digest = hashlib.sha256(Path(file).read_bytes()).hexdigest()
         self.config = AstromerConfig.from_dict(json.loads(self.metadata["config"]))
 
@@ -210,16 +217,32 @@ class OnnxEncoder:
         """Itself: it cannot train."""
         return self
 
-    def run(self, magnitudes: np.ndarray, times: np.ndarray, attention_mask: np.ndarray) -> dict[str, np.ndarray]:
-        """The graph's outputs by name: `last_hidden_state` (B, L, D), `mean` and `max` (B, D), float32, of windows (B, L)."""
+    def run(
+        self,
+        magnitudes: np.ndarray,
+        times: np.ndarray,
+        attention_mask: np.ndarray,
+        magnitude_errors: np.ndarray | None = None,
+    ) -> dict[str, np.ndarray]:
+        """The graph's outputs by name: `last_hidden_state` (B, L, D), `mean` and `max` (B, D), float32, of windows (B, L).
+
+        `magnitude_errors` are used where the configuration has `use_magnitude_errors`; NaN and absent ones are unknown.
+        """
         inputs = dict(zip(INPUTS, (magnitudes, times, attention_mask), strict=True))
+        if self.config.use_magnitude_errors:
+            inputs[ERRORS] = np.full_like(magnitudes, np.nan) if magnitude_errors is None else magnitude_errors
         return dict(zip(OUTPUTS, self.session.run(list(OUTPUTS), inputs), strict=True))
 
     def __call__(
-        self, magnitudes: torch.Tensor, times: torch.Tensor, attention_mask: torch.Tensor
+        self,
+        magnitudes: torch.Tensor,
+        times: torch.Tensor,
+        attention_mask: torch.Tensor,
+        magnitude_errors: torch.Tensor | None = None,
     ) -> BaseModelOutputWithPooling:
         """As `AstromerModel`'s forward."""
-        outputs = self.run(magnitudes.numpy(), times.numpy(), attention_mask.numpy())
+        errors = None if magnitude_errors is None else magnitude_errors.numpy()
+        outputs = self.run(magnitudes.numpy(), times.numpy(), attention_mask.numpy(), errors)
         hidden, mean = (torch.from_numpy(outputs[name]) for name in ("last_hidden_state", "mean"))
         return BaseModelOutputWithPooling(last_hidden_state=hidden, pooler_output=mean)
 

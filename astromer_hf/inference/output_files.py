@@ -5,20 +5,19 @@ Before this file stands nothing; after it everything that writes what a user wai
 files beside the output, never half a file under its name, and the next run for the same output clears them away.
 """
 
+import contextlib
 import errno
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from filelock import BaseFileLock, FileLock, Timeout
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}  # of file systems without locks
 
 
 class OutputInUseError(OSError):
@@ -41,40 +40,37 @@ def only_writer(output: Path) -> Iterator[bool]:
         yield lock is not None
     finally:
         if lock is not None:
-            path.unlink(missing_ok=True)  # before it is let go of: nobody else's can be there
-            lock.close()
+            with contextlib.suppress(PermissionError):  # Windows deletes no open file; there, filelock does it itself
+                path.unlink(missing_ok=True)  # before it is released: nobody else's can be there
+            lock.release()
 
 
-def _take_lock(path: Path, output: Path) -> IO[str] | None:
-    while fcntl is not None:
-        try:
-            lock = path.open("w", encoding="utf-8")
-        except OSError as error:
-            if not output.absolute().parent.is_dir():
-                raise FileNotFoundError(
-                    f"There is no folder {output.parent} for the output {output}: make it first."
-                ) from error
-            raise type(error)(
-                f"The output {output} cannot be written ({error.strerror}): name one in a folder that you may write to."
-            ) from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            lock.close()
-            raise OutputInUseError(
-                f"Another process is writing {output} at the moment: wait until it is done, or name another output."
-            ) from error
-        except OSError:  # a file system without locks
-            lock.close()
+def _take_lock(path: Path, output: Path) -> BaseFileLock | None:
+    if not path.parent.is_dir():  # which some versions of filelock would make
+        raise FileNotFoundError(f"There is no folder {output.parent} for the output {output}: make it first.")
+    lock = FileLock(path, blocking=False)
+    try:
+        for _ in range(10):
+            with contextlib.suppress(Timeout):
+                lock.acquire()
+                return lock
+            if path.exists():
+                raise OutputInUseError(
+                    f"Another process is writing {output} at the moment: wait until it is done, or name another output."
+                )
+            time.sleep(0.01)  # its owner has just removed it; or the folder takes no files, which filelock does not tell apart
+    except OutputInUseError:
+        raise
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
             path.unlink(missing_ok=True)
             return None
-        try:
-            if os.path.samestat(os.fstat(lock.fileno()), path.stat()):
-                return lock
-        except FileNotFoundError:
-            pass
-        lock.close()  # its owner was done, and took the file away, just before we had it
-    return None
+        raise type(error)(_not_writable(output, error.strerror)) from error
+    raise FileNotFoundError(_not_writable(output, os.strerror(errno.ENOENT)))
+
+
+def _not_writable(output: Path, reason: str | None) -> str:
+    return f"The output {output} cannot be written ({reason}): name one in a folder that you may write to."
 
 
 @contextmanager

@@ -80,7 +80,8 @@ class WindowRunner:
         @torch.inference_mode()
         def run(batch: np.ndarray) -> tuple[np.ndarray, Any]:
             features = self.extractor.gather(curves, object_index[batch], start[batch], length[batch], padded_length)
-            features.pop("magnitude_errors", None)  # the encoder never sees the errors
+            if not self.model.config.use_magnitude_errors:
+                features.pop("magnitude_errors", None)
             return batch, self.model(**features.convert_to_tensors("pt").to(self.model.device), **options)
 
         batches = self._batches(length if padded_length is None else np.full_like(length, padded_length))

@@ -134,7 +134,13 @@ class MultibandLightCurves:
 
     @classmethod
     def from_arrays(
-        cls, object_id: Sequence[Any], band: Sequence[str], mjd: Any, mag: Any, combination: BandCombination
+        cls,
+        object_id: Sequence[Any],
+        band: Sequence[str],
+        mjd: Any,
+        mag: Any,
+        combination: BandCombination,
+        magerr: Any = None,
     ) -> "MultibandLightCurves":
         """Gather R light curves in memory; objects come in the order in which their ids first appear.
 
@@ -142,11 +148,12 @@ class MultibandLightCurves:
             object_id, band: of every light curve.
             mjd, mag: R arrays each, see `RaggedLightCurves.from_arrays`.
             combination: of the bands.
+            magerr: errors of the magnitudes, *optional*.
 
         Raises:
             ValueError: unequal lengths, values that are not numbers, or light curves without an id or a band.
         """
-        curves = RaggedLightCurves.from_arrays(mjd, mag)
+        curves = RaggedLightCurves.from_arrays(mjd, mag, magerr)
         if not len(object_id) == len(band) == len(curves):
             raise ValueError(
                 f"Every light curve needs an object and a band: got {len(object_id)} ids, {len(band)} bands and {len(curves)} "

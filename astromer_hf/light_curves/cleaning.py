@@ -31,7 +31,7 @@ READERS_REASONS = (LIMIT, NOT_POSITIVE, BEYOND_LIMIT, FLAGGED)
 
 @dataclass(frozen=True)
 class VariabilityFilter:
-    """The paper's filter: a light curve goes where all three moments of its magnitudes exceed their thresholds.
+    """The paper's filter (Sect. 5.1): a light curve goes where all three moments of its magnitudes exceed their thresholds.
 
     The paper discards |kurtosis| > 10, |skewness| > 1 and standard deviation > 0.1: curves that a few outliers rule.
 

@@ -6,11 +6,9 @@ the zero point is free.
 """
 
 import itertools
-from typing import Literal
 
 import numpy as np
 
-MagnitudeKind = Literal["pogson", "asinh"]
 POGSON = 2.5 / np.log(10)
 # Zero points of AB magnitudes, by unit in lower case.
 ZERO_POINTS = {"njy": 31.4, "ujy": 23.9, "microjy": 23.9, "µjy": 23.9, "mjy": 16.4, "jy": 8.9, "nmgy": 22.5, "nanomaggy": 22.5}

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from ..model.feature_extraction_astromer import MAX_ABS_MAGNITUDE, RaggedLightCurves
 from .chunk import LightCurveChunk
 from .columns import TableError
-from .fluxes import POGSON, MagnitudeKind, asinh_magnitudes_of, looks_like_flux, magnitudes_of
+from .fluxes import POGSON, asinh_magnitudes_of, looks_like_flux, magnitudes_of
 from .formats.nested import is_list, list_lengths
 from .layouts import FLAG_TESTS, Flag
 from .ledger import (
@@ -33,6 +33,7 @@ from .ledger import (
     Ledger,
 )
 from .numbers import ERROR_MARKERS, MARKERS, to_days, to_numbers, to_text
+from .reading import MagnitudeKind
 from .roles import Roles, Value
 
 ANNOTATIONS = ("band", "label", "identity")

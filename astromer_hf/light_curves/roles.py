@@ -269,7 +269,8 @@ def _error_of(names: _Names, value: str, found: str | None, role: str, chosen: M
     if role in chosen or found is not None:
         return found
     own = value.rpartition(".")[2].lower()
-    patterns = [f"{own}_err", f"{own}err", f"{own}_error", f"e_{own}", f"sigma_{own}", f"{own}_unc", f"d{own}", f"sig{own}"]
+    after, before = ("_err", "err", "_error", "_unc"), ("e_", "sigma_", "d", "sig", "err", "err_")
+    patterns = [*(f"{own}{end}" for end in after), *(f"{start}{own}" for start in before)]
     guesses = COLUMN_GUESSES["magerr"] if role == "magerr" else FLUX_GUESSES["flux_err"]
     return next((name for name in (names.first(patterns), names.first(guesses)) if name not in (None, value)), None)
 
@@ -340,6 +341,8 @@ def _near_misses(names: _Names) -> tuple[str, ...]:
 def _without_header(raw: RawTable, names: _Names, chosen: Mapping[str, str]) -> Roles:
     """Columns by their places: time, magnitude and perhaps error."""
     count = len(raw.names)
+    if count < 2:
+        raise TableError(f"{raw.name} needs columns of times and magnitudes, it has {count}.")
     if count not in (2, 3) and not {"mjd", "mag"} <= chosen.keys() and not {"mjd", "flux"} <= chosen.keys():
         raise TableError(
             f"{raw.name} has no header and {count} columns; expected 2 or 3, of time, magnitude and error. Say which are "

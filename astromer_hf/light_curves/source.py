@@ -19,7 +19,6 @@ import pyarrow.compute as pc
 from ..model.feature_extraction_astromer import RaggedLightCurves
 from .chunk import LightCurveChunk
 from .columns import COLUMN_GUESSES, MissingColumnsError, ReadingOptions, TableError
-from .fluxes import MagnitudeKind
 from .formats import RawTable
 from .formats.base import naming
 from .formats.folders import Catalogue, find_files, unpack
@@ -31,6 +30,7 @@ from .ledger import Ledger
 from .measurements import ANNOTATIONS, Interpreter
 from .numbers import to_text
 from .positions import DEC_NAMES, RA_NAMES, join_by_position
+from .reading import MagnitudeKind
 from .roles import Roles, resolve_roles
 from .runs import of_one_schema, run_starts, stand_together
 

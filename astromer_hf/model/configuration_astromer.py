@@ -42,7 +42,7 @@ class AstromerConfig(PreTrainedConfig):
         window_size (`int`, defaults to 200): Observations in a window. The model takes any length; the feature extractor
             and the data collator cut windows of this size.
         time_encoding_base (`float`, defaults to 10000): Base of the geometric series of angular frequencies, in rad/day.
-            The paper prints 1000; the released weights were trained with 10000.
+            The paper prints 1000 (Eq. 4); the released weights were trained with 10000.
         time_encoding_exponent (`float`, defaults to 2): Octaves of that base which the frequencies span: the lowest is
             `time_encoding_base` to the power of minus this, but for one step (`pe_exp` of Astromer 2).
         masking_scheme (`"hidden"`, `"additive"` or `"additive_padding"`, defaults to `"hidden"`): What a masked
@@ -81,15 +81,22 @@ class AstromerConfig(PreTrainedConfig):
             paper's blocks have no residual connections.
         use_residual_projection (`bool`, defaults to `False`): With `use_residual`, pass what is added through a learned linear
             layer: LN(W x + sublayer(x)) (`use_leak` of Astromer 2).
-        reconstruction_loss (`"rmse"` or `"relative"`, defaults to `"rmse"`): The paper's root-mean-square error, or the
+        reconstruction_loss (`"rmse"` or `"relative"`, defaults to `"rmse"`): The paper's root-mean-square error (Eq. 5), or the
             squared error of each window relative to its variance.
         weight_loss_by_errors (`bool`, defaults to `False`): Weigh every scored observation by its inverse photometric error,
             scaled to [0.001, 1.001] within its window, see `inverse_error_weights` (Astromer 2).
         use_magnitude_errors (`bool`, defaults to `False`): Show the encoder the photometric errors, where they are known: they
             weigh the periodogram and the Fourier series, and each is embedded with its observation. Not in the paper.
+        reconstruction_weight (`float`, defaults to 1): Weight of the reconstruction in the loss of `AstromerForPreTraining`.
+        distillation_weight (`float`, defaults to 1): Weight of the self-distillation over views in that loss.
+        regularization_fraction (`float`, defaults to 0.05): Share of SIGReg in the self-distillation, λ of LeJEPA.
+        projection_hidden_size (`int`, defaults to 512): Width of the projector's hidden layer.
+        projection_size (`int`, defaults to 64): Width of the projector's output, in which views are compared.
+        num_target_features (`int`, defaults to 0): Hand-crafted features that each view's embedding predicts by a linear layer.
+        feature_weight (`float`, defaults to 1): Weight of that prediction in the loss.
         classifier_head (`"mlp"`, `"linear"` or `"lstm"`, defaults to `"mlp"`): What classifies a window: a multilayer
             perceptron or one linear layer on its pooled embeddings, or an LSTM on the embeddings of its observations (paper,
-            Sect. 4.4).
+            Sect. 7 and Fig. 10).
         classifier_pooling (`"mean"` or `"mean_std"`, defaults to `"mean"`): What the perceptron and the linear layer see of a
             window's observations: the mean of their embeddings, as in the paper, or their standard deviation as well.
         classifier_batch_norm (`bool`, defaults to `False`): Standardise each pooled feature by its mean and variance over the
@@ -202,8 +209,16 @@ class AstromerConfig(PreTrainedConfig):
                 raise ValueError(f"`{name}` must be finite, got {values}.")
         if self.time_encoding_base <= 1:
             raise ValueError(f"`time_encoding_base` must be greater than 1, got {self.time_encoding_base}.")
-        if not 0 < self.layer_norm_eps < 1:
-            raise ValueError(f"`layer_norm_eps` must lie in (0, 1), got {self.layer_norm_eps}.")
+        for name in ("reconstruction_weight", "distillation_weight", "feature_weight", "num_target_features"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ValueError(f"`{name}` must not be negative, got {getattr(self, name)}.")
+        if not 0 <= self.regularization_fraction <= 1:
+            raise ValueError(f"`regularization_fraction` must lie in [0, 1], got {self.regularization_fraction}.")
+        for name in ("projection_hidden_size", "projection_size"):
+            if not 1 <= getattr(self, name) <= 2**16:
+                raise ValueError(f"`{name}` must lie between 1 and {2**16}, got {getattr(self, name)}.")
+        if not 0 < self.layer_norm_eps <= 1:
+            raise ValueError(f"`layer_norm_eps` must lie in (0, 1], got {self.layer_norm_eps}.")
         if self.hidden_act not in ACT2FN:
             raise ValueError(f"`hidden_act` must be one of {', '.join(sorted(ACT2FN))}, got {self.hidden_act!r}.")
         for name in ("hidden_dropout_prob", "classifier_dropout"):
@@ -232,8 +247,8 @@ class AstromerConfig(PreTrainedConfig):
             )
         if self.num_folding_periods and self.num_candidate_periods is None:
             raise ValueError(
-                "`num_folding_periods` is set and `num_candidate_periods` is missing: a checkpoint without it was trained with the "
-                "periodogram of astromer_hf 0.1 and needs that version. For a new model set it, to 16 for example."
+                "`num_folding_periods` is set and `num_candidate_periods` is missing. A checkpoint without it was trained with "
+                "the periodogram of astromer_hf 0.1: use that version. For a new model set it, for example to 16."
             )
         candidates = max(self.num_candidate_periods or 0, 1)
         if self.num_folding_periods and candidates < self.num_folding_periods:

@@ -334,7 +334,7 @@ class AstromerFeatureExtractor(SequenceFeatureExtractor):
         Args:
             mjd: observation times in days (MJD, HJD, JD, any zero point): a 1-d array, or a list of them.
             mag: magnitudes, likewise.
-            magerr: errors of the magnitudes, likewise, *optional*; the encoder never sees them.
+            magerr: errors of the magnitudes, likewise, *optional*; the encoder sees them where its configuration says so.
             windows: which windows to cut, see `cut_windows`.
             window_size: observations in a full window instead of the extractor's own.
             padding: pad to the longest window here, or to `window_size`.

@@ -56,9 +56,9 @@ class AstromerPeriodogram(nn.Module):
        frequencies, and the best is kept. A mean of its own and three harmonics tell most aliases from periods.
     3. Fold on the K candidates that explain most, at least a resolution apart, and fit a series of `folding_harmonics` to each.
 
-    It has no parameters and passes no gradient. The step δ is 1/(2·span), half of the resolution, or less where F such steps pass
-    the highest frequency: `max_frequency`, or a fifth of the number of visible observations where that is less (8 cycles a day
-    at least), since few observations cannot tell many frequencies apart. Windows of long span end at F/(2·span).
+    It has no parameters and passes no gradient. The step δ is 1/(2·span), half of the resolution, or less where F such steps
+    pass the highest frequency. That is `max_frequency`, or a fifth of the number of visible observations where that is less (at
+    least 8 cycles a day), since few observations cannot tell many frequencies apart. Windows of long span end at F/(2·span).
     """
 
     steps_per_band = 128  # M
@@ -132,7 +132,7 @@ class AstromerPeriodogram(nn.Module):
         normal = normal + self._penalties(self.search_harmonics, 1, weights)[:, None, None]
         explained = (right * solve_positive_definite(normal, right)).sum(-1)
         total = (weights * magnitudes.square()).sum(1).clamp(min=1e-12)
-        return (explained / total[:, None, None]).clamp(0, 0.9999)
+        return (explained / total[:, None, None]).clamp(0.0, 0.9999)
 
     def _penalties(self, harmonics: int, period_multiple: int, weights: torch.Tensor) -> torch.Tensor:
         """Ridge of the normal equations, (B, n, n): it grows with the square of a wave's number in the period."""
@@ -182,9 +182,9 @@ class AstromerFolding(nn.Module):
     """What the candidate periods tell of every observation, as an addition to its embedding.
 
     Of each period, for every observation: sines and cosines of the phase and its harmonics, and the fitted Fourier series,
-    weighted by how far the period is trusted. For the whole window: that trust, power, evidence and log frequency, and the shape
-    of the series, which no shift of the times changes: the amplitude of every harmonic, and of the period's overtones also the
-    phase relative to its fundamental (Simon & Lee 1981, ApJ 248, 291).
+    weighted by how far the period is trusted. For the whole window: that trust, power, evidence and log frequency, and the
+    shape of the series, which no shift of the times changes: the amplitude of every harmonic, and the phases of the overtones
+    relative to the fundamental (Simon & Lee 1981, ApJ 248, 291).
     """
 
     def __init__(self, config: AstromerConfig):
@@ -205,7 +205,7 @@ class AstromerFolding(nn.Module):
         fitted to periods of half-hidden windows of seven surveys (`scripts/calibrate_periods.py`) and are learned further.
         """
         logits = self.gate_slope.float() * folded.evidence
-        none = self.gate_offset.float().expand(len(logits), 1)
+        none = self.gate_offset.float().expand(logits.shape[0], 1)  # `len` would fix the batch size of an export
         return torch.cat((logits, none), 1).softmax(1)[:, : folded.powers.shape[1]]
 
     def shapes(self, folded: FoldedTimes) -> torch.Tensor:
@@ -327,9 +327,11 @@ def relative_precisions(
         return torch.ones_like(scale.expand(observed.shape)), scale.new_zeros(*observed.shape, 2)
     known = observed & magnitude_errors.isfinite() & (magnitude_errors > 0)
     errors = torch.where(known, magnitude_errors, torch.zeros_like(magnitude_errors)).float().clamp(max=10.0)
-    mean_square = errors.square().sum(1, keepdim=True) / known.sum(1, keepdim=True).clamp(min=1)
-    squares = torch.where(known, errors.square(), mean_square)
-    weights = (2 * mean_square + 1e-8) / (squares + mean_square + 1e-8)
+    # In hundredths of a magnitude, so that the floor is not too small a number: ONNX's optimizer takes 1e-8 for 0.
+    squares = (100 * errors).square()
+    mean_square = squares.sum(1, keepdim=True) / known.sum(1, keepdim=True).clamp(min=1)
+    squares = torch.where(known, squares, mean_square)
+    weights = (2 * mean_square + 1e-4) / (squares + mean_square + 1e-4)
     mean_weight = (weights * observed).sum(1, keepdim=True) / observed.sum(1, keepdim=True).clamp(min=1)
     logarithms = ((errors + 1e-3) / scale).log10() * known
     return weights / mean_weight.clamp(min=1e-6), torch.stack((logarithms, known.float()), dim=-1)

@@ -26,7 +26,7 @@ class AstromerHeadLinear(nn.Linear):
 
 
 class AstromerMLPHead(nn.Module):
-    """Multilayer perceptron on what the observations of a window are pooled to (paper, Sect. 4.4)."""
+    """Multilayer perceptron on what the observations of a window are pooled to (paper, Sect. 7, Fig. 10)."""
 
     def __init__(self, config: AstromerConfig):
         super().__init__()
@@ -48,7 +48,7 @@ class AstromerMLPHead(nn.Module):
 
 
 class AstromerLSTMHead(nn.Module):
-    """LSTM layers with a layer norm on each output, and a linear layer on the last observation's (paper, Sect. 4.4)."""
+    """LSTM layers with a layer norm on each output, and a linear layer on the last observation's (paper, Sect. 7, Fig. 10)."""
 
     def __init__(self, config: AstromerConfig, input_size: int | None = None):
         super().__init__()
@@ -127,16 +127,16 @@ def activate(logits: torch.Tensor, config: Any) -> torch.Tensor:
 
 
 def flatten_bands(
-    bands: Sequence[str], magnitudes: torch.Tensor, *others: torch.Tensor | None
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
-    """Times, magnitudes and masks of windows in K bands, (B, K, L), as (B · K, L)."""
+    bands: Sequence[str], magnitudes: torch.Tensor, times: torch.Tensor, *others: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
+    """Magnitudes, times, masks and errors of windows in K bands, (B, K, L), as (B · K, L)."""
     if magnitudes.ndim != 3 or magnitudes.shape[1] != len(bands):
         raise ValueError(
             f"This classifier concatenates the bands {', '.join(bands)}: `magnitudes` must have the shape (objects, "
             f"{len(bands)}, length), got {tuple(magnitudes.shape)}. `astromer-hf classify` classifies tables, and "
             "`classify_multiband_light_curves` light curves in memory."
         )
-    tensors = (magnitudes, *others)
+    tensors = (magnitudes, times, *others)
     return cast(Any, tuple(None if tensor is None else tensor.flatten(0, -2) for tensor in tensors))
 
 

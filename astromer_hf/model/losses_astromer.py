@@ -37,7 +37,9 @@ def masked_mean_squared_errors(
 def masked_rmse(
     reconstruction: torch.Tensor, labels: torch.Tensor, loss_mask: torch.Tensor, weights: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """Root of the mean over windows of each window's mean squared error over scored observations (paper, Eq. 7).
+    """Root of the mean over windows of each window's mean squared error over scored observations (paper, Eq. 5).
+
+    The paper prints a sum over observations and N - 1 windows; the released code takes these two means.
 
     Windows without a scored observation do not count. A tiny floor keeps the root's gradient finite at a perfect fit.
     """

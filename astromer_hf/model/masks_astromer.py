@@ -1,5 +1,5 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Masks of windows: which observations there are, which are hidden, and which attend to which (paper, Eq. 6).
+"""Masks of windows: which observations there are, which are hidden, and which attend to which (paper, Sect. 4.3, Eq. 6).
 
 Before this file stands the configuration; after it `modeling_astromer.py`. Polarity: True is an observation, or a hidden one.
 

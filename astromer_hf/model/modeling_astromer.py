@@ -2,8 +2,8 @@
 # ruff: noqa: RUF012 - transformers reads these class attributes as they stand
 """ASTROMER (Donoso-Oliva et al. 2023, A&A 670, A54): the encoder and its two heads.
 
-Reads top to bottom as the paper's Sect. 3: time encoding + magnitude embedding, self-attention blocks, then the
-reconstruction of hidden magnitudes and the classification of windows. Before it stand `feature_extraction_astromer.py`, which
+It follows the paper's Sects. 3 and 4: time encoding and magnitude embedding, self-attention blocks, then the
+reconstruction of hidden magnitudes; and Sect. 7, the classification of windows. Before it stand `feature_extraction_astromer.py`, which
 makes the tensors, and the files beside it with masks, heads, losses, files of weights and what the paper does not have,
 `folding_astromer.py`; after it `inference/embedding.py`, which turns window outputs into one embedding an object.
 
@@ -62,7 +62,7 @@ class AstromerForMaskedReconstructionOutput(ModelOutput):
 
 
 class AstromerTimeEncoding(nn.Module):
-    """Sinusoidal encoding of the observation times (paper, Eq. 2): PE_j(t) = sin(ω_j t) for even j, cos(ω_j t) for odd j.
+    """Sinusoidal encoding of the observation times (paper, Eqs. 3-4): PE_j(t) = sin(ω_j t) for even j, cos(ω_j t) for odd j.
 
     ω_j = base^(-2j/D) for every j in [0, D), as the released code has it, and not the same ω for each sine-cosine pair:
     the frequencies fall from 1 rad/day to base^-2, where 2 is `time_encoding_exponent`. Angles are computed in float32
@@ -98,7 +98,7 @@ class AstromerTimeEncoding(nn.Module):
 
 
 class AstromerEmbeddings(nn.Module):
-    """The input of the first block (paper, Sect. 3.2): linear embedding of the magnitude plus encoding of the time.
+    """The input of the first block (paper, Sect. 4.2, App. A): linear embedding of the magnitude plus encoding of the time.
 
     Options that the paper does not have add the folded phases, the scale of the window's variation and the bands.
     """
@@ -163,7 +163,7 @@ def eager_attention_forward(
 
 
 class AstromerAttention(nn.Module):
-    """Multi-head self-attention over the observations of a window (paper, Eqs. 3-5) and its output projection."""
+    """Multi-head self-attention over the observations of a window (paper, Eqs. 1-2) and its output projection."""
 
     def __init__(self, config: AstromerConfig):
         super().__init__()
@@ -313,7 +313,7 @@ class AstromerModel(AstromerPreTrainedModel):
 
         Returns:
             `BaseModelOutputWithPooling`: `last_hidden_state` (B, L, D) and `pooler_output` (B, D), its mean over
-            observations (paper, Sect. 4.4). Rows of `last_hidden_state` at padding have no meaning.
+            observations (paper, Sect. 7). Rows of `last_hidden_state` at padding have no meaning.
 
         Raises:
             ValueError: shapes differ.
@@ -351,7 +351,7 @@ class AstromerModel(AstromerPreTrainedModel):
 
 
 class AstromerForMaskedReconstruction(AstromerPreTrainedModel):
-    """ASTROMER with the decoder of its pre-training task: layer norm and one linear unit (paper, Sect. 3.4)."""
+    """ASTROMER with the decoder of its pre-training task: layer norm and one linear unit (paper, Sect. 4.4)."""
 
     accepts_loss_kwargs = False  # the loss is a root of means: Trainer must not rescale it by a count of items
 
@@ -457,12 +457,13 @@ class AstromerForSequenceClassification(AstromerPreTrainedModel):
         attention_mask: torch.Tensor | None = None,
         masked_positions: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
+        magnitude_errors: torch.Tensor | None = None,
         **kwargs: Unpack[TransformersKwargs],
     ) -> SequenceClassifierOutput:
         r"""Classify windows.
 
         Args:
-            magnitudes, times, attention_mask, masked_positions: as for `AstromerModel`; each of shape `(B, K, L)` where K bands
+            magnitudes, times, attention_mask, masked_positions, magnitude_errors: as for `AstromerModel`; each of shape `(B, K, L)` where K bands
                 are concatenated, of which one that an object lacks is padding, `attention_mask` 0, throughout.
             labels (`torch.Tensor`, *optional*): class ids `(B,)`, int64; 0/1 indicators `(B, num_labels)` for
                 `problem_type="multi_label_classification"`; targets `(B,)` or `(B, num_labels)` for `"regression"`.
@@ -474,14 +475,15 @@ class AstromerForSequenceClassification(AstromerPreTrainedModel):
         wants_states = kwargs.pop("output_hidden_states", None)
         wants_states = self.config.output_hidden_states if wants_states is None else wants_states
         if self.config.band_combination == "concat":
-            magnitudes, times, attention_mask, masked_positions = flatten_bands(
-                self.config.bands or [], magnitudes, times, attention_mask, masked_positions
+            magnitudes, times, attention_mask, masked_positions, magnitude_errors = flatten_bands(
+                self.config.bands or [], magnitudes, times, attention_mask, masked_positions, magnitude_errors
             )
         outputs = self.model(
             magnitudes,
             times,
             attention_mask,
             masked_positions,
+            magnitude_errors=magnitude_errors,
             output_hidden_states=wants_states or self.config.reads_all_layers,
             return_dict=True,
             **kwargs,

@@ -146,6 +146,11 @@ class LightCurvePipeline(_Pipeline):
         windows.dropped_points = dropped
         return PreparedLightCurves([one.get("object_id") for one in read], curves, windows.convert_to_tensors("pt"))
 
+    def inputs_of(self, windows: LightCurveWindows) -> dict[str, torch.Tensor]:
+        """What the model reads of windows; photometric errors only where its configuration says so."""
+        names = [*windows.keys()] if self.model.config.use_magnitude_errors else ["magnitudes", "times", "attention_mask"]
+        return {name: windows[name] for name in names}
+
     def run(self, model: Any, name: str, inputs: Mapping[str, torch.Tensor], batch_size: int) -> torch.Tensor:
         """The output `name` of a model for all windows, float32 on the CPU."""
         outputs = []
@@ -179,7 +184,7 @@ class LightCurveEmbeddingPipeline(LightCurvePipeline):
     """`embedding` (D values) of each light curve, as `embed_light_curves` gives it; see `LightCurvePipeline` for the input."""
 
     def _forward(self, prepared: PreparedLightCurves, batch_size: int = BATCH_SIZE) -> torch.Tensor:
-        return self.run(self.model.base_model, "pooler_output", _without_errors(prepared.windows), batch_size)
+        return self.run(self.model.base_model, "pooler_output", self.inputs_of(prepared.windows), batch_size)
 
     def describe(self, prepared: PreparedLightCurves, values: Any) -> Iterator[dict[str, Any]]:
         """The mean over windows."""
@@ -195,7 +200,7 @@ class LightCurveClassificationPipeline(LightCurvePipeline):
     """
 
     def _forward(self, prepared: PreparedLightCurves, batch_size: int = BATCH_SIZE) -> torch.Tensor:
-        logits = self.run(self.model, "logits", _without_errors(prepared.windows), batch_size)
+        logits = self.run(self.model, "logits", self.inputs_of(prepared.windows), batch_size)
         return activate(logits, self.model.config)
 
     def describe(self, prepared: PreparedLightCurves, values: Any) -> Iterator[dict[str, Any]]:
@@ -238,7 +243,7 @@ class LightCurveReconstructionPipeline(LightCurvePipeline):
     ) -> tuple[torch.Tensor, list[np.ndarray]]:
         windows, curves = prepared.windows, prepared.curves
         hidden = [hide(int(count), hidden_fraction, seed) for count in curves.lengths]
-        inputs = dict(_without_errors(windows))
+        inputs = self.inputs_of(windows)
         observed = inputs["attention_mask"].bool()
         place = torch.from_numpy(curves.offsets[windows.object_index] + windows.window_start)
         place = (place[:, None] + torch.arange(observed.shape[1])).clamp(max=max(len(curves.times) - 1, 0))
@@ -275,10 +280,6 @@ def as_plain(result: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in result.items()}
 
 
-def _without_errors(windows: LightCurveWindows) -> dict[str, torch.Tensor]:
-    return {name: windows[name] for name in ("magnitudes", "times", "attention_mask")}  # the encoder never sees the errors
-
-
 # --- Reading ---
 
 
@@ -288,7 +289,8 @@ def read_one(source: Any, columns: Mapping[str, str | None] | None = None) -> Ma
     Raises:
         TypeError, ValueError: it is none.
     """
-    has_bands = isinstance(source, Mapping) and np.ndim(source.get("band")) > 0  # one a measurement, which may be several
+    # A band for every measurement: there may be several.
+    has_bands = isinstance(source, Mapping) and not isinstance(source.get("band"), str | None)
     if isinstance(source, Mapping) and {"mjd", "mag"} <= source.keys() and not has_bands:
         return source
     try:

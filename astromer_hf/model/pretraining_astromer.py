@@ -17,6 +17,7 @@ import torch
 from torch import nn
 from torch.distributed.nn.functional import all_reduce
 from transformers.utils import ModelOutput, can_return_tuple
+from transformers.utils.generic import maybe_autocast
 
 from .configuration_astromer import AstromerConfig
 from .modeling_astromer import AstromerForMaskedReconstruction
@@ -27,10 +28,12 @@ class AstromerForPreTrainingOutput(ModelOutput):
     r"""What `AstromerForPreTraining` returns.
 
     Args:
-        loss (`torch.FloatTensor` of shape `(1,)`): reconstruction + distillation, by their weights in the config.
+        loss (`torch.FloatTensor` of shape `(1,)`): reconstruction + distillation + features, by their weights in the config.
         reconstruction_loss (`torch.FloatTensor` of shape `(1,)`, *optional*, returned with `labels`): of the hidden magnitudes.
         invariance_loss (`torch.FloatTensor` of shape `(1,)`): mean squared distance of the views from their star's centre.
         regularization_loss (`torch.FloatTensor` of shape `(1,)`): SIGReg's statistic.
+        feature_loss (`torch.FloatTensor` of shape `(1,)`, *optional*, returned with `target_features`): mean squared error of
+            the predicted features.
         projections (`torch.FloatTensor` of shape `(N, V, P)`): of all views, the global ones first.
         pooler_output (`torch.FloatTensor` of shape `(N, V, D)`): embeddings of the global views.
         reconstruction (`torch.FloatTensor` of shape `(N, V, L)`): of the global views.
@@ -67,8 +70,8 @@ class SketchedIsotropicGaussianLoss(nn.Module):
     """SIGReg: how far embeddings are from samples of an isotropic normal distribution (LeJEPA, Sect. 4).
 
     Each step draws 256 directions. Along each the Epps-Pulley statistic N·∫|φ_N(t) - exp(-t²/2)|²·exp(-t²/2) dt compares the
-    empirical characteristic function φ_N of the N stars with the normal one, by trapezoids at 17 points in [0, 5] (it is even in
-    t, so this is [-5, 5]).
+    empirical characteristic function φ_N of the N stars with the normal one, by trapezoids at 17 points in [0, 5]. The
+    integrand is even in t, so this is [-5, 5].
 
     Over several processes φ_N is averaged over all of them, and N is their total: the statistic and its gradient are those of
     one process with all stars. Every process draws the same directions, from a counter that checkpoints keep. Under gradient
@@ -84,17 +87,21 @@ class SketchedIsotropicGaussianLoss(nn.Module):
         self.num_draws = nn.Buffer(torch.zeros((), dtype=torch.long))
 
     def forward(self, projections: torch.Tensor) -> torch.Tensor:
-        """The mean statistic of the views of `projections` (N, V, P)."""
+        """The mean statistic of the views of `projections` (N, V, P), in float32 whatever the model computes in."""
+        with maybe_autocast(device_type=projections.device.type, enabled=False):
+            return self._statistic(projections.float())
+
+    def _statistic(self, projections: torch.Tensor) -> torch.Tensor:
         num_stars, _, size = projections.shape
         generator = torch.Generator(projections.device).manual_seed(int(self.num_draws))
-        self.num_draws += 1
+        self.num_draws.add_(1)
         directions = torch.randn(size, self.num_directions, generator=generator, device=projections.device)
         directions = directions / directions.norm(dim=0)
         points = torch.linspace(0, self.limit, self.num_points, device=projections.device)
         normal = torch.exp(-points.square() / 2)
         weights = 2 * self.limit / (self.num_points - 1) * normal
         weights[0], weights[-1] = weights[0] / 2, weights[-1] / 2
-        angles = (projections.float() @ directions)[..., None] * points  # (N, V, directions, points)
+        angles = (projections @ directions)[..., None] * points  # (N, V, directions, points)
         function = torch.stack((angles.cos().mean(0), angles.sin().mean(0)))
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             world = torch.distributed.get_world_size()
@@ -112,8 +119,14 @@ class AstromerForPreTraining(AstromerForMaskedReconstruction):
         self.feature_head = nn.Linear(config.hidden_size, config.num_target_features) if config.num_target_features else None
         self.post_init()
 
+    def without_projector(self) -> AstromerForMaskedReconstruction:
+        """Encoder and decoder, which are what a checkpoint needs; they share their weights with this model."""
+        kept = AstromerForMaskedReconstruction(self.config)
+        kept.model, kept.decoder_layer_norm, kept.decoder = self.model, self.decoder_layer_norm, self.decoder
+        return kept
+
     @can_return_tuple
-    def forward(  # type: ignore[override]
+    def forward(
         self,
         magnitudes: torch.Tensor,
         times: torch.Tensor,

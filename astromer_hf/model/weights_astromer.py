@@ -1,8 +1,7 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Files of weights: the checksum that they carry, and loading that never fills up a damaged checkpoint.
+"""Files of weights: their checksum, and loading that never initialises the missing weights of a damaged checkpoint.
 
-Nothing comes before this file; after it `AstromerPreTrainedModel` in `modeling_astromer.py`, and training, which resumes from
-such files.
+`AstromerPreTrainedModel` in `modeling_astromer.py` is built on it. Training verifies checkpoints with it before it resumes.
 """
 
 import hashlib
@@ -16,7 +15,7 @@ from transformers.modeling_utils import PreTrainedModel
 
 
 def _checksum(header: dict[str, Any], file: BinaryIO) -> str:
-    """Of the tensors of a safetensors file: their names, types and shapes, and, from where `file` stands on, their numbers."""
+    """SHA-256 of the names, types and shapes in the `header` of a safetensors file, and of the numbers that `file` goes on with."""
     found = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     while block := file.read(2**20):
         found.update(block)
@@ -24,12 +23,12 @@ def _checksum(header: dict[str, Any], file: BinaryIO) -> str:
 
 
 def _read_header(file: BinaryIO) -> dict[str, Any]:
-    """The JSON header of a safetensors file, behind which `file` stands afterwards."""
+    """The JSON header of a safetensors file. Afterwards `file` is at the first byte behind it."""
     return dict(json.loads(file.read(int.from_bytes(file.read(8), "little"))))
 
 
 def add_checksum(path: Path) -> None:
-    """Write the SHA-256 of its tensors into the metadata of a safetensors file, which so appears complete or not at all."""
+    """Write the SHA-256 of its tensors into the metadata of a safetensors file. The file is replaced in one step."""
     unfinished = path.with_name(f".{path.name}.unfinished")
     with path.open("rb") as file:
         header = _read_header(file)
@@ -50,7 +49,7 @@ def verify_checksum(path: Path) -> None:
     """Compare a safetensors file with the checksum in its metadata, if it has one.
 
     Raises:
-        ValueError: they differ, or the file is none.
+        ValueError: they differ, or the file is not a safetensors file.
     """
     problem = "is cut short"
     with path.open("rb") as file:
@@ -61,46 +60,61 @@ def verify_checksum(path: Path) -> None:
                 header = _read_header(file)
                 expected = header.pop("__metadata__", {}).get("sha256")
                 if any(entry.keys() != {"dtype", "shape", "data_offsets"} for entry in header.values()):
-                    raise ValueError("an entry is no tensor")
+                    raise ValueError("an entry is not a tensor")
                 is_sound = expected is None or expected == _checksum(header, file)
                 problem = "" if is_sound else "does not have the checksum that it was saved with"
             except (ValueError, AttributeError, TypeError):
                 problem = "has a damaged header"
     if problem:
-        raise ValueError(f"{path} {problem}: download it again, or save it anew.")
+        raise ValueError(f"{path} {problem}: download it again, or save it again.")
 
 
 class StrictPreTrainedModel(PreTrainedModel):
-    """Saving and loading in which every weight is the checkpoint's own, or an error says which is not."""
+    """Saving and loading in which every weight comes from the checkpoint, or an error names the weight that does not."""
 
-    head_is_new = False  # whether `from_pretrained` found nothing of the head, whose weights are then random
+    head_is_new = False  # True where `from_pretrained` initialised weights of the head at random
 
     def post_init(self) -> None:
-        """transformers' own; and heads that this model does not have are left behind in a checkpoint without a word."""
+        """As in transformers. In addition, weights of heads that this model lacks are ignored when a checkpoint is loaded."""
         super().post_init()
-        absent = (head for head in ("decoder", "classifier", "projector", "regularizer", "feature_head") if not hasattr(self, head))
-        self._keys_to_ignore_on_load_unexpected = {rf"^{head}" for head in absent}
+        heads = ("decoder", "classifier", "projector", "regularizer", "feature_head")
+        self._keys_to_ignore_on_load_unexpected = {rf"^{head}" for head in heads if not hasattr(self, head)}
 
     @classmethod
     def from_pretrained(
         cls,
         pretrained_model_name_or_path: Any,
         *args: Any,
+        strict_loading: bool = True,
         use_safetensors: bool | None = True,
         ignore_mismatched_sizes: bool = False,
         output_loading_info: bool = False,
         **kwargs: Any,
     ) -> Self:
-        """transformers' `from_pretrained`, in which a damaged checkpoint is an error and not filled up with random numbers.
+        """transformers' `from_pretrained`, in which a damaged checkpoint is an error.
 
-        Files of weights in a folder must have the checksum that `save_pretrained` left in them, if they have one. Every weight
-        of the encoder, and of a head that the checkpoint has, must be the checkpoint's own. A head of which it has nothing is a
-        new one. `use_safetensors` is on, since a pickle can run code.
+        transformers initialises missing weights at random and ignores unexpected ones. Here every weight of the encoder must
+        come from the checkpoint. So must every weight of the head, unless the checkpoint has no weight of it at all: then the
+        head is new. Files of weights in a local folder are compared with the checksum that `save_pretrained` wrote into them,
+        if they have one. Weights that the caller passes as `state_dict` are not checked.
+
+        Args:
+            pretrained_model_name_or_path, args, kwargs: as in transformers.
+            strict_loading (`bool`, defaults to `True`): `False` skips all these checks, and loads as transformers does.
+            use_safetensors (`bool`, *optional*, defaults to `True`): pickles are not loaded by default, since they can run code.
+            ignore_mismatched_sizes (`bool`, defaults to `False`): initialise weights of another shape at random.
+            output_loading_info (`bool`, defaults to `False`): return the model and transformers' loading report.
 
         Raises:
-            ValueError: weights are missing, unexpected, misshapen (unless `ignore_mismatched_sizes`) or not finite.
+            RuntimeError: weights are missing, unexpected or not finite, or have another shape and `ignore_mismatched_sizes` is
+                off.
+            ValueError: a file of weights does not have its checksum.
+            OSError: there is no such checkpoint.
         """
-        if (folder := Path(str(pretrained_model_name_or_path))).is_dir():  # the Hub's own cache names files by their hashes
+        strict = strict_loading and kwargs.get("state_dict") is None
+        if strict and pretrained_model_name_or_path is not None:
+            # The Hub's own cache needs no check: it names files by their hashes.
+            folder = Path(str(pretrained_model_name_or_path), kwargs.get("subfolder") or "")
             for file in sorted(folder.glob("model*.safetensors")):
                 verify_checksum(file)
         model, loading = cast(
@@ -109,34 +123,67 @@ class StrictPreTrainedModel(PreTrainedModel):
                 pretrained_model_name_or_path,
                 *args,
                 use_safetensors=use_safetensors,
-                ignore_mismatched_sizes=True,  # refused below, with their names
+                ignore_mismatched_sizes=ignore_mismatched_sizes or strict,  # where strict, refused below, with their names
                 output_loading_info=True,
                 **kwargs,
             ),
         )
         children = [] if model.base_model is model else [name for name, _ in model.named_children()]
-        head = tuple(f"{name}." for name in children if name != cls.base_model_prefix)
-        head_is_new = {name for name in model.state_dict() if name.startswith(head)} <= set(loading["missing_keys"])
-        faults = {
-            kind: [name for name in loading[f"{kind}_keys"] if not (head_is_new and name.startswith(head))]
-            for kind in ("missing", "unexpected")
-        }
-        if not ignore_mismatched_sizes:
-            faults["misshapen"] = [f"{name} {tuple(found)} for {tuple(own)}" for name, found, own in loading["mismatched_keys"]]
-        loaded = [(name, weights) for name, weights in model.named_parameters() if not weights.is_meta]
-        faults["not finite"] = [name for name, weights in loaded if not weights.isfinite().all()]
-        for kind, names in faults.items():
-            if names:
-                raise ValueError(
-                    f"The weights of {pretrained_model_name_or_path} are damaged, or its config.json is another model's; "
-                    f"{kind}: {', '.join(sorted(names)[:3])}{' ...' * (len(names) > 3)}. Download it again, or save it anew."
-                )
-        model.head_is_new = bool(head) and head_is_new
+        prefixes = tuple(f"{name}." for name in children if name != cls.base_model_prefix)
+        head = {name for name in model.state_dict() if name.startswith(prefixes)}
+        head_is_missing = head <= set(loading["missing_keys"])
+        mismatched = {name: f"{name} {tuple(found)} for {tuple(own)}" for name, found, own in loading["mismatched_keys"]}
+        if strict:
+            faults = {
+                kind: [name for name in loading[f"{kind}_keys"] if not (head_is_missing and name.startswith(prefixes))]
+                for kind in ("missing", "unexpected")
+            }
+            if not ignore_mismatched_sizes:
+                faults["mismatched"] = [*mismatched.values()]
+            loaded = [(name, weights) for name, weights in model.named_parameters() if not weights.is_meta]
+            faults["not finite"] = [name for name, weights in loaded if not weights.isfinite().all()]
+            for kind, names in faults.items():
+                if names:
+                    raise RuntimeError(_describe_fault(pretrained_model_name_or_path, kind, names))
+        model.head_is_new = bool(head) and (head_is_missing or not head.isdisjoint(mismatched))
         return (model, loading) if output_loading_info else model  # type: ignore[return-value]  # as transformers does
 
     def save_pretrained(self, save_directory: Any, **kwargs: Any) -> None:  # type: ignore[override]
-        """transformers' `save_pretrained`; each file of weights gets the checksum that `from_pretrained` verifies."""
+        """transformers' `save_pretrained`. Each file of weights gets the checksum that `from_pretrained` verifies.
+
+        A model in one file that replaces a sharded one, or the reverse, leaves neither an old index nor an old file, from which
+        transformers would load the old weights.
+        """
         super().save_pretrained(save_directory, **kwargs)
         if kwargs.get("is_main_process", True):
+            _remove_replaced_weights(Path(save_directory), kwargs.get("variant"))
             for file in Path(save_directory).glob("model*.safetensors"):
                 add_checksum(file)
+
+
+def _describe_fault(source: Any, kind: str, names: list[str]) -> str:
+    """What is wrong with weights, in one line, and what to do about it."""
+    if kind == "mismatched":
+        what = "have another shape than the configuration asks for"
+        remedy = "Pass `ignore_mismatched_sizes=True` to initialise these weights anew"
+    else:
+        what = "are damaged, or its config.json is another model's"
+        remedy = "Download it again, or save it again"
+    return (
+        f"The weights of {source} {what}; {kind}: {', '.join(sorted(names)[:3])}{' ...' * (len(names) > 3)}. {remedy}, or pass "
+        "`strict_loading=False` to load what there is."
+    )
+
+
+def _remove_replaced_weights(folder: Path, variant: str | None) -> None:
+    """Remove the index, or the single file, of an earlier save in the other layout.
+
+    transformers has removed the shards that it did not write, so that an old index names files that are missing.
+    """
+    infix = f".{variant}" if variant else ""
+    index = folder / f"model.safetensors.index{infix}.json"
+    if not index.is_file():
+        return
+    shards = set(json.loads(index.read_text())["weight_map"].values())
+    is_current = all((folder / shard).is_file() for shard in shards)
+    (folder / f"model{infix}.safetensors" if is_current else index).unlink(missing_ok=True)

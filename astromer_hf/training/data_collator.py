@@ -2,7 +2,7 @@
 """`DataCollatorForMaskedLightCurves`: the masks of ASTROMER's pre-training task, drawn for a whole batch at once.
 
 Before it stands a `datasets.Dataset` of light curves, after it `AstromerForMaskedReconstruction`. Masking follows the paper's
-Sect. 3.3 as the released code counts it: of n observations floor(n·probed) are probed; of the probed ceil(20 %) are shown
+Sect. 4.3 as the released code counts it: of n observations floor(n·probed) are probed; of the probed ceil(20 %) are shown
 with their own magnitude, then ceil(20 %) of the remaining with the magnitude of a random observation of the window, and the
 rest is hidden. All probed observations are scored.
 """
@@ -207,7 +207,8 @@ class DataCollatorForLightCurveClassification(_WindowCollator):
         """Cut windows of a `LightCurveBatch` with labels, or of rows with `mjd`, `mag` and `label` (a class id or a target).
 
         Returns:
-            `magnitudes`, `times` (B, L) float32, `attention_mask` (B, L) int64 and `labels` (B,), int64 or float32.
+            `magnitudes`, `times` (B, L) float32, `attention_mask` (B, L) int64, `labels` (B,), int64 or float32, and
+            `magnitude_errors` (B, L) float32 where the light curves have them.
 
         Raises:
             ValueError: rows without one of the columns; light curves without a usable observation.
@@ -216,7 +217,7 @@ class DataCollatorForLightCurveClassification(_WindowCollator):
         if batch.labels is None:
             raise ValueError("These light curves have no labels: rows need the column `label`, a class id or a target.")
         labels = torch.from_numpy(batch.labels[windows.object_index])
-        tensors = {name: torch.from_numpy(windows[name]) for name in ("magnitudes", "times", "attention_mask")}
+        tensors = {name: torch.from_numpy(array) for name, array in windows.items()}
         return {**tensors, "labels": labels.float() if labels.is_floating_point() else labels.long()}
 
 

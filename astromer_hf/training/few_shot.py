@@ -1,8 +1,8 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Few-shot classification (paper, Sects. 4.4 and 5): few labels a class, several draws of them, and the methods to compare.
+"""Few-shot classification (paper, Sects. 6 and 7): few labels a class, several draws of them, and the methods to compare.
 
 Before it stand labelled light curves and pre-trained encoders; after it `scripts/run_few_shot_benchmark.py`, which makes the
-table, and `astromer-hf few-shot`, which makes a classifier. A draw decides which light curves teach, which stop the training
+table, and `astromer-hf fit`, which makes a classifier. A draw decides which light curves teach, which stop the training
 and which test. A method turns a draw into probabilities of its test light curves. Methods differ in what they learn from: the
 states of a frozen encoder, computed once for all draws; the windows themselves, with an encoder that is trained along or
 without one; hand-crafted features.
@@ -28,14 +28,15 @@ from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, Traini
 from ..inference.classification import LightCurveClassifier
 from ..inference.runner import WindowRunner, pool_states
 from ..light_curves.bands import MultibandLightCurves
+from ..light_curves.surveys import FEW_SHOT_TEST_SAMPLES, FEW_SHOT_TRAINING_FRACTION
 from ..model.configuration_astromer import AstromerConfig
 from ..model.feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves, mean_over_windows
 from ..model.modeling_astromer import AstromerForSequenceClassification, AstromerModel
 from .data_collator import DataCollatorForLightCurveClassification, DataCollatorForMaskedLightCurves, InMemoryLightCurves
 from .trainer import WeightedCrossEntropy, cut_sequentially, load_labelled_split
 
-TRAINING_FRACTION = 0.8  # of the labelled samples; the others say when to stop
-TEST_PER_CLASS = 100
+TRAINING_FRACTION = FEW_SHOT_TRAINING_FRACTION
+TEST_PER_CLASS = FEW_SHOT_TEST_SAMPLES
 LEAST_KEPT = 0.4  # of the observations of a light curve that is thinned
 MIN_THINNED_POINTS = 10
 

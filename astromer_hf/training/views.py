@@ -1,7 +1,7 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """Views of stars for self-distillation: parts of their light curves, drawn on any device.
 
-Before it stand clean light curves, grouped by star; after it `AstromerForPreTraining`, which pulls the views of a star together.
+Before it stand clean light curves, grouped by star; after it `AstromerForPreTraining`, which pulls a star's views together.
 It imports torch and numpy alone, so that it also runs where the data live on a GPU.
 
 A view is what another telescope might have seen of the star: fewer observations, a part of the time span, more noise, another
@@ -118,7 +118,7 @@ def draw_views(curves: PackedLightCurves, chosen: torch.Tensor, recipe: ViewReci
     total = curves.offsets[chosen + 1] - begin
     part = recipe.least_run + (1 - recipe.least_run) * draw(size)
     part = torch.where(draw(size) < recipe.run_probability, part, torch.ones_like(part))
-    run = (part * total).ceil().long().clamp(min=1)
+    run = torch.maximum((part * total).ceil().long(), total.clamp(max=recipe.min_points))
     start = begin + (draw(size) * (total - run + 1)).long().clamp(max=(total - run))
     low, high = recipe.kept_fraction
     kept = ((low + (high - low) * draw(size)) * run).round().long()
@@ -183,7 +183,7 @@ class MultiViewRecipe:
         num_global_views, num_local_views (`int`): the first global view has half of its magnitudes hidden, to be reconstructed.
     """
 
-    length: int = 256
+    length: int = 320
     local_length: int = 64
     num_global_views: int = 2
     num_local_views: int = 2

@@ -145,7 +145,7 @@ def test_dropout_layers_alone_are_switched_on_and_off_again_after_an_error(class
 
 def test_a_model_without_dropout_is_refused_and_told_why():
     model = AstromerForMaskedReconstruction(AstromerConfig(**TINY, hidden_dropout_prob=0.0))
-    with pytest.raises(ValueError, match=r"no layer that drops anything \(`hidden_dropout_prob` 0.0, .*few-shot"):
+    with pytest.raises(ValueError, match=r"no layer that drops anything \(`hidden_dropout_prob` 0.0, .*astromer-hf fit"):
         sample_with_dropout(model, lambda: np.zeros(1))
 
 

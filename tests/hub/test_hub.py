@@ -577,7 +577,7 @@ UNFIT: dict[str, tuple[Callable[[Path], Any], str]] = {
     "unexpected": (edit_weights(lambda weights: weights.update(extra=torch.ones(2))), "unexpected: extra"),
     "misshaped": (
         edit_weights(lambda weights: weights.update({"decoder.bias": torch.ones(2)})),
-        r"misshapen: decoder.bias \(2,\)",
+        r"mismatched: decoder.bias \(2,\)",
     ),
     "not finite": (edit_weights(lambda weights: weights["decoder.bias"].fill_(np.nan)), "not finite: decoder.bias"),
     "a pickle": (pickle_weights, "no model.safetensors but pytorch_model.bin, and only safetensors are loaded"),

@@ -314,7 +314,7 @@ def test_the_card_command_writes_once_and_then_asks_for_scores(folder, capsys):
     assert main(["card", str(folder), "astromer/tiny", "--data", "macho"]) == 0
     assert capsys.readouterr().out == f"wrote {folder / 'README.md'}: read it before you share it\n"
     assert main(["card", str(folder), "astromer/tiny", "--data", "macho"]) == 1
-    assert "is there already: give --metrics to renew its scores" in capsys.readouterr().err
+    assert "exists already: give --metrics to update its scores" in capsys.readouterr().err
     assert main(["check", str(folder)]) == 0
     assert "ok: the card is finished" in capsys.readouterr().out
 

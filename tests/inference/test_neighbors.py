@@ -153,16 +153,19 @@ def test_the_command_prints_the_isolated(table, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "status", "message"),
     [
-        (["--object", "nobody"], "There is no object 'nobody'"),
-        (["--isolated", 1, "-o", "found.txt"], "must be a .csv or .parquet file, got found.txt"),
-        (["--isolated", 1, "--picture", "found.png"], "needs both: --curves TABLE and --picture FILE"),
-        (["--isolated", 1, "--label-column", "kind"], "There is no column 'kind' for the labels"),
+        (["--object", "nobody"], 1, "There is no object 'nobody'"),
+        (["--isolated", 1, "--label-column", "kind"], 1, "There is no column 'kind' for the labels"),
+        (["--isolated", 1, "-o", "found.txt"], 2, "must be a .csv or .parquet file, got found.txt"),
+        (["--isolated", 1, "--picture", "found.png"], 2, "needs both: --curves TABLE and --picture FILE"),
+        (["--isolated", 1, "--object", "a"], 2, "exactly one of them is needed"),
+        ([], 2, "'--object' / '--isolated': exactly one of them is needed"),
+        (["--isolated", 0], 2, "'--isolated'"),
     ],
 )
-def test_what_goes_wrong_is_one_line(table, capsys, options, message):
-    assert run(table, *options) == 1
+def test_what_goes_wrong_is_one_line(table, capsys, options, status, message):
+    assert run(table, *options) == status
     output, errors = capsys.readouterr()
     assert output == ""
     assert errors.startswith("error: ")

@@ -24,19 +24,20 @@ pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
 pytest.importorskip("onnxscript", reason="the extra `onnx` is not installed")
 
 from astromer_hf.inference import onnx_export
-from astromer_hf.inference.onnx_export import OUTPUTS, TOLERANCE, OnnxEncoder, export_onnx, solve_positive_definite
+from astromer_hf.inference.onnx_export import INPUTS, OUTPUTS, TOLERANCE, OnnxEncoder, export_onnx
 
 CURVES = simulate_light_curves(12, seed=3)
+EXTENDED = {**TINY_EXTENDED, "num_hidden_layers": 1, "use_magnitude_errors": True}
 
 
-@pytest.fixture(scope="module", params=[TINY, {**TINY_EXTENDED, "num_hidden_layers": 1}], ids=["paper", "extended"])
+@pytest.fixture(scope="module", params=[TINY, EXTENDED], ids=["paper", "extended"])
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[AstromerModel, Path]:
     """A tiny model and its file, which the command wrote."""
     folder = tmp_path_factory.mktemp("onnx")
     torch.manual_seed(0)
     AstromerModel(AstromerConfig(**request.param)).save_pretrained(folder / "model")
     file = folder / "model.onnx"
-    assert main(["export", "--onnx", str(folder / "model"), "-o", str(file)]) == 0
+    assert main(["export", str(folder / "model"), "--format", "onnx", "-o", str(file)]) == 0
     assert sorted(path.name for path in folder.iterdir()) == ["model", "model.onnx"]  # nothing is left beside it
     return load_encoder(str(folder / "model"), None, "cpu", "float32")[0], file
 
@@ -52,7 +53,7 @@ def largest_differences(model: AstromerModel, encoder: OnnxEncoder, windows) -> 
         "mean": outputs.pooler_output.numpy(),
         "max": np.stack([states[own].max(0) for states, own in zip(hidden, observed, strict=True)]),
     }
-    found = encoder.run(*(windows[name].numpy() for name in ("magnitudes", "times", "attention_mask")))
+    found = encoder.run(**{name: tensor.numpy() for name, tensor in windows.items()})
     assert tuple(found) == OUTPUTS
     found["last_hidden_state"] = found["last_hidden_state"][observed]
     return {name: np.abs(found[name] - value).max() / max(1, np.abs(value).max()) for name, value in expected.items()}
@@ -66,9 +67,8 @@ def test_any_batch_of_any_lengths_gives_what_the_model_gives(exported, lengths):
         lengths = [max(length, 15) for length in lengths]
     pairs = [(CURVES[i % len(CURVES)], length) for i, length in enumerate(lengths)]
     extractor = AstromerFeatureExtractor(20)
-    windows = extractor(
-        [curve.mjd[:length] for curve, length in pairs], [curve.mag[:length] for curve, length in pairs], return_tensors="pt"
-    )
+    columns = ([getattr(curve, name)[:length] for curve, length in pairs] for name in ("mjd", "mag", "magerr"))
+    windows = extractor(*columns, return_tensors="pt")
     assert windows["magnitudes"].shape == (len(lengths), max(lengths))
     differences = largest_differences(model, OnnxEncoder(file), windows)
     assert max(differences.values()) < 1e-5, differences
@@ -88,16 +88,36 @@ def test_what_stands_in_padding_changes_no_output(exported):
         np.testing.assert_array_equal(found["max"], expected["max"])
 
 
+def test_errors_are_an_input_of_models_that_see_them_and_absent_ones_are_unknown(exported):
+    model, file = exported
+    encoder = OnnxEncoder(file)
+    sees_errors = model.config.use_magnitude_errors
+    names = [value.name for value in encoder.session.get_inputs()]
+    assert names == [*INPUTS, *["magnitude_errors"] * sees_errors]
+    assert ("magnitude_errors" in encoder.metadata["inputs"]) is sees_errors
+    curves = CURVES[:4]
+    columns = ([getattr(curve, name)[:20] for curve in curves] for name in ("mjd", "mag", "magerr"))
+    windows = AstromerFeatureExtractor(20)(*columns, return_tensors="pt")
+    windows["magnitude_errors"][:, ::3] = torch.nan
+    windows["magnitude_errors"][3] = torch.nan
+    assert max(largest_differences(model, encoder, windows).values()) < 1e-5
+    errors = windows.pop("magnitude_errors")
+    assert max(largest_differences(model, encoder, windows).values()) < 1e-5
+    without, unknown = encoder(**windows), encoder(**windows, magnitude_errors=torch.full_like(errors, torch.nan))
+    assert torch.equal(without.pooler_output, unknown.pooler_output)
+    assert torch.equal(without.pooler_output, encoder(**windows, magnitude_errors=errors).pooler_output) is not sees_errors
+
+
 def test_the_file_stands_in_the_place_of_a_model(exported, tmp_path):
     model, file = exported
-    mjd, mag = [curve.mjd for curve in CURVES], [curve.mag for curve in CURVES]
+    mjd, mag, magerr = ([getattr(curve, name) for curve in CURVES] for name in ("mjd", "mag", "magerr"))
     encoder = OnnxEncoder(file, num_threads=1)
-    expected = embed_light_curves(model, mjd, mag, return_observations=True)
+    expected = embed_light_curves(model, mjd, mag, magerr, return_observations=True)
     for batch_size in (1, 32):
-        found = embed_light_curves(encoder, mjd, mag, batch_size=batch_size, return_observations=True)
+        found = embed_light_curves(encoder, mjd, mag, magerr, batch_size=batch_size, return_observations=True)
         np.testing.assert_allclose(found.object_embeddings, expected.object_embeddings, rtol=0, atol=1e-5)
         for one, other in zip(found.observation_embeddings, expected.observation_embeddings, strict=True):
-            np.testing.assert_allclose(one, other, rtol=0, atol=2e-5)
+            np.testing.assert_allclose(one, other, rtol=0, atol=4e-5)
     pq.write_table(to_table(CURVES), tmp_path / "curves.parquet")
     embed_table(tmp_path / "curves.parquet", tmp_path / "out.parquet", encoder, show_progress=False)
     column = pq.read_table(tmp_path / "out.parquet")["embedding"]
@@ -118,30 +138,6 @@ def test_the_file_says_what_it_is_and_how_its_inputs_are_made(exported):
     dims = {value.name: value.shape[2:] for value in encoder.session.get_outputs()}
     assert dims == {"last_hidden_state": [16], "mean": [], "max": []}
     assert all(isinstance(size, str) for value in encoder.session.get_inputs() for size in value.shape)  # any size
-
-
-@pytest.mark.parametrize("size", [1, 3, 13])
-def test_elimination_solves_positive_definite_systems_as_torch_does(size):
-    generator = torch.Generator().manual_seed(size)
-    factor = torch.randn(5, 2, size, 40, dtype=torch.float64, generator=generator)
-    matrix = factor @ factor.transpose(-1, -2) + 1e-3 * torch.eye(size, dtype=torch.float64)
-    right = torch.randn(5, 2, size, dtype=torch.float64, generator=generator)
-    torch.testing.assert_close(solve_positive_definite(matrix, right), torch.linalg.solve(matrix, right), rtol=1e-9, atol=1e-12)
-
-
-def test_elimination_solves_the_normal_equations_of_badly_sampled_phases():
-    """All observations at nearly one phase: what keeps the system definite is the penalty on roughness."""
-    model = AstromerModel(AstromerConfig(**TINY_EXTENDED))
-    periodogram = model.embeddings.folding.periodogram
-    phases = 0.1 + 1e-4 * torch.randn(4, 2, 20, generator=torch.Generator().manual_seed(0))
-    systems = []
-    original = torch.linalg.solve
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch.linalg, "solve", lambda *system: systems.append(system) or original(*system))
-        periodogram._fit_series(torch.randn(4, 20), torch.ones(4, 20, dtype=torch.bool), phases)
-    for matrix, right in systems:
-        torch.testing.assert_close(solve_positive_definite(matrix, right), original(matrix, right), rtol=1e-6, atol=1e-9)
-    assert systems
 
 
 def test_a_file_that_differs_from_its_model_is_not_written(tmp_path, monkeypatch):
@@ -194,6 +190,5 @@ def test_both_checkpoints_give_the_same_on_real_windows(which, shared_data, requ
         for low, high in ((0, 1), (1, 4), (4, 32), (32, 64)):
             batch = slice(low, high)
             windows = extractor.gather(curves, index[batch], start[batch], length[batch])
-            windows.pop("magnitude_errors", None)
             differences = largest_differences(model, encoder, windows.convert_to_tensors("pt"))
             assert max(differences.values()) < TOLERANCE, (survey, differences)

@@ -678,7 +678,7 @@ def test_the_commands_combine_bands(colours, encoder, tmp_path, capsys):
     assert "240 objects (" in run("embed", colours, "-o", tmp_path / "embeddings.parquet", *own, *concat)
     assert pq.read_schema(tmp_path / "embeddings.parquet").field("embedding").type.list_size == 2 * CONFIG.hidden_size
     assert "is complete" in run("embed", LAYOUTS["lists"](tmp_path, to_table(CURVES)), "-o", tmp_path / "shards", *own, *concat)
-    run("few-shot", colours, "-o", tmp_path / "mine", *own, *concat, "--max-epochs", 2)
+    run("fit", colours, "-o", tmp_path / "mine", *own, *concat, "--max-epochs", 2)
     assert "240 objects (" in run(
         "classify", colours, "-o", tmp_path / "classes.parquet", "--model", tmp_path / "mine", "--quiet"
     )

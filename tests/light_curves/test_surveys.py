@@ -7,7 +7,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from astromer_hf.light_curves.surveys import SURVEYS, Survey, SurveyClass, find_survey
+from astromer_hf.light_curves.splits import FRACTIONS
+from astromer_hf.light_curves.surveys import (
+    FEW_SHOT_SAMPLES,
+    FEW_SHOT_TEST_SAMPLES,
+    FEW_SHOT_TRAINING_FRACTION,
+    SURVEYS,
+    Survey,
+    SurveyClass,
+    find_survey,
+)
+from astromer_hf.training import few_shot
 
 RECORDS = pytest.mark.parametrize("survey", SURVEYS.values(), ids=SURVEYS)
 IN_SHARED_DATA = [
@@ -43,9 +53,37 @@ def test_the_papers_surveys_and_all_real_tables_have_a_record():
     assert {"macho", "alcock", "ogle3", "atlas", *IN_SHARED_DATA} == set(SURVEYS)
 
 
-def test_the_counts_of_the_alcock_catalogue_add_up():
-    alcock = SURVEYS["alcock"]
-    assert sum(item.count for item in alcock.classes) == alcock.num_light_curves == 20_894
+@pytest.mark.parametrize(("name", "total"), [("alcock", 20_894), ("ogle3", 358_288), ("atlas", 141_376)])
+def test_the_counts_of_the_papers_catalogues_add_up_to_the_printed_totals(name, total):
+    """Tables 1, 2 and 4."""
+    survey = SURVEYS[name]
+    assert sum(item.count for item in survey.classes) == survey.num_light_curves == total
+
+
+def test_the_papers_filters_pass_the_printed_ranges_around_their_effective_wavelengths():
+    """Table 3, in nanometres."""
+    ranges = {name: SURVEYS[name].bands[0].wavelength_range_nm for name in ("macho", "ogle3", "atlas")}
+    assert ranges == {"macho": (630, 760), "ogle3": (727, 875), "atlas": (562, 820)}
+    for survey in SURVEYS.values():
+        for band in survey.bands:
+            if band.wavelength_range_nm is not None:
+                low, high = band.wavelength_range_nm
+                assert low < band.effective_wavelength_nm < high
+
+
+def test_the_papers_trainings_and_splits_are_on_record():
+    """Table 5, Sects. 5.1, 5.2, 6 and 8."""
+    trainings = {name: SURVEYS[name].training for name in ("macho", "alcock", "atlas", "ogle3")}
+    assert [training.epochs for training in trainings.values()] == [970, 115, 147, 244]
+    assert [round(training.hours, 2) for training in trainings.values()] == [233, 0.38, 9.97, 32]
+    assert [training.test_rmse for training in trainings.values()] == [0.148, 0.09, 0.07, 0.06]
+    assert [training.test_rmse_before for training in trainings.values()] == [None, 0.10, 0.22, 0.08]
+    assert trainings["macho"].num_windows == 6_201_030
+    assert [SURVEYS[name].cadence_days for name in ("macho", "ogle3", "atlas")] == [(2.9, 17.3), (3.8, 14.6), (4.7, 19.1)]
+    assert SURVEYS["alcock"].published_accuracy == {"LSTM": 0.782, "MLP": 0.767}
+    assert FRACTIONS == (0.6, 0.2, 0.2)
+    assert FEW_SHOT_SAMPLES == (20, 50, 100, 500)
+    assert (few_shot.TEST_PER_CLASS, few_shot.TRAINING_FRACTION) == (FEW_SHOT_TEST_SAMPLES, FEW_SHOT_TRAINING_FRACTION)
 
 
 @pytest.mark.parametrize(

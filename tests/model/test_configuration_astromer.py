@@ -25,7 +25,11 @@ def test_the_defaults_are_the_papers_encoder():
 
 @pytest.mark.parametrize(
     ("fields", "expected"),
-    [({"time_bias_scales": [1.0] * 4}, True), ({"num_folding_periods": 1}, True), ({"normalize_amplitude": True}, False)],
+    [
+        ({"time_bias_scales": [1.0] * 4}, True),
+        ({"num_folding_periods": 1, "num_candidate_periods": 4}, True),
+        ({"normalize_amplitude": True}, False),
+    ],
 )
 def test_attention_depends_on_separations_where_an_option_asks_for_it(fields: dict[str, Any], expected: bool):
     assert AstromerConfig(**fields).uses_separations is expected
@@ -87,10 +91,24 @@ def test_fields_of_a_later_version_are_kept(tmp_path: Path):
         ({"num_folding_periods": -1}, "`num_folding_periods` must lie between 0"),
         ({"num_frequencies": 100}, "`num_frequencies` must be a multiple of 128.*got 100"),
         ({"num_frequencies": 200}, "`num_frequencies` must be a multiple of 128"),
-        ({"num_frequencies": 256, "num_folding_periods": 3}, "at least 128 for each of the folding periods, got 256"),
+        (
+            {"num_frequencies": 256, "num_folding_periods": 1, "num_candidate_periods": 3},
+            "at least 128 for each of the candidate periods, got 256",
+        ),
+        ({"num_folding_periods": 1}, "`num_candidate_periods` is missing.*needs that version.*set it, to 16"),
+        (
+            {"num_folding_periods": 3, "num_candidate_periods": 2},
+            r"`num_candidate_periods` must be at least `num_folding_periods` \(3\), got 2",
+        ),
         ({"time_bias_scales": [1.0, 10.0]}, "one positive scale in days for each of the 4 heads that do not fold"),
         ({"time_bias_scales": [1.0, 2.0, 0.0, 4.0]}, r"one positive scale.*got \[1.0, 2.0, 0.0, 4.0\]"),
-        ({"time_bias_scales": [1.0] * 4, "num_folding_periods": 2}, "for each of the 2 heads that do not fold"),
+        (
+            {"time_bias_scales": [1.0] * 4, "num_folding_periods": 2, "num_candidate_periods": 2},
+            "for each of the 2 heads that do not fold",
+        ),
+        ({"layer_norm_eps": 0.0}, r"`layer_norm_eps` must lie in \(0, 1\], got 0.0"),
+        ({"layer_norm_eps": 1.5}, r"`layer_norm_eps` must lie in \(0, 1\], got 1.5"),
+        ({"layer_norm_eps": float("nan")}, r"`layer_norm_eps` must lie in \(0, 1\], got nan"),
         ({"masking_scheme": "zero"}, "masking_scheme.*expected one of"),
         ({"bands": []}, r"`bands` must be up to 1024 unlike names that are not empty, got \[\]"),
         ({"bands": ["g", "g"]}, "`bands` must be .* unlike names"),
@@ -125,3 +143,7 @@ def test_a_config_made_inconsistent_is_not_saved(tmp_path: Path):
     with pytest.raises(StrictDataclassError, match="`hidden_size` must be even"):
         config.save_pretrained(tmp_path)
     assert not any(tmp_path.iterdir())
+
+
+def test_a_layer_norm_epsilon_of_one_is_accepted():
+    assert AstromerConfig(layer_norm_eps=1.0).layer_norm_eps == 1.0

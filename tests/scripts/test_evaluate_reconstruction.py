@@ -189,3 +189,13 @@ def test_results_of_other_settings_are_not_mixed_in(parse):
 def test_what_is_missing_is_named(parse, others, message):
     with pytest.raises(SystemExit, match=message):
         SCRIPT["main"](parse(*others))
+
+
+def test_a_model_sees_the_errors_of_the_table_where_its_configuration_says_so(parse, tmp_path):
+    windows = SCRIPT["load_windows"](parse(), "toy")
+    assert (windows["magnitude_errors"] > 0).all()
+    without = {name: tensor for name, tensor in windows.items() if name != "magnitude_errors"}
+    for sees_errors in (False, True):
+        folder = save_model(tmp_path / str(sees_errors), use_magnitude_errors=sees_errors)
+        one, other = (SCRIPT["reconstruct_by_model"](folder, "hidden", given) for given in (windows, without))
+        assert np.array_equal(one, other) is not sees_errors

@@ -168,7 +168,7 @@ def test_two_commands_go_from_labelled_to_newly_classified_light_curves(
     table: Path, pretrained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     folder, output = tmp_path / "mine", tmp_path / "classes.parquet"
-    arguments = ["few-shot", table, "-o", folder, "--model", pretrained, "--drop-rare-classes", "--max-epochs", 3]
+    arguments = ["fit", table, "-o", folder, "--model", pretrained, "--drop-rare-classes", "--max-epochs", 3]
     assert main([str(argument) for argument in arguments]) == 0
     printed = capsys.readouterr().out
     assert "2 light curves left out: without a label" in printed
@@ -184,7 +184,7 @@ def test_two_commands_go_from_labelled_to_newly_classified_light_curves(
 def test_an_output_that_is_there_already_is_not_overwritten(table: Path, pretrained: Path, tmp_path: Path, capsys):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("keep me")
-    arguments = ["few-shot", table, "-o", tmp_path / "mine", "--model", pretrained]
+    arguments = ["fit", table, "-o", tmp_path / "mine", "--model", pretrained]
     assert main([str(argument) for argument in arguments]) == 1
     assert "exists already: name a new or empty folder" in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]

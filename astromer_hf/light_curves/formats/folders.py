@@ -150,15 +150,15 @@ class Entry:
             TableError: the file is no light curve.
         """
         if not self.file.stat().st_size:
-            annotations = {role: pa.array([value], pa.string()) for role, value in self.annotations.items()}
-            curves = RaggedLightCurves(np.empty(0), np.empty(0), np.empty(0), np.zeros(2, dtype=np.int64))
-            return LightCurveChunk(pa.array([self.object_id], pa.string()), curves, annotations)
+            return self._without_points()
         try:
             table = self.table()
             interpreter = interpreter_of(table)
             interpreter.roles = replace(interpreter.roles, object_id=None)
             batches = [batch for batch in table.batches(interpreter.roles.used, 1 << 20) if len(batch)]
             rows = pa.Table.from_batches(batches) if batches else table.schema.empty_table()
+            if not len(rows):
+                return self._without_points()
             chunk = interpreter.read_rows(rows)
         except TableError as error:
             raise TableError(f"{self.file} is not a light curve of times, magnitudes and errors: {error}") from error
@@ -167,6 +167,11 @@ class Entry:
             own.pop("band", None)
         ids = pa.repeat(pa.scalar(self.object_id, pa.string()), len(chunk))
         return LightCurveChunk(ids, chunk.curves, {**chunk.annotations, **own})
+
+    def _without_points(self) -> LightCurveChunk:
+        annotations = {role: pa.array([value], pa.string()) for role, value in self.annotations.items()}
+        curves = RaggedLightCurves(np.empty(0), np.empty(0), np.empty(0), np.zeros(2, dtype=np.int64))
+        return LightCurveChunk(pa.array([self.object_id], pa.string()), curves, annotations)
 
 
 @dataclass(frozen=True)

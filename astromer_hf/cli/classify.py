@@ -1,0 +1,83 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""`astromer-hf classify`."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from .models import quiet_transformers
+from .options import (
+    Bands,
+    BatchSize,
+    Columns,
+    CombineBands,
+    Device,
+    DropoutPasses,
+    OutputTable,
+    Precision,
+    Quiet,
+    Revision,
+    Table,
+    with_columns,
+)
+from .report import Report, reports, table_report
+
+EXAMPLES = (
+    "astromer-hf classify curves.parquet -o classes.parquet --model my-classifier",
+    "astromer-hf classify curves.parquet -o classes.parquet --model my-classifier --dropout-passes 20 --json",
+)
+
+
+@reports
+@with_columns
+def classify(
+    source: Table,
+    output: OutputTable,
+    columns: Columns,
+    model: Annotated[str, typer.Option(help="Folder, or id on the Hub, of a trained classifier.")],
+    revision: Revision = None,
+    device: Device = "auto",
+    dtype: Precision = "float32",
+    batch_size: BatchSize = None,
+    dropout_passes: DropoutPasses = None,
+    combine_bands: CombineBands = None,
+    bands: Bands = None,
+    quiet: Quiet = False,
+) -> Report:
+    """Predict the class of every object of a table of light curves, with probabilities.
+
+    The model is a classifier, such as astromer-hf fit writes. The output has the columns object_id, num_points, num_windows,
+    dropped_points, predicted_label, probability and one probability per class, in the order of the table.
+    """
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    from ..hub.load import find_model, load_model
+    from ..inference.classification import classify_table
+
+    quiet_transformers()
+    kind = (AutoConfig.from_pretrained(find_model(model, revision)).architectures or ["an unknown model"])[0]
+    if not kind.endswith("ForSequenceClassification"):
+        raise ValueError(
+            f"{model} holds {kind} and no classifier: train one on your labelled light curves with astromer-hf fit or "
+            "scripts/run_classification.py."
+        )
+    classifier, feature_extractor = load_model(
+        model, AutoModelForSequenceClassification, revision=revision, device=device, dtype=dtype
+    )
+    started = time.perf_counter()
+    report = classify_table(
+        source,
+        output,
+        classifier,
+        feature_extractor=feature_extractor,
+        dropout_passes=dropout_passes,
+        combine_bands=combine_bands,
+        bands=bands or None,
+        description={"model": model, "dtype": dtype},
+        batch_size=batch_size,
+        columns=columns,
+        show_progress=not quiet,
+    )
+    combines = combine_bands or classifier.config.band_combination
+    return table_report(report, time.perf_counter() - started, output, "objects" if combines else "light curves")

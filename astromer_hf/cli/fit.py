@@ -1,0 +1,139 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""`astromer-hf fit`, once called `few-shot`."""
+
+import time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from .models import open_encoder
+from .options import Bands, BatchSize, Columns, CombineBands, Device, Model, Precision, Quiet, Revision, Table, with_columns
+from .report import Report, reports
+
+EXAMPLES = (
+    "astromer-hf fit labelled.parquet -o my-classifier",
+    "astromer-hf fit labelled.parquet -o my-classifier --max-epochs 20 --balance-classes --drop-rare-classes",
+)
+
+
+@reports
+@with_columns
+def fit(
+    source: Table,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write: a new or an empty one.")],
+    columns: Columns,
+    model: Model = None,
+    revision: Revision = None,
+    device: Device = "auto",
+    dtype: Precision = "float32",
+    batch_size: BatchSize = None,
+    min_points: Annotated[int, typer.Option(min=1, help="Leave out light curves with fewer observations.")] = 20,
+    min_per_class: Annotated[int, typer.Option(min=1, help="Training light curves that every class needs.")] = 10,
+    max_per_class: Annotated[
+        int | None, typer.Option(min=1, help="Maximum of training light curves per class. Default: all.")
+    ] = None,
+    drop_rare_classes: Annotated[
+        bool, typer.Option("--drop-rare-classes", help="Leave out classes that have too few light curves.")
+    ] = False,
+    balance_classes: Annotated[
+        bool, typer.Option("--balance-classes", help="Give every class the same weight in training.")
+    ] = False,
+    head: Annotated[Literal["mlp", "linear", "lstm"], typer.Option(help="Classifier on top of the encoder.")] = "mlp",
+    augment: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="COPIES",
+            help="Train also on this many copies of every light curve, from which random observations are removed. 0 turns "
+            "it off. Default: 4, and 0 for an LSTM.",
+        ),
+    ] = None,
+    max_epochs: Annotated[int, typer.Option(min=1, help="Maximum of training epochs.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the splits and of the training.")] = 0,
+    combine_bands: CombineBands = None,
+    bands: Bands = None,
+    quiet: Quiet = False,
+) -> Report:
+    """Train a classifier of your own classes on a table of labelled light curves.
+
+    Some tens of light curves per class, or more, are needed. The classifier is trained on their embeddings and evaluated on a
+    held-out fifth of the stars. The folder that it writes is a model for astromer-hf classify.
+    """
+    from sklearn.metrics import classification_report, log_loss
+
+    from ..evaluation.classification_metrics import bin_confidences, expected_calibration_error, score_classes
+    from ..inference.output_files import complete_or_absent
+    from ..plots.figures import plot_confusion_matrix, plot_reliability
+    from ..training.table_classifier import SMALL_MLP, default_recipe, teach_classifier
+
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise FileExistsError(f"{output} exists already: name a new or empty folder.")
+    encoder, _ = open_encoder(model, revision, device, dtype)
+    started = time.perf_counter()
+    fitted = teach_classifier(
+        source,
+        encoder,
+        columns=columns,
+        min_points=min_points,
+        min_per_class=min_per_class,
+        max_per_class=max_per_class,
+        drop_rare_classes=drop_rare_classes,
+        balance_classes=balance_classes,
+        head=SMALL_MLP | {"classifier_head": head, "concatenate_layers": head != "lstm"},
+        recipe=default_recipe(combine_bands, max_epochs),
+        batch_size=batch_size,
+        seed=seed,
+        combine_bands=combine_bands,
+        bands=bands or None,
+        augment=augment,
+    )
+    by_class = classification_report(fitted.true, fitted.predicted, zero_division=0)
+    stages = {"as trained": fitted.uncalibrated, "calibrated": fitted.outcome.probabilities}
+    bins = {name: bin_confidences(fitted.true_ids, probabilities) for name, probabilities in stages.items()}
+    output.absolute().parent.mkdir(parents=True, exist_ok=True)
+    with complete_or_absent(output) as folder:
+        fitted.save(folder)
+        (folder / "classification_report.txt").write_text(by_class, encoding="utf-8")
+        plot_confusion_matrix(fitted.true, fitted.predicted).savefig(folder / "confusion_matrix.png", dpi=150)
+        plot_reliability(bins).savefig(folder / "reliability.png", dpi=150)
+    seconds = time.perf_counter() - started
+    calibration = {}
+    for name, probabilities in stages.items():
+        num_classes = probabilities.shape[1]
+        calibration[name] = {
+            "expected_calibration_error": expected_calibration_error(fitted.true_ids, probabilities),
+            "log_loss": log_loss(fitted.true_ids, probabilities, labels=range(num_classes)),
+            "macro_f1": score_classes(fitted.true_ids, probabilities.argmax(1), num_classes)["macro_f1"],
+        }
+    left_out = {reason: count for reason, count in fitted.left_out.items() if count}
+    facts: dict[str, Any] = {
+        "output": output,
+        "classes": fitted.counts.to_dict(orient="index"),
+        "left_out": left_out,
+        "scores": fitted.scores,
+        "by_class": classification_report(fitted.true, fitted.predicted, zero_division=0, output_dict=True),
+        "best_epoch": fitted.outcome.best_epoch,
+        "epochs": len(fitted.outcome.history),
+        "temperature": fitted.model.config.classifier_temperature,
+        "calibration": calibration,
+        "seconds": seconds,
+    }
+    rows = "light curves" if combine_bands is None else "objects"
+    return Report(
+        "\n".join(
+            [
+                *(f"{count} {rows} left out: {reason}" for reason, count in left_out.items()),
+                f"{fitted.counts.to_string()}\n\nOn the held-out test stars:\n{by_class}",
+                f"macro-F1 {fitted.scores['macro_f1']:.3f}, accuracy {fitted.scores['accuracy']:.3f}, epoch "
+                f"{facts['best_epoch']} of {facts['epochs']}, {seconds:.0f} s -> {output}",
+                f"calibrated by a temperature of {facts['temperature']:.3f}, on the test stars:",
+                *(
+                    f"  {name}: expected calibration error {scores['expected_calibration_error']:.3f}, log loss "
+                    f"{scores['log_loss']:.3f}, macro-F1 {scores['macro_f1']:.3f}"
+                    for name, scores in calibration.items()
+                ),
+            ]
+        ),
+        facts,
+    )

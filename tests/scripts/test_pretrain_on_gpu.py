@@ -1,0 +1,137 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""The command for a GPU in miniature, on the CPU: features, pack, throughput, two runs, and a run that starts from another."""
+
+import json
+from pathlib import Path
+
+import calibrate_periods
+import extract_features
+import numpy as np
+import pack_light_curves
+import pretrain_on_gpu
+import pytest
+import run_pretraining
+import yaml
+from conftest import TINY_EXTENDED
+
+from astromer_hf import AstromerForMaskedReconstruction, AstromerForPreTraining
+from astromer_hf.light_curves.simulation import simulate_light_curves, to_table
+from astromer_hf.training.stars import load_stars
+
+MODEL = {**TINY_EXTENDED, "hidden_dropout_prob": 0.0, "projection_hidden_size": 16, "projection_size": 8, "window_size": 40}
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recipe over two small simulated surveys, of which one has the name of a survey of the benchmark."""
+    root = tmp_path_factory.mktemp("surveys")
+    for seed, (survey, classes) in enumerate(
+        {"crts_css": ["RRab", "EclipsingBinary"], "asas_acvs": ["Cepheid", "DSCT"]}.items()
+    ):
+        (root / survey).mkdir()
+        for split, count in {"train": 20, "validation": 4}.items():
+            curves = [one for name in classes for one in simulate_light_curves(count, seed=seed, classes=[name])]
+            frame = to_table(curves).to_pandas()
+            frame = frame.assign(object_id=[f"{split}{i}" for i in range(len(frame))], band="V")
+            frame.to_parquet(root / survey / f"{split}-00000-of-00001.parquet", index=False)
+    config = {
+        "datasets": [str(root / "crts_css"), str(root / "asas_acvs")],
+        "features": str(root / "features"),
+        "objective": "views",
+        "views": {"length": 40, "local_length": 16},
+        "model": MODEL,
+        "max_steps": 4,
+        "per_device_train_batch_size": 6,
+        "max_eval_objects": 4,
+        "learning_rate": 1e-3,
+        "max_grad_norm": 1.0,
+        "use_cpu": True,
+        "disable_tqdm": True,
+        "save_strategy": "steps",
+        "save_steps": 2,
+        "eval_strategy": "steps",
+        "eval_steps": 2,
+        "logging_steps": 1,
+        "report_to": "none",
+    }
+    file = root / "recipe.yaml"
+    file.write_text(yaml.safe_dump(config))
+    extract_features.main(extract_features.parse_args([str(file), "-o", str(root / "features")]))
+    return file
+
+
+def test_a_pack_holds_the_light_curves_to_its_stated_precision(recipe: Path, tmp_path: Path):
+    pack = tmp_path / "pack.npz"
+    pack_light_curves.main(pack_light_curves.parse_args([str(recipe), "-o", str(pack), "--min-points", "20"]))
+    curves, packed = pretrain_on_gpu.unpack(pack, pretrain_on_gpu.import_model())
+    config = yaml.safe_load(recipe.read_text())
+    expected = load_stars(config["datasets"], "train", min_points=20, features=config["features"])
+    lengths = expected.curves.offsets.diff()
+    assert curves.offsets.diff().tolist() == lengths.clamp(max=450).tolist()
+    whole = int(np.flatnonzero(lengths <= 450)[0])
+    own, true = (slice(*(int(part.offsets[whole + i]) for i in (0, 1))) for part in (curves, expected.curves))
+    times = expected.curves.times[true] - expected.curves.times[true][0]
+    assert (curves.times[own] - times).abs().max() <= 1e-5
+    magnitudes = expected.curves.magnitudes[true].double()
+    centred = magnitudes - magnitudes.mean()
+    assert (curves.magnitudes[own].double() - curves.magnitudes[own].double().mean() - centred).abs().max() < 6e-4
+    ratio = curves.errors[own] / expected.curves.errors[true]
+    assert ratio.nan_to_num(1).sub(1).abs().max() < 0.02
+    np.testing.assert_allclose(packed["features"], expected.features, atol=2e-3)
+    assert packed["labels"].tolist() == expected.labels.tolist()
+
+
+def test_runs_are_trained_scored_and_saved_and_one_starts_from_another(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pack, output = tmp_path / "pack.npz", tmp_path / "runs"
+    pack_light_curves.main(pack_light_curves.parse_args([str(recipe), "-o", str(pack)]))
+    monkeypatch.setattr(pretrain_on_gpu, "HELD_OUT", 0.5)
+    monkeypatch.setattr(pretrain_on_gpu, "LEAST_OF_CLASS", 5)
+    runs = [
+        {"name": "first", "seconds": 1.5, "views": {"length": 40, "local_length": 16}},
+        {"name": "second", "seconds": 1, "start": str(output / "first" / "pretraining"), "exclude": ["asas_acvs"]},
+        {"name": "third", "seconds": 1e6},
+    ]
+    options = ["--stars", "6", "--no-compile", "--throughput", "--deadline", "60", "--runs", json.dumps(runs[:2])]
+    pretrain_on_gpu.main(pretrain_on_gpu.parse_args([str(pack), "-o", str(output), *options]))
+    log = (output / "log.txt").read_text()
+    assert "embedding" in log
+    assert "windows/s" in log
+    assert "probe crts_css" in log
+    assert "features, forest, crts_css" in log
+    kept = AstromerForMaskedReconstruction.from_pretrained(output / "second")
+    assert not any(name.startswith(("projector", "feature_head")) for name in kept.state_dict())
+    assert isinstance(AstromerForPreTraining.from_pretrained(output / "second" / "pretraining"), AstromerForPreTraining)
+    late = pretrain_on_gpu.parse_args([str(pack), "-o", str(output), "--deadline", "0", "--runs", json.dumps(runs[2:])])
+    pretrain_on_gpu.main(late)
+    assert "no time is left" in (output / "log.txt").read_text()
+    assert not (output / "third").exists()
+
+
+def test_trainer_trains_the_same_recipe_and_goes_on_where_it_stopped(recipe: Path, tmp_path: Path):
+    def run(output: Path, **fields: object) -> dict[str, float]:
+        options = [word for name, value in fields.items() for word in (f"--{name}", str(value))]
+        return run_pretraining.main(*run_pretraining.parse_args([str(recipe), "--output_dir", str(output), *options]))
+
+    whole = run(tmp_path / "whole")
+    assert {"eval_crts_css_r2", "eval_asas_acvs_r2"} <= whole.keys()
+    history = json.loads((tmp_path / "whole" / "trainer_state.json").read_text())["log_history"]
+    parts = {"loss", "reconstruction_loss", "invariance_loss", "regularization_loss", "feature_loss"}
+    assert parts <= history[0].keys()
+    assert any("eval_loss" in entry for entry in history)
+    run(tmp_path / "parted", max_steps=2, lr_scheduler_type="constant")
+    run(tmp_path / "parted", lr_scheduler_type="constant")
+    run(tmp_path / "unbroken", lr_scheduler_type="constant")
+    first, second = (
+        AstromerForMaskedReconstruction.from_pretrained(tmp_path / name).state_dict() for name in ("parted", "unbroken")
+    )
+    assert max(float((first[name] - second[name]).abs().max()) for name in first) < 1e-6
+
+
+def test_the_trust_in_periods_is_calibrated_on_validation_stars(recipe: Path, capsys: pytest.CaptureFixture[str]):
+    data = Path(yaml.safe_load(recipe.read_text())["datasets"][0]).parent
+    calibrate_periods.main(calibrate_periods.parse_args([str(data), "--config", str(recipe), "--points", "60"]))
+    printed = capsys.readouterr().out
+    assert "| crts_css |" in printed
+    assert "slope" in printed
