@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     )
     from .model.pretraining_astromer import AstromerForPreTraining
     from .training.data_collator import DataCollatorForLightCurveClassification, DataCollatorForMaskedLightCurves
-    from .training.table_classifier import teach_classifier
+    from .training.table_classifier import train_table_classifier
 
 __version__ = "0.1.0"
 
@@ -63,7 +63,7 @@ _MODULES = {  # of the names above
     "read_light_curve": "light_curves.in_memory",
     "simulate_light_curve": "light_curves.simulation",
     "simulate_light_curves": "light_curves.simulation",
-    "teach_classifier": "training.table_classifier",
+    "train_table_classifier": "training.table_classifier",
 }
 
 __all__ = [
@@ -94,7 +94,7 @@ __all__ = [
     "read_light_curve",
     "simulate_light_curve",
     "simulate_light_curves",
-    "teach_classifier",
+    "train_table_classifier",
 ]
 
 
@@ -123,9 +123,9 @@ def _is_command() -> bool:
 
 
 # `import astromer_hf` registers the Auto classes by importing `astromer_hf.model`. That imports torch and transformers, which
-# takes seconds. The command has to parse its arguments before that, and it cannot be imported without this file. So in the process of
-# the command, and only there, registration waits for the first import of anything in `astromer_hf.model`: every way to a model
-# leads through it, and no verb has to remember anything. A process that is not recognised as the command's is slower, that is
-# all.
+# takes seconds. The command has to parse its arguments before that, and it cannot be imported without this file. So in the
+# process of the command, and only there, registration waits for the first import of anything in `astromer_hf.model`. Every
+# way to a model leads through it, so no verb has to remember anything. A process that is not recognised as the command's is
+# only slower.
 if not _is_command():
     import_module(".model", __name__)

@@ -1,9 +1,9 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""What griffe, which reads the package's source for the reference and runs none of it, has to be told.
+"""An extension of griffe, which reads the package's source for the reference without running it.
 
-`mkdocs.yml` names this file. The fields of a configuration are arguments with defaults: in the source a class under `@strict`
-of huggingface_hub has no `__init__`; Transformers makes a dataclass of it when it is imported. And docstrings give types in the
-manner of Transformers, "(`int`, *optional*, defaults to 256)"; the page's table has a column for the default.
+`mkdocs.yml` names this file. It adds two things. The fields of a configuration are arguments with defaults: in the source a
+class under `@strict` of huggingface_hub has no `__init__`, since transformers makes it a dataclass at import. And docstrings
+give types in the style of transformers, "(`int`, *optional*, defaults to 256)"; the page's table has a column for the default.
 """
 
 import re
@@ -16,10 +16,10 @@ DEFAULT = re.compile(r",? *(\*optional\*|defaults to .+$)")
 
 
 class ReadAsTransformers(Extension):
-    """Give classes under `@strict` the `__init__` of a dataclass, by keyword, and take from types what is not the type."""
+    """Give classes under `@strict` the keyword `__init__` of a dataclass, and reduce type descriptions to the type."""
 
     def on_class(self, *, cls: Class, **kwargs: Any) -> None:
-        """Called for every class of the package, once all of it is read."""
+        """Called for every class of the package, after all of it is read."""
         decorators = {decorator.callable_path for decorator in cls.decorators}
         if "huggingface_hub.dataclasses.strict" not in decorators or "__init__" in cls.members:
             return

@@ -1,8 +1,13 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Notebooks as pages of the site: run, and turned into Markdown, so that mkdocs checks their links and gives them its looks.
+"""A hook of mkdocs: run the notebooks and turn them into Markdown pages of the site.
 
-`mkdocs.yml` names this file as a hook. A notebook is stored without outputs; what the site shows is what the package computes
-at the build, which fails where a cell does. `EXECUTE_TUTORIAL=false mkdocs serve` leaves outputs out, for those who write.
+`mkdocs.yml` names this file. Notebooks are stored without outputs; the site shows the outputs of the build, and a cell that
+fails stops the build. `EXECUTE_TUTORIAL=false mkdocs serve` skips the execution while you write.
+
+The plugin mkdocs-jupyter can also stop the build (`allow_errors: false`). It is not used because it renders notebooks as HTML
+of
+their own: links to other pages stay `concepts.md` and lead nowhere, `strict` does not check them, and the page loads scripts
+from another site. As Markdown, a notebook gets the checks, the links and the style of every other page.
 """
 
 import base64
@@ -22,7 +27,7 @@ SECONDS_A_CELL = 300
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Beside every notebook, which can be downloaded, the page that it makes and the page's pictures."""
+    """Add the page of every notebook, and its pictures; the notebook itself can be downloaded."""
     for file in [file for file in files if file.src_uri.endswith(".ipynb")]:
         assert file.abs_src_path is not None
         notebook = nbformat.read(file.abs_src_path, as_version=4)
@@ -37,12 +42,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, **kwargs: Any) -> str:
-    """Links to a notebook, as they are right in the repository, lead to its page."""
+    """Change links to a notebook, which work in the repository, into links to its page."""
     return re.sub(r"\]\(([\w./-]+)\.ipynb\)", r"](\1.md)", markdown)
 
 
 def run(notebook: nbformat.NotebookNode, name: str) -> None:
-    """Fill in the outputs of all cells."""
+    """Run all cells and store their outputs."""
     with TemporaryDirectory() as folder:
         client = nbclient.NotebookClient(
             notebook, timeout=SECONDS_A_CELL, kernel_name="python3", resources={"metadata": {"path": folder}}
@@ -50,7 +55,7 @@ def run(notebook: nbformat.NotebookNode, name: str) -> None:
         try:
             client.execute()
         except nbclient.exceptions.CellExecutionError as error:
-            raise PluginError(f"A cell of {name} fails, mend it: {error}") from error
+            raise PluginError(f"A cell of {name} fails: {error}") from error
 
 
 def to_markdown(notebook: nbformat.NotebookNode, stem: str) -> tuple[str, dict[str, bytes]]:
@@ -69,10 +74,10 @@ def to_markdown(notebook: nbformat.NotebookNode, stem: str) -> tuple[str, dict[s
             if "image/png" in data:
                 name = f"{stem}_{len(pictures)}.png"
                 pictures[name] = base64.b64decode(data["image/png"])
-                parts.append(f"![What the lines above draw]({name})")
+                parts.append(f"![Output of the code above]({name})")
             elif "text/html" in data:
                 table = re.sub(r"<style.*?</style>", "", data["text/html"], flags=re.DOTALL)
-                parts.append(table.replace(' border="1" class="dataframe"', ""))  # without a class it has the site's looks
+                parts.append(table.replace(' border="1" class="dataframe"', ""))  # without a class it gets the site's style
             else:
                 parts.append(f"```text\n{(output.get('text') or data['text/plain']).rstrip()}\n```")
     return "\n\n".join(parts) + "\n", pictures

@@ -1,8 +1,8 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Measure how many masked training windows a second one core makes from an Arrow table in memory.
+"""Measure how many masked training windows per second one core makes from an Arrow table in memory.
 
-Every window comes the way of a training run: a shuffling dataloader without workers, a random window, centring, masks.
-Seconds are those of the process, so that a busy machine does not count.
+Windows are made as in training: a shuffling dataloader without workers, a random window, centring, masks. Times are CPU times
+of the process, so other load on the machine does not count.
 
 Example:
     python scripts/benchmark_collator.py --batch-sizes 64 256 1024

@@ -1,10 +1,9 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Measure how fast light curves are embedded, as ratios of what the machine and others do in the same run.
+"""Measure the speed of embedding, relative to the machine and to the original package in the same run.
 
-Three rates, measured in turn so that a drift of the machine's speed touches all: the machine's largest rate of matrix products
-in the same precision; the model alone, on light curves in memory; and the way from a parquet file to a parquet file of
-embeddings. The model's operations are counted for the observations that are there, without padding, with PyTorch's
-`FlopCounterMode`.
+Three rates are measured in turn, so that changes of the machine's speed affect all of them: the largest rate of matrix products
+in the same precision; the model alone, on light curves in memory; and from a parquet file to a parquet file of embeddings. The
+model's operations are counted without padding, with PyTorch's `FlopCounterMode`.
 
 Example:
     python scripts/benchmark_embedding.py ../shared/data/sss_catalina_south.parquet \
@@ -51,7 +50,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 @torch.inference_mode()
 def product_rate(dtype: torch.dtype, seconds: float = 1.0) -> float:
-    """Operations a second of matrix products on all cores: the best of a layer of the paper's width and a large square."""
+    """Operations per second of matrix products on all cores: the best of a layer of the paper's width and a large square."""
     best = 0.0
     for rows, inner, columns in ((1600, 256, 256), (1600, 1024, 1024)):
         left, right = torch.randn(rows, inner, dtype=dtype), torch.randn(inner, columns, dtype=dtype)

@@ -1,10 +1,10 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Measure time a light curve and peak memory of `astromer-hf embed` on simulated tables of rising size, each in a new process.
+"""Measure time and peak memory of `astromer-hf embed` on simulated tables of increasing size, each in a new process.
 
-Memory must not grow with the table, nor time with more than its length. Seconds are those of the processor, less those that a
-table of one light curve takes. Torch gets one thread unless `OMP_NUM_THREADS` says otherwise: on a busy machine several wait on
-each other, and their waiting counts as work (100 000 light curves took a tiny model 4 s with one thread, 8 to 36 s with two).
-The light curves are short, and the same few thousand over and over.
+Memory must not grow with the table, and time must not grow faster than it. Times are CPU times, minus those for a table of one
+light curve. Torch uses one thread unless `OMP_NUM_THREADS` says otherwise. On a busy machine several threads wait for each
+other, and the waiting counts as CPU time (for 100 000 light curves a tiny model took 4 s with one thread, 8 to 36 s with two).
+The light curves are short, and a few thousand of them are repeated.
 
 Examples:
     python scripts/benchmark_memory.py --objects 10000 100000
@@ -32,7 +32,7 @@ DISTINCT = 2000
 
 @dataclass(frozen=True)
 class Measurement:
-    """Of one table: light curves, seconds of the processor, from beginning to end by the clock, and peak memory in GiB."""
+    """For one table: light curves, CPU seconds, seconds by the clock, and peak memory in GiB."""
 
     num_objects: int
     cpu_seconds: float
@@ -54,7 +54,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def write_table(path: Path, num_objects: int, points: list[int]) -> None:
-    """A table of simulated light curves, written a piece at a time; ids repeat."""
+    """A table of simulated light curves, written in pieces; ids repeat."""
     survey = replace(SIMULATED_SURVEYS["macho_like"], min_points=points[0], max_points=points[1])
     piece = to_table(simulate_light_curves(min(DISTINCT, num_objects), survey=survey))
     with pq.ParquetWriter(path, piece.schema) as writer:

@@ -1,8 +1,8 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Measure light curves a second: an exported encoder under ONNX Runtime, one curve at a time and batched, and PyTorch batched.
+"""Measure light curves per second: an exported encoder under ONNX Runtime, one by one and batched, and PyTorch batched.
 
-All in one process on the same light curves, in turns, so that a machine that is busy for a while is so for all. One curve at a
-time is how an alert broker calls a model; batched is how a table is embedded.
+All run in one process on the same light curves, in turns, so that other load on the machine affects all of them. An alert
+broker calls a model for one curve at a time; tables are embedded in batches.
 
 Example:
     python scripts/benchmark_onnx.py ../shared/data/sss_catalina_south.parquet --objects 200 --threads 2
@@ -37,7 +37,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def measure_rates(ways: dict[str, Any], curves: Any, repeats: int) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    """Curves a second of each way to embed them, the best of `repeats` turns, and what it gave."""
+    """Curves per second of each method, the best of `repeats` turns, and its embeddings."""
     few = curves.select(np.arange(2))
     results, seconds = {}, dict.fromkeys(ways, float("inf"))
     for embed in ways.values():
@@ -51,7 +51,7 @@ def measure_rates(ways: dict[str, Any], curves: Any, repeats: int) -> tuple[dict
 
 
 def one_at_a_time(embedder: LightCurveEmbedder, curves: Any) -> np.ndarray:
-    """One call a light curve, all windows of which share the call."""
+    """One call per light curve, with all of its windows."""
     single = [curves.select(np.array([i])) for i in range(len(curves))]
     return np.concatenate([embedder.embed(curve).object_embeddings for curve in single])
 

@@ -1,9 +1,9 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Measure training speed: windows a second, forward, backward and optimiser's step, on full windows of random data.
+"""Measure training speed: windows per second of forward, backward and optimiser step, on full windows of random data.
 
-The released TensorFlow code trains 109 windows/s at a batch of 64 on two CPU cores (TensorFlow 2.15). How near a step comes to
-what the machine can do is told by its floating-point operations a second beside those of the matrix product of the model's own
-linear layer (a window's observations by 256 x 256) in the same precision.
+The released TensorFlow code trains 109 windows/s with a batch of 64 on two CPU cores (TensorFlow 2.15). To show how close a
+step comes to the machine's limit, its floating-point operations per second are compared with those of the matrix product of the
+model's own linear layer (a window's observations by 256 x 256) in the same precision.
 
 Examples:
     python scripts/benchmark_training.py
@@ -26,7 +26,7 @@ CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 PAPER = find_survey("macho").training
 assert PAPER is not None
 assert PAPER.num_windows is not None
-PAPER_STEPS = PAPER.epochs * PAPER.num_windows  # windows in all
+PAPER_WINDOWS, PAPER_HOURS = PAPER.epochs * PAPER.num_windows, PAPER.hours
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -43,7 +43,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def random_batch(batch_size: int, length: int, device: str) -> dict[str, torch.Tensor]:
-    """Windows without padding, of which half is hidden; the speed does not depend on what they hold."""
+    """Windows without padding, half hidden; the speed does not depend on their content."""
     generator = torch.Generator().manual_seed(0)
     times = torch.rand(batch_size, length, generator=generator).sort(1).values * 2000
     magnitudes = torch.randn(batch_size, length, generator=generator)
@@ -66,7 +66,7 @@ def synchronize(device: str) -> None:
 
 @torch.inference_mode()
 def product_flops_per_second(args: argparse.Namespace, seconds: float = 1.0) -> float:
-    """Operations a second of a linear layer of the paper's width, over a whole batch."""
+    """Operations per second of a linear layer of the paper's width, on a whole batch."""
     dtype = getattr(torch, args.dtype)
     layer = torch.nn.Linear(256, 256).to(args.device, dtype)
     states = torch.randn(args.batch_size * (args.length or 200), 256, device=args.device, dtype=dtype)
@@ -80,7 +80,7 @@ def product_flops_per_second(args: argparse.Namespace, seconds: float = 1.0) -> 
 
 
 def windows_per_second(config: AstromerConfig, args: argparse.Namespace) -> tuple[list[float], float]:
-    """One figure for each repeat, after two steps that do not count, and the operations of one window's step."""
+    """One rate per repeat, after two warm-up steps, and the operations of one window's step."""
     model = AstromerForMaskedReconstruction(config).to(args.device).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
     forward = torch.compile(model) if args.compile else model
@@ -113,11 +113,11 @@ def main(args: argparse.Namespace) -> dict[str, float]:
         config = AstromerConfig(**yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())["model"])
         rates, flops = windows_per_second(config, args)
         best[name] = max(rates)
-        hours = PAPER_STEPS / best[name] / 3600
+        hours = PAPER_WINDOWS / best[name] / 3600
         print(
             f"{name}: {', '.join(f'{rate:.0f}' for rate in rates)} windows/s of {flops / 1e9:.2f} GFLOP, "
-            f"{best[name] * flops / product:.0%} of the matrix product's rate; the paper's {PAPER_STEPS:,} "
-            f"windows would take {hours:,.0f} h (published: {PAPER.hours:.0f} h on one A100)"
+            f"{best[name] * flops / product:.0%} of the matrix product's rate; the paper's {PAPER_WINDOWS:,} "
+            f"windows would take {hours:,.0f} h (published: {PAPER_HOURS:.0f} h on one A100)"
         )
     return best
 

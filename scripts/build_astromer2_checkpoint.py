@@ -1,10 +1,10 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Build small checkpoints in the layout of Astromer 2 with TensorFlow, and what they compute, to prove the conversion on.
+"""Build small checkpoints in the layout of Astromer 2 with TensorFlow, and their outputs, to verify the conversion.
 
-The weights are random. Names, shapes, order of operations and files follow the published training code of Astromer 2, so that a
-conversion that reads these checkpoints and computes the same numbers has understood the layout.
+The weights are random. Names, shapes, order of operations and files follow the published training code of Astromer 2. A
+conversion that reads these checkpoints and computes the same numbers therefore handles the layout correctly.
 
-TensorFlow is no dependency of this package. It needs an environment of its own, of Python 3.9 to 3.11:
+TensorFlow is not a dependency of this package. It needs its own environment with Python 3.9 to 3.11:
 
     python3.11 -m venv tensorflow && tensorflow/bin/pip install tensorflow-cpu==2.15.1
 
@@ -67,20 +67,20 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 
 class MaskToken(tf.keras.layers.Layer):
-    """A learned magnitude in place of what is hidden or padding."""
+    """A learned magnitude that replaces hidden observations and padding."""
 
     def build(self, _: Any) -> None:
         """Called by Keras before the first `call`."""
         self.msk_token = self.add_weight("msk_token", (1, 1))
 
     def call(self, inputs: Tensors) -> Tensors:
-        """The three inputs, each (B, L, 1), with another `input`."""
+        """The three inputs, each (B, L, 1), with `input` replaced."""
         hidden = inputs["mask_in"]
         return {**inputs, "input": (1 - hidden) * inputs["input"] + hidden * self.msk_token}
 
 
 class Attention(tf.keras.layers.Layer):
-    """Multi-head attention, to whose logits `m_alpha` is added where a key, or a query or key, is masked."""
+    """Multi-head attention. `m_alpha` is added to the logits where a key, or a query or key, is masked."""
 
     def __init__(self, config: Tensors):
         super().__init__()
@@ -107,7 +107,7 @@ class Attention(tf.keras.layers.Layer):
 
 
 class Block(tf.keras.layers.Layer):
-    """Attention and feed-forward layer, each followed by a layer norm; with "leaks", what enters is projected and added."""
+    """Attention and feed-forward layer, each followed by a layer norm; with "leaks" each input is projected and added."""
 
     def __init__(self, config: Tensors, **options: Any):
         super().__init__(**options)
@@ -164,10 +164,10 @@ def build_model(config: Tensors, loses_token: bool = False, obeys_time_encoding:
     """The Keras model of `config`.
 
     Args:
-        config: what config.toml says.
-        loses_token: give Keras the outputs of the mask token's layer as the inputs of the model, as the published code does.
-            The model then begins behind that layer, and its token is neither trained nor saved.
-        obeys_time_encoding: compute the time encoding with what config.toml says, instead of 10000 and 2 in any case.
+        config: content of config.toml.
+        loses_token: pass the outputs of the mask token's layer to Keras as the inputs of the model, as the published code does.
+            The model then starts after that layer, and its token is neither trained nor saved.
+        obeys_time_encoding: use the time encoding of config.toml instead of 10000 and 2.
     """
     inputs = {name: layers.Input((config["window_size"], 1), name=name) for name in ("input", "times", "mask_in")}
     embedded = inputs if config["no_msk_token"] else MaskToken(name="msk_token")(inputs)
@@ -197,7 +197,7 @@ def draw_windows(length: int) -> dict[str, np.ndarray]:
 
 
 def compute(model: Any, windows: dict[str, np.ndarray], magnitudes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What the model reconstructs of the windows with these magnitudes, (4, L), and the encoder's output, (4, L, D)."""
+    """The model's reconstruction of the windows with these magnitudes, (4, L), and the encoder's output, (4, L, D)."""
     masked = (windows["masked"] | ~windows["observed"]).astype(np.float32)  # one word for hidden and padding
     arrays = {"input": magnitudes, "times": windows["times"], "mask_in": masked}
     inputs = {name: tf.constant(array[..., None]) for name, array in arrays.items()}
@@ -209,8 +209,8 @@ def compute(model: Any, windows: dict[str, np.ndarray], magnitudes: np.ndarray) 
 def write_checkpoint(folder: Path, name: str) -> None:
     """Write the variant's config.toml, weights and golden.npz.
 
-    The arrays are those of `draw_windows` and what the model makes of them: `reconstruction` and `states`, and with the hidden
-    magnitudes set to 0 `reconstruction_of_zeroed` and `states_of_zeroed`, which without a mask token are others.
+    The arrays are those of `draw_windows` and the model's outputs: `reconstruction` and `states`. `reconstruction_of_zeroed`
+    and `states_of_zeroed` are the outputs with hidden magnitudes set to 0, which differ without a mask token.
     """
     variant = dict(VARIANTS[name])
     build = variant.pop("build", {})

@@ -1,15 +1,15 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""An experiment: is a light curve in two bands reconstructed better by one joint encoding than band by band?
+"""An experiment: does one joint encoding reconstruct a light curve in two bands better than one encoding per band?
 
-Windows hold the observations of an object in all of its bands, in the order of their times, each band centred on its own
-visible mean. Half of the observations are probed. The same windows and masks go to three models, which start from one
-pre-trained checkpoint and train for as many steps:
+Windows hold the observations of an object in all of its bands, in the order of their times. Each band is centred on its own
+visible mean. Half of the observations are probed. Three models see the same windows and masks. They start from one pre-trained
+checkpoint and train for the same number of steps:
 
-- `each band alone`: every window split into its bands, as ASTROMER reads light curves;
-- `joint`: the window as it is, which does not say the band of an observation;
+- `each band alone`: every window is split into its bands, as ASTROMER reads light curves;
+- `joint`: the window is not split, and the band of an observation is unknown;
 - `joint, band embedding`: a learned vector of the band is added to the embedding of every magnitude.
 
-Scored are the hidden magnitudes of held-out objects, band by band.
+The hidden magnitudes of held-out objects are scored for each band.
 
 Example:
     python scripts/compare_band_encodings.py data/prepared/macho_lmc_cepheids_noerr --bands R B -o results/bands.csv
@@ -52,7 +52,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def load_joint(dataset: Path, split: str, bands: Sequence[str]) -> RaggedLightCurves:
-    """The objects of a split that have all `bands`, one light curve each; the errors hold 1 + the number of the band."""
+    """The objects of a split that have all `bands`, one light curve each. Their errors hold 1 + the number of the band."""
     curves: dict[str, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
     for chunk in iter_split(dataset, split):
         clean, _ = chunk.curves.clean()
@@ -69,7 +69,7 @@ def load_joint(dataset: Path, split: str, bands: Sequence[str]) -> RaggedLightCu
 
 @dataclass
 class JointCollator:
-    """Mask windows of several bands, and split them into their bands where `splits` says so."""
+    """Mask windows of several bands. If `splits` is set, split them into their bands."""
 
     collator: DataCollatorForMaskedLightCurves
     num_bands: int
@@ -93,13 +93,13 @@ class JointCollator:
 
     @staticmethod
     def select(batch: dict[str, torch.Tensor], chosen: torch.Tensor) -> dict[str, list[torch.Tensor]]:
-        """The `chosen` observations (B, L) of every window that has any, as a window of their own."""
+        """The `chosen` observations (B, L) of every window that has any, as a new window."""
         rows = [row for row in range(len(chosen)) if chosen[row].any()]
         return {name: [tensor[row][chosen[row]] for row in rows] for name, tensor in batch.items()}
 
 
 def build_model(args: argparse.Namespace, encoding: str) -> AstromerForMaskedReconstruction:
-    """The checkpoint, with a band embedding that says nothing yet where `encoding` asks for one."""
+    """The checkpoint; if `encoding` asks for a band embedding, with one that is zero at first."""
     pretrained = AstromerForMaskedReconstruction.from_pretrained(args.model)
     if encoding != "joint, band embedding":
         return pretrained

@@ -1,9 +1,9 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Pre-train variants of the model under one budget, on the same light curves and masks, and score them side by side.
+"""Pre-train variants of the model with the same budget, light curves and masks, and compare their scores.
 
-Every variant takes the same number of steps of the same batches, drawn by the same seed. Then hidden magnitudes of held-out
-objects are reconstructed (`evaluate_reconstruction.py`) and few-shot classifiers trained on the frozen embeddings
-(`run_few_shot_benchmark.py`). Pre-training, scores and classifiers that are done are on disk and are not done again.
+Every variant takes the same number of steps on the same batches, drawn by the same seed. Then the script scores the
+reconstruction of hidden magnitudes of held-out objects (`evaluate_reconstruction.py`) and few-shot classifiers on the frozen
+embeddings (`run_few_shot_benchmark.py`). Completed pre-trainings, scores and classifiers are kept on disk and not repeated.
 
 Example:
     python scripts/compare_variants.py configs/astromer_surveys_small.yaml data/prepared -o results/variants --max-steps 800
@@ -64,14 +64,14 @@ def fields_of(variant: str, base: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def run(script: str, *options: str | Path | int) -> None:
-    """Run a script of this folder in a process of its own, which gives its memory back."""
+    """Run a script of this folder in a process of its own, which frees its memory at the end."""
     command = [sys.executable, str(SCRIPTS / script), *map(str, options)]
     paths = [str(SCRIPTS.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)})
 
 
 def pretrain(variant: str, args: argparse.Namespace) -> None:
-    """Pre-train a variant, or go on with it, unless it is done."""
+    """Pre-train a variant, or continue, unless it is complete."""
     folder = args.runs / variant
     results = folder / "eval_results.json"
     if results.exists():
@@ -89,7 +89,7 @@ def pretrain(variant: str, args: argparse.Namespace) -> None:
 
 
 def score(args: argparse.Namespace) -> None:
-    """Score all variants that were asked for."""
+    """Score all requested variants."""
     models = [args.runs / variant for variant in args.variants]
     of_reconstruction = ["-o", args.output / "reconstruction.csv", *shlex.split(args.reconstruction)]
     run("evaluate_reconstruction.py", args.data, "--models", *models, *of_reconstruction)
@@ -99,7 +99,7 @@ def score(args: argparse.Namespace) -> None:
 
 
 def summarize(args: argparse.Namespace) -> pd.DataFrame:
-    """A row for every variant: size, training time, reconstruction of every survey and macro-F1 of every head."""
+    """One row per variant: size, training time, reconstruction of every survey and macro-F1 of every head."""
     reconstruction = pd.read_csv(args.output / "reconstruction.csv")
     few_shot = pd.read_csv(args.output / "few_shot" / "scores.csv")
     rows = []

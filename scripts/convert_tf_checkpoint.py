@@ -1,8 +1,9 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Convert a TensorFlow checkpoint of ASTROMER 1 or Astromer 2 into a Transformers model folder; needs no TensorFlow.
+"""Convert a TensorFlow checkpoint of ASTROMER 1 or Astromer 2 into a Transformers model folder, without TensorFlow.
 
-ASTROMER 1 is the zip as it was released, with conf.json beside weights.index. Astromer 2 is the folder that its training code
-writes, with config.toml beside weights.index; no released weights of it were at hand to prove the conversion on.
+For ASTROMER 1 the input is the released zip, with conf.json beside weights.index. For Astromer 2 it is the folder that its
+training code writes, with config.toml beside weights.index. No released weights of Astromer 2 were available to verify its
+conversion.
 
 Example:
     python scripts/convert_tf_checkpoint.py ../shared/reference/macho_a0.zip runs/macho_a0

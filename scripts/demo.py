@@ -1,8 +1,8 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""A first look: embed light curves, hide half of their magnitudes, and draw what the model makes of it.
+"""A demonstration: embed light curves, hide half of their magnitudes, and draw the reconstruction.
 
-`make demo` runs it. It takes the real light curves and the released weights of the folder `shared` beside the repository where
-they are, simulated ones and the packaged or a new model where they are not, and says which.
+`make demo` runs it. It uses the real light curves and the released weights in the folder `shared` beside the repository if they
+exist, and otherwise simulated light curves and the packaged or a new model. The output says which.
 
 Example:
     python scripts/demo.py --num-objects 100 --output runs/demo
@@ -67,7 +67,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def choose_tables(args: argparse.Namespace) -> tuple[Path, Path]:
-    """Tables of light curves to embed and reconstruct, and to draw on the map."""
+    """Tables of light curves to embed and reconstruct, and for the map."""
     macho, catalina = (args.shared / "data" / f"{name}.parquet" for name in ("macho_with_err", "sss_catalina_south"))
     gallery = args.output / "gallery.parquet"
     if macho.is_file() and catalina.is_file():
@@ -89,7 +89,7 @@ def sample_classes(table: Path, per_class: int) -> pa.Table:
 
 
 def load_models(args: argparse.Namespace) -> dict[str, AstromerForMaskedReconstruction]:
-    """The released and the packaged model, as far as they are here, or else a new one."""
+    """The released and the packaged model, if available, or else a new one."""
     models = {}
     released, converted = args.shared / "reference" / "macho_a0.zip", args.output / "macho_a0"
     if released.is_file():
@@ -111,9 +111,9 @@ def load_models(args: argparse.Namespace) -> dict[str, AstromerForMaskedReconstr
 def hide_and_reconstruct(
     model: AstromerForMaskedReconstruction, curves: RaggedLightCurves
 ) -> tuple[LightCurveWindows, np.ndarray, np.ndarray]:
-    """Windows (W, L) of the light curves, which half of each is hidden, and the centred magnitudes that the model gives.
+    """Windows (W, L) of the light curves with half of each hidden, and the reconstructed centred magnitudes.
 
-    A hidden magnitude is set to zero, so that a model whose masking scheme leaves it in the input does without it too.
+    Hidden magnitudes are set to zero, so that they are hidden too from a model whose masking scheme leaves them in the input.
     """
     windows = AstromerFeatureExtractor(window_size=model.config.window_size).extract(curves)
     masks = draw_masks(
@@ -130,7 +130,7 @@ def hide_and_reconstruct(
 
 
 def draw_reconstruction(models: dict[str, AstromerForMaskedReconstruction], light_curves: Path, picture: Path) -> None:
-    """Print how well each model reconstructs hidden magnitudes, and draw a Cepheid as the last model does."""
+    """Print the reconstruction scores of each model, and draw a Cepheid reconstructed by the last one."""
     chunk = next(iter_light_curves(light_curves))
     curves, _ = chunk.curves.clean()
     results = {name: hide_and_reconstruct(model, curves) for name, model in models.items()}

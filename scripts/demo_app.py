@@ -1,11 +1,11 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""A page to try the model on: reconstruct a light curve, classify it, and find others like it.
+"""A web page to try the model: reconstruct a light curve, classify it, and find similar ones.
 
     python scripts/demo_app.py                                   # http://127.0.0.1:7860
     python scripts/demo_app.py --classifier my-classifier        # one that astromer-hf fit made
-    python scripts/demo_app.py --space runs/space                # the folder of a Hugging Face Space, to be pushed as it is
+    python scripts/demo_app.py --space runs/space                # the folder of a Hugging Face Space, ready to push
 
-The gallery is simulated by the package. Without `--classifier` a small one is taught on the same simulation when the page
+The package simulates the gallery. Without `--classifier` a small classifier is trained on the same simulation when the page
 starts, and the page says so.
 """
 
@@ -30,7 +30,7 @@ from astromer_hf.light_curves.simulation import simulate_light_curves, to_table
 from astromer_hf.light_curves.source import LightCurveSource
 from astromer_hf.plots.figures import plot_light_curve, plot_light_curves
 from astromer_hf.training.few_shot import Recipe
-from astromer_hf.training.table_classifier import SMALL_MLP, teach_classifier
+from astromer_hf.training.table_classifier import SMALL_MLP, train_table_classifier
 
 MAX_UPLOADED = 100  # light curves of a table that are offered
 MAX_BYTES = 50_000_000
@@ -46,7 +46,7 @@ app_file: app.py
 license: mit
 ---
 
-Reconstruct a light curve of which a part is hidden, classify it, and find others like it, by
+Reconstruct the hidden part of a light curve, classify it, and find similar ones, with
 [ASTROMER](https://doi.org/10.1051/0004-6361/202243928) for Hugging Face Transformers.
 """
 
@@ -69,7 +69,7 @@ def read_upload(file: str | Path) -> list[LightCurve]:
     """The light curves of an uploaded file of any format, such as `astromer-hf embed` reads.
 
     Raises:
-        ValueError: says what was expected and what came.
+        ValueError: the table cannot be read; the message says what was expected and what was found.
     """
     path = Path(file)
     if path.stat().st_size > MAX_BYTES:
@@ -90,7 +90,7 @@ class Demo:
 
     Args:
         model: folder or id of a pre-trained model.
-        classifier: folder or id of a fine-tuned one; None teaches one on simulated light curves.
+        classifier: folder or id of a fine-tuned one; None trains one on simulated light curves.
         gallery_size: light curves to simulate.
     """
 
@@ -100,11 +100,11 @@ class Demo:
     gallery: dict[str, LightCurve] = field(init=False)
 
     def __post_init__(self) -> None:
-        pipeline: Any = transformers.pipeline  # typed by transformers' own tasks alone
+        pipeline: Any = transformers.pipeline  # typed for transformers' own tasks only
         self.reconstruct = pipeline("light-curve-reconstruction", self.model)
         self.embed = pipeline("light-curve-embedding", self.model)
         if self.classifier is None:
-            classifier, extractor = self._taught()
+            classifier, extractor = self._train_classifier()
         else:
             classifier = AutoModelForSequenceClassification.from_pretrained(self.classifier)
             extractor = AutoFeatureExtractor.from_pretrained(self.classifier)
@@ -117,29 +117,29 @@ class Demo:
         embedded = self.embed(list(self.gallery.values()), return_numpy=True)
         self.vectors = np.stack([result["embedding"] for result in embedded])
 
-    def _taught(self) -> tuple[Any, Any]:
+    def _train_classifier(self) -> tuple[Any, Any]:
         with tempfile.TemporaryDirectory() as folder:
             table = Path(folder) / "simulated.parquet"
             pq.write_table(to_table(simulate_light_curves(210, seed=1)), table)
             recipe = Recipe(learning_rate=3e-4, max_epochs=30)
-            taught = teach_classifier(table, self.embed.model, head=SMALL_MLP, recipe=recipe, augment=0)
-        return taught.model, self.embed.feature_extractor
+            trained = train_table_classifier(table, self.embed.model, head=SMALL_MLP, recipe=recipe, augment=0)
+        return trained.model, self.embed.feature_extractor
 
     @property
     def about_classifier(self) -> str:
-        """What the class probabilities are worth."""
+        """How far the class probabilities can be trusted."""
         if self.classifier is not None:
             return f"Classes by `{self.classifier}`."
         return (
-            "Classes by a small network that was taught on 126 **simulated** light curves when this page started: it knows "
+            "Classes by a small network that was trained on 126 **simulated** light curves when this page started: it knows "
             "these classes only, and real stars only as far as they look like the simulated ones."
         )
 
     def look(self, light_curve: LightCurve, hidden_fraction: float, seed: int) -> dict[str, Any]:
-        """Everything that the page shows of a light curve.
+        """Everything that the page shows about a light curve.
 
         Raises:
-            ValueError: no observation of it can be used.
+            ValueError: it has no usable observation.
         """
         one = {name: value for name, value in light_curve.items() if value is not None}
         seen = self.reconstruct(one, hidden_fraction=hidden_fraction, seed=seed, return_numpy=True)
@@ -199,7 +199,7 @@ def build_page(demo: Demo) -> Any:
         try:
             light_curves = read_upload(file)
         except (ValueError, OSError) as error:
-            reason = str(error).replace(f"{Path(file).parent}{os.sep}", "")  # not where this server keeps it
+            reason = str(error).replace(f"{Path(file).parent}{os.sep}", "")  # hide the server's path
             return {}, gr.update(), f"⚠️ This file cannot be read. {reason}", None, None, None
         uploaded = {f"uploaded: {light_curve['object_id']}": light_curve for light_curve in light_curves}
         name = next(iter(uploaded))
@@ -239,7 +239,7 @@ def write_space(folder: Path, requirement: str) -> None:
     """Everything that a Space of this page needs: its card, its requirements and this file.
 
     Raises:
-        FileExistsError: the folder holds something already.
+        FileExistsError: the folder is not empty.
     """
     import gradio
 
@@ -258,7 +258,7 @@ def main(args: argparse.Namespace) -> None:
         return
     logging.set_verbosity_error()
     print(
-        "Teaching a small classifier and embedding the gallery, half a minute ..." if args.classifier is None else "Loading ..."
+        "Training a small classifier and embedding the gallery, half a minute ..." if args.classifier is None else "Loading ..."
     )
     demo = Demo(args.model or str(default_model_folder()), args.classifier, args.gallery)
     build_page(demo).launch(server_name=args.host, server_port=args.port, share=False)

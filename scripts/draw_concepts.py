@@ -1,7 +1,7 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""The pictures of docs/concepts.md, from simulated light curves and the shipped model.
+"""The figures of docs/concepts.md, from simulated light curves and the shipped model.
 
-Run it again where a picture's subject has changed; the same code draws the same pictures.
+Run it again when the subject of a figure has changed; the same code draws the same figures.
 
 Example:
     python scripts/draw_concepts.py -o docs/images
@@ -30,7 +30,7 @@ from astromer_hf.plots.figures import COLORS, MAGNITUDE_LABEL, MARKERS, TIME_LAB
 from astromer_hf.training.data_collator import draw_masks, mean_of_visible
 
 DPI = 100
-NUM_COLORS = 128  # a palette makes a file half as large and shows no difference
+NUM_COLORS = 128  # a palette halves the size of a file without a visible difference
 SHOWN_IN_MASKS = 150  # observations of the window that is drawn masked; the rest of its columns is padding
 ASKING_PHASE = 0.35  # of the hidden observation whose attention is drawn
 PHASE_HEAD = 2  # of the shipped model: its first two heads prefer observations near in time, its last two near in phase
@@ -54,7 +54,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def simulate(label: str, seed: int, num_points: int) -> LightCurve:
-    """The first simulated star of a class that has so many observations or more, and these observations of it."""
+    """The first `num_points` observations of the first simulated star of a class that has enough."""
     curves = (simulate_light_curves(1, seed=number, classes=[label])[0] for number in range(seed, seed + 1000))
     curve = next(curve for curve in curves if len(curve.mjd) >= num_points)
     columns = {name: getattr(curve, name)[:num_points] for name in ("mjd", "mag", "magerr")}
@@ -62,7 +62,7 @@ def simulate(label: str, seed: int, num_points: int) -> LightCurve:
 
 
 def draw_windows() -> Figure:
-    """A light curve above, and below the windows it is cut into, as the model gets them."""
+    """A light curve at the top, and below it its windows as the model gets them."""
     curve = simulate("LPV", seed=0, num_points=450)
     windows = AstromerFeatureExtractor()(curve.mjd, curve.mag, curve.magerr, return_tensors="np")
     figure = Figure(figsize=(8, 5.6), layout="constrained")
@@ -99,7 +99,7 @@ def draw_windows() -> Figure:
 
 
 def draw_roles() -> Figure:
-    """What becomes of the observations of one window in pre-training, and the three masks that say so."""
+    """The roles of the observations of one window in pre-training, and the three masks."""
     curve = simulate("Cepheid", seed=3, num_points=SHOWN_IN_MASKS)
     windows = AstromerFeatureExtractor()(curve.mjd, curve.mag, padding="max_length", return_tensors="np")
     masks = draw_masks(windows.window_length, windows["magnitudes"].shape[1], np.random.default_rng(0))
@@ -148,7 +148,7 @@ def draw_roles() -> Figure:
 
 
 def draw_time_encoding() -> Figure:
-    """The encoding PE_j(t) of the times of a survey of 1000 days, sines and cosines apart."""
+    """The encoding PE_j(t) of the times of a survey of 1000 days; sines and cosines in separate panels."""
     config = AstromerConfig()
     days = torch.linspace(0, 1000, 1001)
     encoding = AstromerTimeEncoding(config)(days[None])[0].numpy()
@@ -174,7 +174,7 @@ def draw_time_encoding() -> Figure:
 
 @torch.inference_mode()
 def draw_attention() -> Figure:
-    """What one hidden observation attends to, in time and in phase, and the reconstruction of all that are hidden."""
+    """The attention of one hidden observation in time and in phase, and the reconstruction of all hidden observations."""
     curve = simulate("Cepheid", seed=3, num_points=200)
     model = AutoModelForPreTraining.from_pretrained(default_model_folder())
     assert isinstance(model, AstromerForMaskedReconstruction)
@@ -215,7 +215,7 @@ def draw_attention() -> Figure:
 
 
 def _draw_attended(axes: Axes, axis: np.ndarray, mag: np.ndarray, attention: np.ndarray, asking: int) -> PathCollection:
-    """The observations that are attended to, the more the larger and darker; a cross for the one that asks."""
+    """The attended observations; size and darkness show the attention. A cross marks the querying observation."""
     rising = np.argsort(attention)
     sizes = 5 + 60 * attention / attention.max()
     points = axes.scatter(

@@ -1,5 +1,5 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Say how long a survey takes at a measured rate: the table of docs/scale.md.
+"""Estimate how long a survey takes at a measured rate: the table of docs/scale.md.
 
 Examples:
     python scripts/estimate_scale.py --curves-per-second 116
@@ -17,9 +17,9 @@ class Workload:
     """Light curves that are embedded once, or every night.
 
     Args:
-        name: as the table has it.
-        num_curves: light curves, one a band.
-        hours: within which they must be done; None where nothing presses.
+        name: in the table.
+        num_curves: light curves, one per band.
+        hours: time limit; None if there is none.
     """
 
     name: str
@@ -49,7 +49,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def describe_duration(hours: float) -> str:
-    """In the largest unit of which it is more than two."""
+    """A duration in the largest unit in which it is above two."""
     for unit, length in (("years", 24 * 365.25), ("days", 24), ("hours", 1), ("minutes", 1 / 60)):
         if hours >= 2 * length:
             return f"{hours / length:.3g} {unit}"
@@ -57,7 +57,7 @@ def describe_duration(hours: float) -> str:
 
 
 def main(args: argparse.Namespace) -> list[str]:
-    """Print the table, which is also returned, in Markdown."""
+    """Print the table in Markdown, and return it."""
     names = args.names or [f"{rate:g} curves/s" for rate in args.curves_per_second]
     titles = [f"{count} process{'es' * (count > 1)}" for count in args.processes]
     lines = [

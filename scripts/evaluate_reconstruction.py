@@ -1,13 +1,13 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Score the reconstruction of hidden magnitudes on held-out objects: classical baselines and models, one table.
+"""Score the reconstruction of hidden magnitudes on held-out objects: classical baselines and models in one table.
 
-Half of the observations of every window are hidden, really hidden and all scored, the same ones for every method. Released
-checkpoints of ASTROMER 1 mask otherwise (their magnitudes stay in the input); they are scored twice: with their attention,
-magnitudes set to zero, and with what is hidden out of their attention too. Methods that take a fraction of a second a window
-are scored on a random subset of the windows; the second table is that subset for all of them.
+Half of the observations of every window are hidden and scored, the same ones for every method. Released checkpoints of ASTROMER
+1 were trained with another mask, which leaves hidden magnitudes in the input. They are scored twice: with their own attention
+and magnitudes set to zero, and with hidden observations excluded from attention too. Slow methods, which take a fraction of a
+second per window, are scored on a random subset of the windows; the second table scores all methods on that subset.
 
-Every finished method of a survey is on disk; when the script is started again it goes on with the others, and scores a model
-whose weights have changed. `--fresh` scores everything anew.
+Results are saved after every method of a survey. A second run continues with the remaining methods, and scores a model again if
+its weights have changed. `--fresh` scores everything again.
 
 Example:
     python scripts/evaluate_reconstruction.py data/prepared --models runs/macho_a0 model_cards/astromer-surveys-small \
@@ -64,7 +64,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--subset", type=int, default=100, help="windows of a survey for slow methods (%(default)s)")
     parser.add_argument("--window-size", type=int, default=200, help="observations in a window (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the objects, the subset and the masks (%(default)s)")
-    parser.add_argument("--fresh", action="store_true", help="forget the results of earlier runs")
+    parser.add_argument("--fresh", action="store_true", help="discard the results of earlier runs")
     parser.add_argument("--jobs", type=int, default=2, help="processes for the baselines (%(default)s)")
     return parser.parse_args(argv)
 
@@ -90,7 +90,7 @@ def reconstruct_by_baseline(baseline: Baseline, jobs: int, windows: Windows) -> 
     times, magnitudes, hidden, observed = (
         windows[name].numpy() for name in ("times", "magnitudes", "masked_positions", "attention_mask")
     )
-    magnitudes = np.where(hidden, np.nan, magnitudes)  # a baseline that peeps gives NaN
+    magnitudes = np.where(hidden, np.nan, magnitudes)  # a baseline that reads hidden magnitudes gives NaN
     observed = observed == 1
     tasks = (
         joblib.delayed(baseline)(times[i, mask].astype(float), magnitudes[i, mask].astype(float), ~hidden[i, mask])
@@ -124,7 +124,7 @@ def progress(items: Iterable[Any], total: int) -> Iterable[Any]:
 
 @dataclass(frozen=True)
 class Method:
-    """A row of the table. Slow methods see the subset alone; `weights` tells versions of a model apart."""
+    """A row of the table. Slow methods only see the subset; `weights` identifies the version of a model."""
 
     name: str
     reconstruct: Callable[[Windows], np.ndarray]

@@ -1,9 +1,9 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """Prepare survey tables for training: clean light curves in train, validation and test splits by star, as parquet shards.
 
-A table's survey is the record in `astromer_hf/light_curves/surveys.py` that has the name of the file; without one the columns
-are guessed. Prepare surveys that share stars together, or name the folders from before with --keep-splits-of, so that no star
-comes into two splits. A run that was broken off is simply repeated: a prepared folder is complete or not there.
+The survey of a table is the record in `astromer_hf/light_curves/surveys.py` with the name of the file; without a record the
+columns are guessed. Surveys that share stars must be prepared together, or with --keep-splits-of earlier folders, so that no
+star is in two splits. A run that was interrupted can be repeated: a prepared folder is complete or absent.
 
 Example:
     python scripts/prepare_dataset.py ../shared/data/*.parquet -o data/prepared
@@ -55,7 +55,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def find_surveys(args: argparse.Namespace) -> list[Survey]:
-    """The record of each table, with the columns that the command line names."""
+    """The record of each table, with the columns given on the command line."""
     if args.survey and len(args.survey) != len(args.tables):
         raise ValueError(f"--survey needs one name for each of the {len(args.tables)} tables, got {len(args.survey)}.")
     if args.survey:

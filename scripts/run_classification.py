@@ -9,11 +9,10 @@ Examples:
         --output_dir runs/my_periods
     python scripts/run_classification.py configs/classify_sss.yaml
 
-The data are a table as `astromer-hf embed` reads it, which is split here by star, or a folder that scripts/prepare_dataset.py
-wrote. A YAML file may hold the fields of `DataArguments`, `HeadArguments` and of transformers' `TrainingArguments`; options on
-the command line go before it. The output folder holds the model, its scores on light curves that taught nothing (`scores.json`)
-and, for classes, a report and a picture. A run that was killed goes on from its last complete checkpoint when it is started
-again.
+The data are a table as `astromer-hf embed` reads it, which this script splits by star, or a folder written by
+scripts/prepare_dataset.py. A YAML file may hold the fields of `DataArguments`, `HeadArguments` and transformers'
+`TrainingArguments`; options on the command line override it. The output folder holds the model, its scores on held-out light
+curves (`scores.json`) and, for classes, a report and a figure. An interrupted run continues from its last complete checkpoint.
 """
 
 import json
@@ -63,7 +62,7 @@ from astromer_hf.training.trainer import (
 
 @dataclass
 class DataArguments:
-    """What is fine-tuned on what."""
+    """The model to fine-tune and the data."""
 
     dataset: str = field(metadata={"help": "table of labelled light curves, or folder that scripts/prepare_dataset.py wrote"})
     model: str | None = field(default=None, metadata={"help": "model folder or id on the Hub; the packaged model when absent"})
@@ -104,14 +103,14 @@ class DataArguments:
 
     @property
     def columns(self) -> dict[str, str | None]:
-        """Names of the table's columns, where they are given."""
+        """Names of the table's columns, if given."""
         roles = ("object_id", "identity", "band", "mjd", "mag", "magerr", "label")
         return {role: getattr(self, f"{role}_column") for role in roles}
 
 
 @dataclass
 class HeadArguments:
-    """Fields of `AstromerConfig` that choose the head; those of the pre-trained model's configuration when absent."""
+    """Fields of `AstromerConfig` that define the head; those of the pre-trained model's configuration when absent."""
 
     classifier_head: Literal["mlp", "linear", "lstm"] | None = None
     classifier_pooling: Literal["mean", "mean_std"] | None = None
@@ -123,13 +122,13 @@ class HeadArguments:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """Those that are given."""
+        """The fields that are given."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass
 class ClassificationArguments(ScriptArguments):
-    """Trainer's arguments with the defaults that this task needs: train until validation gets no better, keep the best."""
+    """Trainer's arguments for this task: train until the validation score no longer improves, and keep the best weights."""
 
     label_names: list[str] = field(default_factory=lambda: ["labels"])
     learning_rate: float = 3e-4
@@ -152,7 +151,7 @@ def parse_args(argv: list[str] | None = None) -> tuple[DataArguments, HeadArgume
 
 @dataclass(frozen=True)
 class Task:
-    """What is learned of N light curves: classes, or one number, which a network learns best with mean 0 and deviation 1.
+    """The training targets of N light curves: classes, or one number, standardised to mean 0 and deviation 1.
 
     Args:
         problem_type: as in the model's configuration.
@@ -188,13 +187,13 @@ class Task:
 
     @property
     def labels(self) -> np.ndarray:
-        """What the loss compares with, `(N,)`: class ids, or standardised numbers, float32."""
+        """The labels for the loss, `(N,)`: class ids, or standardised numbers, float32."""
         if self.problem_type == "regression":
             return ((self.targets - self.center) / self.scale).astype(np.float32)
         return self.targets
 
     def score(self, values: np.ndarray, chosen: np.ndarray) -> dict[str, float]:
-        """Scores of the `chosen` light curves for which a model gives `values` (n, C): probabilities, or numbers."""
+        """Scores of the `chosen` light curves from the model's `values` (n, C): probabilities, or numbers."""
         true = self.targets[chosen]
         if self.problem_type == "regression":
             predicted = values[:, 0]
@@ -203,7 +202,7 @@ class Task:
 
 
 def load_data(data: DataArguments, seed: int) -> tuple[LabelledLightCurves, Task]:
-    """Labelled light curves in their splits, as many as are wanted, and what is to be learned of them."""
+    """Labelled light curves in their splits, up to the requested number, and the task."""
     labelled = load_labelled(
         data.dataset,
         columns=data.columns,
@@ -229,7 +228,7 @@ def load_data(data: DataArguments, seed: int) -> tuple[LabelledLightCurves, Task
 
 
 def describe(labelled: LabelledLightCurves, data: DataArguments) -> str:
-    """How many light curves of each class are in each split, and how many are left out for which reason."""
+    """The number of light curves of each class in each split, and the number left out for each reason."""
     counts = ", ".join(f"{len(labelled.members(split))} {split}" for split in SPLITS)
     classes = [] if data.is_regression else [labelled.count_classes().to_string()]
     left_out = [f"left out: {count} {reason}" for reason, count in labelled.left_out.items()]
@@ -243,7 +242,7 @@ def build_model(source: str | Path, task: Task, data: DataArguments, head: HeadA
         source,
         problem_type=task.problem_type,
         id2label=names,
-        classifier_temperature=1.0,  # of another head, where the model has one
+        classifier_temperature=1.0,  # not that of an earlier head
         band_combination=None,
         label2id={name: i for i, name in names.items()},
         **head.fields,
@@ -254,7 +253,7 @@ def build_model(source: str | Path, task: Task, data: DataArguments, head: HeadA
 
 
 def choose_loss(task: Task, train: np.ndarray, data: DataArguments) -> Callable[..., torch.Tensor] | None:
-    """What takes the place of the model's own loss, if anything does."""
+    """A replacement for the model's own loss, if one is needed."""
     if data.is_regression:
         return squared_error
     if data.class_weights == "balanced":
@@ -276,7 +275,7 @@ def main(data: DataArguments, head: HeadArguments, training: ClassificationArgum
     windows, owner = cut_sequentially(curves.select(validation), feature_extractor.window_size)
 
     def score_objects(prediction: EvalPrediction) -> dict[str, float]:
-        """Of the light curves whose windows were evaluated."""
+        """Scores of the light curves whose windows were evaluated."""
         values = activate(torch.from_numpy(prediction.predictions), model.config).numpy()
         values = mean_over_windows(values, owner, windows.lengths, len(validation))
         return task.score(values * task.scale + task.center, validation)
@@ -319,7 +318,7 @@ def main(data: DataArguments, head: HeadArguments, training: ClassificationArgum
 
 
 def check_options(data: DataArguments, training: ClassificationArguments) -> str | None:
-    """Refuse, before the work, what would fail after it; the id of the model to start from, where it has one."""
+    """Check options before the work starts. Returns the id of the model to start from, if it has one."""
     if data.is_regression and data.class_weights != "none":
         raise ValueError("A regression has no classes to weigh: leave --class_weights out.")
     base_model = data.base_model or (data.model if data.model and not Path(data.model).is_dir() else None)

@@ -1,11 +1,11 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """Few-shot classification of surveys: every method on the same draws, one table (paper, Sect. 7, Figs. 11 and 12).
 
-Encoders see the training split of a prepared survey at most; the test set, 100 light curves a class, comes from the others.
-What a method may learn from are 20, 100 or 500 labelled light curves a class, drawn three times (folds).
+Encoders have seen at most the training split of a prepared survey; the test set, 100 light curves per class, comes from the
+other splits. A method is trained on 20, 100 or 500 labelled light curves per class, drawn three times (folds).
 
-A run that is done is on disk and is not done again: a benchmark that was interrupted goes on when it is started again, and one
-that is given another model or more methods adds to what there is. Surveys have files of their own and may run side by side.
+Completed runs are kept on disk and not repeated. An interrupted benchmark continues when it is started again, and another model
+or more methods add to the existing results. Every survey has its own files, so several can run in parallel.
 
 Example:
     python scripts/run_few_shot_benchmark.py data/prepared --models model_cards/astromer-surveys-small runs/macho_a0 \
@@ -52,12 +52,12 @@ from astromer_hf.training.few_shot import (
     Outcome,
     Recipe,
     adapt_encoder,
-    ask_neighbors,
     build_classifier,
     draw_few_shot,
     fit_and_predict,
+    fit_linear_probe,
+    fit_nearest_neighbors,
     load_labelled_survey,
-    probe_linearly,
     train_head,
     train_on_windows,
 )
@@ -103,7 +103,7 @@ def shorten(curves: RaggedLightCurves, max_points: int, seed: int) -> RaggedLigh
 
 
 class Survey:
-    """A survey's labelled light curves, draws and what methods share; everything is computed when it is first asked for."""
+    """A survey's labelled light curves, its draws and the data that methods share; everything is computed on first use."""
 
     def __init__(self, name: str, args: argparse.Namespace):
         self.name, self.args = name, args
@@ -121,7 +121,7 @@ class Survey:
 
     @cached_property
     def draws(self) -> dict[tuple[int, int], Draw]:
-        """By samples a class and fold."""
+        """Draws by samples per class and fold."""
         options = {"test_per_class": self.args.test_per_class, "seed": self.args.seed}
         return {
             (samples, fold): draw_few_shot(self.labelled, samples, fold, **options)
@@ -131,11 +131,11 @@ class Survey:
 
     @cached_property
     def objects(self) -> np.ndarray:
-        """Every light curve that some draw needs."""
+        """All light curves of the draws."""
         return np.unique(np.concatenate([np.concatenate((draw.labelled, draw.test)) for draw in self.draws.values()]))
 
     def scatter(self, values: np.ndarray) -> np.ndarray:
-        """Rows of `objects` as rows of all light curves; NaN for those that no draw needs."""
+        """Rows of `objects` as rows of all light curves; NaN for the others."""
         rows = np.full((len(self.labelled), values.shape[1]), np.nan)
         rows[self.objects] = values
         return rows
@@ -148,24 +148,24 @@ class Survey:
         return {True: rows, False: rows[:, [names.index(name) for name in feature_names(with_brightness=False)]]}
 
     def states(self, source: "Encoder", with_observations: bool = False) -> FrozenStates:
-        """Of `objects`, computed once for all draws."""
+        """States of `objects`, computed once for all draws."""
         key = (source.name, with_observations)
         if key not in self._states:
-            self._states = {}  # one at a time: those of observations fill gigabytes
+            self._states = {}  # one at a time: states of observations take gigabytes
             encoder = source.load()
             self._states[key] = FrozenStates.compute(encoder, self.labelled, self.objects, with_observations=with_observations)
         return self._states[key]
 
     def thinned_states(self, source: "Encoder") -> FrozenStates:
-        """Of thinned copies of the light curves that teach in any draw."""
+        """States of thinned copies of the training light curves of all draws."""
         if source.name not in self._thinned:
-            teaching = np.unique(np.concatenate([draw.train for draw in self.draws.values()]))
+            training = np.unique(np.concatenate([draw.train for draw in self.draws.values()]))
             options = {"copies": THINNED_COPIES, "seed": self.args.seed}
-            self._thinned = {source.name: FrozenStates.compute_thinned(source.load(), self.labelled, teaching, **options)}
+            self._thinned = {source.name: FrozenStates.compute_thinned(source.load(), self.labelled, training, **options)}
         return self._thinned[source.name]
 
     def embeddings(self, source: "Encoder", of_all_blocks: bool = False) -> np.ndarray:
-        """Of all light curves, see `scatter`; with means and deviations of all blocks' outputs, or the last one's means."""
+        """Embeddings of all light curves, see `scatter`: means and deviations of all blocks, or means of the last block."""
         states = self.states(source)
         if not of_all_blocks:
             return self.scatter(states.object_embeddings(self.objects))
@@ -183,20 +183,20 @@ class Encoder:
 
     @cached_property
     def weights(self) -> str:
-        """Tells versions of a model apart: a digest of its weights, or of its architecture where they are random."""
+        """Identifies a version of a model: a digest of its weights, or of its architecture if they are random."""
         if self.is_random:
             return hashlib.sha256((self.folder / "config.json").read_bytes()).hexdigest()[:12]
-        digest = hashlib.sha256()  # of the numbers: files that hold the same may differ in their headers
+        digest = hashlib.sha256()  # of the numbers, since files with the same weights may differ in their headers
         for name, tensor in sorted(load_file(self.folder / "model.safetensors").items()):
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
             digest.update(tensor.flatten().view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()[:12]
 
     def load(self) -> AstromerModel:
-        """Build it.
+        """Load or initialise the encoder.
 
         Raises:
-            ModelError: its weights do not fit its architecture; transformers alone would fill up with random numbers.
+            ModelError: its weights do not fit its architecture.
         """
         if not self.is_random:
             return load_encoder(str(self.folder), None, "auto", "float32")[0]
@@ -206,7 +206,7 @@ class Encoder:
 
 @dataclass(frozen=True)
 class Method:
-    """A row of the table: `run` makes an outcome of a survey's draw."""
+    """A row of the table: `run` returns the outcome on a survey's draw."""
 
     name: str
     run: Callable[[Survey, Draw, int], Outcome]
@@ -221,7 +221,7 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
     """
     heads = Recipe(max_epochs=args.max_epochs)
     small = replace(heads, learning_rate=3e-4)
-    # A step of an LSTM costs as much as one of the encoder, so that steps and not epochs are what they get the same of.
+    # A step of an LSTM costs as much as one of the encoder, so both get the same number of steps, not of epochs.
     sequences = Recipe(batch_size=16, max_steps=args.max_steps, patience=15, bf16=args.bf16)
     along = replace(sequences, learning_rate=1e-4, max_steps=max(args.max_steps // 2, 1), patience=5)
 
@@ -255,7 +255,7 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
         return run
 
     def head_on_copies(source: Encoder, **fields: Any) -> Callable[[Survey, Draw, int], Outcome]:
-        """A small perceptron that learns from thinned copies as well: without `fields` what `astromer-hf fit` does."""
+        """A small perceptron that is also trained on thinned copies; without `fields` as in `astromer-hf few-shot`."""
 
         def run(survey: Survey, draw: Draw, seed: int) -> Outcome:
             states, thinned = survey.states(source), survey.thinned_states(source)
@@ -285,7 +285,7 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
     adapted_weights: dict[tuple[Any, ...], dict[str, Any]] = {}  # scenarios (a) and (b) begin with the same encoder
 
     def adapted(source: Encoder, survey: Survey, draw: Draw | None, seed: int) -> AstromerModel:
-        """The encoder after more pre-training on a draw's light curves, or on all of the survey's training split."""
+        """The encoder after further pre-training on a draw's light curves, or on the survey's whole training split."""
         model, _ = load_model(str(source.folder), AutoModelForPreTraining)
         key = (source.name, survey.name, seed, draw is not None and draw.labelled.tobytes())
         if (weights := adapted_weights.get(key)) is not None:
@@ -297,7 +297,7 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
         else:
             curves = load_split(args.data / survey.name, "train", min_points=20)
             order = np.random.default_rng(seed).permutation(len(curves))
-            stop, train = np.split(order, [min(500, len(curves) // 10)])  # test light curves lie in the other splits
+            stop, train = np.split(order, [min(500, len(curves) // 10)])  # test light curves are in the other splits
             adapt_encoder(model, curves.select(train), curves.select(stop), along, seed)
         adapted_weights[key] = {name: tensor.cpu().clone() for name, tensor in model.model.state_dict().items()}
         return model.model
@@ -329,8 +329,8 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
     ]
     for source in encoders:
         methods += [
-            Method(f"{source.name}: linear probe", on_embeddings(source, probe_linearly), source.weights),
-            Method(f"{source.name}: nearest neighbours", on_embeddings(source, ask_neighbors), source.weights),
+            Method(f"{source.name}: linear probe", on_embeddings(source, fit_linear_probe), source.weights),
+            Method(f"{source.name}: nearest neighbours", on_embeddings(source, fit_nearest_neighbors), source.weights),
             Method(f"{source.name}: {VOTE}", partial(vote_on_blocks, source=source), source.weights),
             Method(f"{source.name}: MLP", head(source, heads), source.weights),
             Method(f"{source.name}: MLP, layer-skip", head(source, heads, use_weighted_layer_sum=True), source.weights),
@@ -346,8 +346,8 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
             Method(f"{source.name}: embedding and features, random forest", forest_of_both(source), source.weights),
             Method(f"{source.name}: small MLP averaged with the features' forest", head_and_forest(source), source.weights),
             Method("random encoder: MLP", head(random, heads), random.weights),
-            Method("random encoder: linear probe", on_embeddings(random, probe_linearly), random.weights),
-            Method("random encoder: nearest neighbours", on_embeddings(random, ask_neighbors), random.weights),
+            Method("random encoder: linear probe", on_embeddings(random, fit_linear_probe), random.weights),
+            Method("random encoder: nearest neighbours", on_embeddings(random, fit_nearest_neighbors), random.weights),
         ]
     methods.append(Method("light curve, LSTM", raw_lstm))
     methods += [Method(f"{source.name}: LSTM", head(source, sequences, **LSTM), source.weights) for source in encoders]
@@ -361,9 +361,9 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
 
 
 def vote(seed: int, folds: int) -> VotingClassifier:
-    """Support vectors and a forest of extra trees, whose probabilities are averaged; they learn from all labelled samples.
+    """The mean of the probabilities of support vectors and of extremely randomised trees, trained on all labelled samples.
 
-    The probabilities of the support vectors are fitted in so many `folds`.
+    The probabilities of the support vectors are fitted in `folds` folds.
     """
     vectors = make_pipeline(StandardScaler(), CalibratedClassifierCV(SVC(C=3), cv=folds, ensemble=False))
     trees = ExtraTreesClassifier(500, random_state=seed)
@@ -374,10 +374,10 @@ def vote(seed: int, folds: int) -> VotingClassifier:
 
 
 def read_runs(file: Path, settings: dict[str, Any]) -> pd.DataFrame:
-    """The runs of a survey that are done.
+    """The completed runs of a survey.
 
     Raises:
-        SystemExit: they were done with other settings.
+        SystemExit: they have other settings.
     """
     if not file.is_file():
         return pd.DataFrame(columns=[*KEY])
@@ -390,20 +390,20 @@ def read_runs(file: Path, settings: dict[str, Any]) -> pd.DataFrame:
 
 
 def is_stale(runs: pd.DataFrame, methods: Sequence[Method]) -> pd.Series:
-    """Which runs are of another version of the model than these methods have."""
+    """Which runs used another version of a model than these methods do."""
     weights = runs["method"].map({method.name: method.weights for method in methods})
     return weights.notna() & (weights != runs["weights"])
 
 
 def write_runs(file: Path, runs: pd.DataFrame) -> None:
-    """Write a survey's runs, complete or not at all."""
+    """Write a survey's runs; the file is complete or absent."""
     unfinished = file.with_name(f".{file.name}.unfinished")
     runs.to_parquet(unfinished, index=False)
     os.replace(unfinished, file)
 
 
 def describe(survey: Survey, draw: Draw, outcome: Outcome, seconds: float) -> dict[str, Any]:
-    """Scores of a run, its confusion matrix (true rows, predicted columns, one after the other) and its history."""
+    """Scores of a run, its confusion matrix (rows are true classes, flattened) and its history."""
     true, predicted = survey.labelled.labels[draw.test], outcome.probabilities.argmax(1)
     num_classes = len(survey.labelled.classes)
     return {
@@ -516,7 +516,7 @@ def main(args: argparse.Namespace) -> None:
         chosen = [method for method in methods if re.search(args.methods, method.name)]
         args.output.mkdir(parents=True, exist_ok=True)
         for name in args.surveys:
-            with only_writer(args.output / f"{name}.parquet"):  # two would each write their own runs over the other's
+            with only_writer(args.output / f"{name}.parquet"):  # two writers would overwrite each other's runs
                 run_survey(name, chosen, args)
     files = sorted(args.output.glob("*.parquet"))
     if not files:

@@ -126,7 +126,11 @@ def test_the_site_builds_without_a_warning(tmp_path: Path):
     fields = {field.name: field.default for field in dataclasses.fields(AstromerConfig)}
     assert len(shown) > 20
     assert shown == {name: repr(fields[name]) for name in shown}
+    commands = (site / "cli" / "index.html").read_text(encoding="utf-8")
+    for name in ("embed", "fit", "plot-light-curve", "export"):
+        assert f'id="astromer-hf-{name}"' in commands
+    assert "my-model.onnx" in commands
     tutorial = (site / "tutorial" / "index.html").read_text(encoding="utf-8")
-    assert "teach_classifier" in tutorial
+    assert "train_table_classifier" in tutorial
     assert 'href="../concepts/"' in tutorial  # of its last cell
     assert 'href="tutorial/"' in (site / "index.html").read_text(encoding="utf-8")

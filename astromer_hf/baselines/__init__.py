@@ -1,2 +1,2 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""What ASTROMER is measured against."""
+"""Baselines that ASTROMER is compared with."""

@@ -1,14 +1,14 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Hand-crafted features and a random forest: the classical rival of embeddings in the classification of variable stars.
+"""Hand-crafted features and a random forest: the classical alternative to embeddings for the classification of variable stars.
 
-Before it stand clean light curves of whole objects, all observations of each, after it any scikit-learn classifier. Statistics
-of the magnitudes come from the package `light-curve`. Variable stars are told apart by their period and the shape of the
-folded light curve, so most of this file finds a period: the highest peaks of the Lomb-Scargle periodogram and of its sums over
-harmonics, with their halves and doubles, are refitted by Fourier series, and the Bayesian criterion chooses among them.
+The input is clean light curves of whole objects; the features suit any scikit-learn classifier. Statistics of the magnitudes
+come from the package `light-curve`. Period and shape of the folded light curve distinguish variable stars best, so most of this
+file finds a period. The highest peaks of the Lomb-Scargle periodogram and of its sums over harmonics, with their halves and
+doubles, are refitted by Fourier series, and the Bayesian criterion selects one.
 
-By default no feature depends on how bright a star is, as the embedding does not. Features that compare magnitudes with their
-errors (`chi2`, `stetson_K`, ...) remain; the embedding sees no errors either, so leave them out (`magnitude_errors=None`)
-where both must know the same.
+By default no feature depends on the brightness of a star, since the embedding does not either. Features that compare magnitudes
+with their errors (`chi2`, `stetson_K`, ...) remain. If the embedding does not see errors, omit them (`magnitude_errors=None`)
+to compare both on the same information.
 """
 
 from dataclasses import dataclass
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     import light_curve
 
 MAX_FREQUENCY = 16.0  # cycles a day
-MAX_SECOND_FREQUENCY = 5.0  # of what the first period leaves: second modes of RR Lyrae, modulations, long trends
-STEPS_PER_RESOLUTION = 4  # of the frequency grid at least, in units of 1 / span
+MAX_SECOND_FREQUENCY = 5.0  # of the residuals of the first period: second modes of RR Lyrae, modulations, long trends
+STEPS_PER_RESOLUTION = 4  # at least, of the frequency grid, in units of 1 / span
 HARMONIC_SUMS = (1, 2, 4)  # periodograms whose peaks are tried: an eclipse has its power in harmonics
 NUM_PEAKS = 8  # of each, tried with their halves and doubles
 MAX_HARMONICS = 8
-OBSERVATIONS_PER_HARMONIC = 6  # at least, so that a series does not run through the noise
+OBSERVATIONS_PER_HARMONIC = 6  # at least, so that a series does not fit the noise
 SHAPE_HARMONICS = 4  # of the series that Fourier parameters are read from
 ROUGHNESS_PENALTY = 1e-3  # times harmonic²; keeps high harmonics from overshooting where no phase is observed
-NUM_PHASES = 100  # at which fitted curves are looked at
+NUM_PHASES = 100  # at which fitted curves are evaluated
 MIN_OBSERVATIONS = 8  # for a period
-MAX_WAVES = 2**15  # frequencies x observations fitted at once: what the processor's cache holds
+MAX_WAVES = 2**15  # frequencies x observations fitted at once, to fit into the processor's cache
 CURVES_PER_TASK = 16
 
 
@@ -45,21 +45,21 @@ def extract_features(
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Features of every light curve.
 
-    They change neither when all times are shifted nor, without `with_brightness`, when all magnitudes are. Periods are in
-    days, slopes in magnitudes a day, amplitudes in magnitudes, phase differences in radians of a sine series from 0 to 2π.
-    `folded_` describes the light curve folded on its period, `folded_twice_` on twice of it, `second_` what is periodic in
+    They do not change when all times are shifted, nor, without `with_brightness`, when all magnitudes are. Periods are in days,
+    slopes in magnitudes a day, amplitudes in magnitudes, phase differences in radians of a sine series from 0 to 2π. `folded_`
+    features describe the light curve folded on its period, `folded_twice_` on twice that period, `second_` the periodic part of
     the residuals. A curve of some hundred observations takes about 25 ms on one core.
 
     Args:
-        curves (`RaggedLightCurves`): N light curves; they are cleaned, see `RaggedLightCurves.clean`. Unknown errors take
-            the median of the curve's known ones, or its standard deviation where none is known.
-        with_brightness (`bool`): also what depends on the zero point of magnitudes, a mean for example.
-        num_processes (`int`): processes that share the work; -1 for one a core.
+        curves (`RaggedLightCurves`): N light curves; they are cleaned, see `RaggedLightCurves.clean`. Unknown errors are
+            replaced by the median of the curve's known ones, or by its standard deviation if none is known.
+        with_brightness (`bool`): include features that depend on the zero point of magnitudes, such as the mean.
+        num_processes (`int`): number of processes; -1 for one per core.
         show_progress (`bool`): draw a progress bar.
 
     Returns:
-        The features, float64 `(N, F)`, and their F names. What a curve does not define is NaN, never infinite: a period of
-        fewer than 8 observations or of equal magnitudes, say, or a skewness of two. `random_forest` accepts NaN.
+        The features, float64 `(N, F)`, and their F names. Undefined features are NaN, never infinite: for example the period of
+        fewer than 8 observations or of equal magnitudes, or the skewness of two. `random_forest` accepts NaN.
 
     Raises:
         ImportError: the package `light-curve` is missing.
@@ -79,10 +79,10 @@ def extract_features(
 
 
 def random_forest(seed: int = 0, *, num_trees: int = 500, n_jobs: int | None = None) -> RandomForestClassifier:
-    """A forest for these features: it takes NaN, and weights classes by their rarity.
+    """A forest for these features. It accepts NaN, and weights classes by the inverse of their frequency.
 
-    Other numbers of features a split, larger leaves and extremely randomised trees were no better in cross-validation on 100
-    training objects a class of three surveys.
+    Other numbers of features per split, larger leaves and extremely randomised trees were not better in cross-validation on 100
+    training objects per class of three surveys.
     """
     return RandomForestClassifier(num_trees, class_weight="balanced_subsample", random_state=seed, n_jobs=n_jobs)
 
@@ -97,7 +97,7 @@ def _light_curve() -> Any:
 
 @cache
 def _statistics() -> "light_curve.Extractor":
-    """What the magnitudes, and their order in time, tell without a period."""
+    """Statistics of the magnitudes, and of their order in time, without a period."""
     lc = _light_curve()
     return lc.Extractor(
         lc.Amplitude(),
@@ -132,13 +132,13 @@ def _statistics() -> "light_curve.Extractor":
 
 @cache
 def _slope() -> "light_curve.MaximumSlope":
-    """Apart from the others: it panics where all times are equal."""
+    """Separate from the others, because it panics if all times are equal."""
     return _light_curve().MaximumSlope()
 
 
 @cache
 def _brightness() -> "light_curve.Extractor":
-    """What depends on the zero point of magnitudes; relative variations are divided by a mean or median magnitude."""
+    """Features that depend on the zero point of magnitudes; relative variations are divided by a mean or median magnitude."""
     lc = _light_curve()
     return lc.Extractor(
         lc.Mean(),
@@ -153,14 +153,14 @@ def _brightness() -> "light_curve.Extractor":
 
 @cache
 def _folded_statistics() -> "light_curve.Extractor":
-    """How smooth magnitudes are in the order of their phase."""
+    """Smoothness of the magnitudes in the order of their phase."""
     lc = _light_curve()
     return lc.Extractor(lc.Cusum(), lc.Eta(), lc.LaflerKinmanStringLength())
 
 
 @cache
 def feature_names(with_brightness: bool) -> tuple[str, ...]:
-    """Those of a curve that defines every feature."""
+    """Names of all features, from a curve that defines every one."""
     times = np.arange(64) * 1.234
     magnitudes = 15 + np.sin(times) + 0.1 * np.cos(times**2)
     return tuple(_features(times, magnitudes, np.full(64, 0.1), with_brightness))
@@ -193,7 +193,7 @@ def _evaluate(evaluator: Any, times: np.ndarray, magnitudes: np.ndarray, errors:
 
 
 def _features(times: np.ndarray, magnitudes: np.ndarray, errors: np.ndarray, with_brightness: bool) -> dict[str, float]:
-    """Of one curve with at least one observation; undefined features may be missing, NaN or infinite."""
+    """Features of one curve with at least one observation; undefined features may be missing, NaN or infinite."""
     absolute = _evaluate(_brightness(), times, magnitudes, errors) if with_brightness else {}
     times, magnitudes = times - times.mean(), magnitudes - magnitudes.mean()
     span = times[-1] - times[0]
@@ -212,7 +212,7 @@ class _Spectrum:
     power: np.ndarray
     step: float
     width: int  # grid steps between peaks that are not lobes of one
-    first: int  # grid step of the lowest frequency that the span can tell from a constant
+    first: int  # grid step of the lowest frequency that the span can distinguish from a constant
 
     @classmethod
     def of(cls, times: np.ndarray, magnitudes: np.ndarray, max_frequency: float) -> "_Spectrum":
@@ -225,11 +225,11 @@ class _Spectrum:
         return cls(power, step, int(2 / span / step), first)
 
     def sum_harmonics(self, count: int) -> "_Spectrum":
-        """The sum of the powers at 1, ..., `count` times a frequency: about what a Fourier series explains."""
+        """The sum of the powers at 1, ..., `count` times a frequency: approximately what a Fourier series explains."""
         length = (len(self.power) - 1) // count
         total = np.zeros(length)
         for harmonic in range(1, count + 1):
-            # A peak is as wide at every harmonic, the grid `harmonic` times as coarse: the largest power near by counts.
+            # A peak is as wide at every harmonic, but the grid is `harmonic` times as coarse: take the largest power nearby.
             near = self.power[: length * harmonic : harmonic].copy()
             for shift in range(1, harmonic // 2 + 1):
                 np.maximum(near, self.power[shift : shift + length * harmonic : harmonic][:length], out=near)
@@ -239,7 +239,7 @@ class _Spectrum:
         return _Spectrum(total, self.step, self.width, self.first)
 
     def peaks(self, count: int) -> np.ndarray:
-        """Grid steps of the highest peaks, falling, each without its side lobes; fewer where there are not as many."""
+        """Grid steps of the highest peaks, in descending order and without their side lobes; possibly fewer than requested."""
         power = self.power
         maxima = np.flatnonzero((power[1:-1] > power[:-2]) & (power[1:-1] >= power[2:])) + 1
         most = min(40 * count, len(maxima))
@@ -255,7 +255,7 @@ class _Spectrum:
 
 @cache
 def _periodogram(max_frequency: float, exponent: int) -> "light_curve.Periodogram":
-    """Of 2^`exponent` + 1 frequencies: a fixed set of grids, and the fast algorithm takes no other numbers."""
+    """A periodogram of 2^`exponent` + 1 frequencies: a fixed set of grids; the fast algorithm takes no other numbers."""
     frequencies = np.linspace(0, 2 * np.pi * max_frequency, 2**exponent + 1)
     return _light_curve().Periodogram(freqs=frequencies, fast=True, normalization="standard")
 
@@ -263,8 +263,8 @@ def _periodogram(max_frequency: float, exponent: int) -> "light_curve.Periodogra
 class _FourierFits:
     """Least-squares Fourier series, a constant and up to H harmonics, at each of C frequencies.
 
-    The normal equations need no (C, L, 2H + 1) matrix of waves: products of waves are waves of the sums and differences of
-    their frequencies. The Cholesky factor of all harmonics holds those of fewer, so one solution scores every number.
+    The normal equations need no (C, L, 2H + 1) matrix of waves, because products of waves are waves of the sums and differences
+    of their frequencies. The Cholesky factor of all harmonics contains those of fewer, so one solution scores every number.
     """
 
     def __init__(self, times: np.ndarray, magnitudes: np.ndarray, frequencies: np.ndarray, num_harmonics: int):
@@ -303,17 +303,17 @@ class _FourierFits:
 
     @property
     def explained(self) -> np.ndarray:
-        """The part of the variance that 1, ..., H harmonics explain, `(C, H)`."""
+        """The fraction of the variance that 1, ..., H harmonics explain, `(C, H)`."""
         return np.cumsum(self.solved**2, axis=1)[:, 2::2] / (self.magnitudes @ self.magnitudes)
 
     @property
     def criterion(self) -> np.ndarray:
-        """The Bayesian criterion of 1, ..., H harmonics against a constant, the lower the better, `(C, H)`."""
+        """The Bayesian criterion of 1, ..., H harmonics against a constant, `(C, H)`; lower is better."""
         count, order = len(self.times), np.arange(1, self.num_harmonics + 1)
         return count * np.log(np.maximum(1 - self.explained, 1e-6)) + 2 * order * np.log(count)
 
     def coefficients(self, index: int, num_harmonics: int) -> np.ndarray:
-        """Of the constant and the complex harmonics c_h in Re Σ c_h exp(−i·h·angle), `(1 + num_harmonics,)`."""
+        """The constant and the complex harmonics c_h in Re Σ c_h exp(−i·h·angle), `(1 + num_harmonics,)`."""
         size = 2 * num_harmonics + 1
         flat = np.linalg.solve(self.factor[index, :size, :size].T, self.solved[index, :size])
         return np.concatenate([flat[:1], flat[1::2] + 1j * flat[2::2]])
@@ -325,7 +325,7 @@ def _series(coefficients: np.ndarray, phases: np.ndarray) -> np.ndarray:
 
 
 def _periodic_features(times: np.ndarray, magnitudes: np.ndarray) -> dict[str, float]:
-    """Of centred times and magnitudes that vary."""
+    """Features of the period, from centred times and magnitudes that vary."""
     spectrum = _Spectrum.of(times, magnitudes, MAX_FREQUENCY)
     fit, num_harmonics = _find_period(times, magnitudes, spectrum)
     frequency = float(fit.frequencies[0])
@@ -355,7 +355,7 @@ def _periodic_features(times: np.ndarray, magnitudes: np.ndarray) -> dict[str, f
 
 
 def _find_period(times: np.ndarray, magnitudes: np.ndarray, spectrum: _Spectrum) -> tuple[_FourierFits, int]:
-    """The Fourier series at the best frequency, and how many of its harmonics are the best number."""
+    """The Fourier series at the best frequency, and its best number of harmonics."""
     lowest = spectrum.first * spectrum.step
     candidates = np.concatenate([spectrum.sum_harmonics(count).peaks(NUM_PEAKS) for count in HARMONIC_SUMS]) * spectrum.step
     if not len(candidates):
@@ -375,7 +375,7 @@ def _find_period(times: np.ndarray, magnitudes: np.ndarray, spectrum: _Spectrum)
 
 
 def _peak_features(spectrum: _Spectrum, count: int = 3) -> dict[str, float]:
-    """Period and height of the highest peaks, in standard deviations of the power above its mean too."""
+    """Period and height of the highest peaks, also in standard deviations of the power above its mean."""
     mean, deviation = spectrum.power.mean(), spectrum.power.std()
     features = {}
     for nth, peak in enumerate(spectrum.peaks(count), 1):
@@ -400,7 +400,7 @@ def _fourier_parameters(coefficients: np.ndarray) -> dict[str, float]:
 def _folded_features(
     times: np.ndarray, magnitudes: np.ndarray, frequency: float, coefficients: np.ndarray, prefix: str
 ) -> dict[str, float]:
-    """The shape of the fitted curve, and how smooth the observations are in the order of their phase."""
+    """The shape of the fitted curve, and the smoothness of the observations in the order of their phase."""
     curve = _series(coefficients, np.arange(NUM_PHASES) / NUM_PHASES)
     curve = np.roll(curve, -int(curve.argmax()))  # faintest first
     height = np.ptp(curve) or np.nan
@@ -413,7 +413,7 @@ def _folded_features(
         "rise": curve.argmin() / NUM_PHASES,  # from faintest to brightest
         "faint_part": (curve > 0.5).mean(),
         "skew": ((curve - curve.mean()) ** 3).mean() / curve.std() ** 3,
-        "second_depth": curve[opposite].max(),  # where a binary has its other eclipse
+        "second_depth": curve[opposite].max(),  # at the other eclipse of a binary
         "maxima_difference": abs(curve[:half].min() - curve[half:].min()),
     }
     features |= _evaluate(_folded_statistics(), phases[order], magnitudes[order], np.ones(len(times)))
@@ -421,7 +421,7 @@ def _folded_features(
 
 
 def _second_period_features(times: np.ndarray, residuals: np.ndarray, frequency: float) -> dict[str, float]:
-    """What is periodic in the residuals of the first period."""
+    """The periodic part of the residuals of the first period."""
     spectrum = _Spectrum.of(times, residuals - residuals.mean(), MAX_SECOND_FREQUENCY)
     features = {}
     for nth, peak in enumerate(spectrum.peaks(2), 1):

@@ -1,8 +1,8 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """The paper's baseline (Sect. 7, Fig. 10): its LSTM classifier on the light curve itself, without an encoder.
 
-Before it stand the same tensors as before `AstromerForSequenceClassification`, after it the same logits, so that one trades for
-the other in every script. Only `classifier_lstm_sizes`, `classifier_dropout` and the labels of its config have a meaning.
+Inputs and outputs are those of `AstromerForSequenceClassification`, so scripts can use either. Only `classifier_lstm_sizes`,
+`classifier_dropout` and the labels of the config are used.
 """
 
 import torch
@@ -16,9 +16,9 @@ from ..model.modeling_astromer import AstromerPreTrainedModel, resolve_masks
 
 
 class LightCurveLSTMForSequenceClassification(AstromerPreTrainedModel):
-    """Two LSTM layers over the magnitudes and the time differences of a window's observations.
+    """Two LSTM layers over the magnitudes and time differences of a window's observations.
 
-    Gaps are days in a night and months between seasons: the LSTM reads log(1 + Δt/d), 0 at the first observation.
+    Time differences range from minutes to months, so the LSTM reads log(1 + Δt/d), which is 0 at the first observation.
     """
 
     def __init__(self, config: AstromerConfig):

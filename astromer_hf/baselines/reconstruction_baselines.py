@@ -1,12 +1,12 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""What reconstructs hidden magnitudes without a neural network: the rows that the model's scores stand beside.
+"""Reconstruction of hidden magnitudes without a neural network, as baselines for the model.
 
-Before it stand windows of light curves with some observations hidden, after it `evaluation/`. Every baseline is a function
-`(times, magnitudes, visible) -> predictions` of one window of L observations: `times` in days and rising, `visible` (L,) bool
-with at least one True. It reads no magnitude where `visible` is False and predicts all L. They stand by name in `BASELINES`.
+Every baseline is a function `(times, magnitudes, visible) -> predictions` of one window of L observations. `times` are sorted,
+in days; `visible` (L,) is bool with at least one True. It does not read magnitudes where `visible` is False, and predicts all
+L. `BASELINES` lists them by name. `evaluation/` scores the predictions.
 
-None of them weights by the catalogue's errors. The noise is fitted, which scored higher on real windows: by 0.45 in R² for
-Lomb-Scargle on 30 windows of CRTS, where errors are too large; elsewhere weighting gained 0.04 at the most.
+None of them weights by the catalogue's errors; the noise is fitted instead. This scored higher on real windows: by 0.45 in R²
+for Lomb-Scargle on 30 windows of CRTS, whose errors are too large. Elsewhere weighting gained at most 0.04.
 """
 
 import warnings
@@ -33,17 +33,17 @@ def predict_mean(times: np.ndarray, magnitudes: np.ndarray, visible: np.ndarray)
 
 
 def interpolate_linearly(times: np.ndarray, magnitudes: np.ndarray, visible: np.ndarray) -> np.ndarray:
-    """Straight lines in time between visible magnitudes, flat beyond the first and the last."""
+    """Linear interpolation in time between visible magnitudes, constant beyond the first and the last."""
     return np.interp(times, times[visible], magnitudes[visible])
 
 
 def fit_gaussian_process(times: np.ndarray, magnitudes: np.ndarray, visible: np.ndarray) -> np.ndarray:
-    """A Gaussian process of Matérn 3/2 kernel and white noise, at the maximum of the marginal likelihood."""
+    """A Gaussian process with a Matérn 3/2 kernel and white noise, at the maximum of the marginal likelihood."""
     return _regress(times, magnitudes, visible, _aperiodic_kernel())
 
 
 def fit_periodic_gaussian_process(times: np.ndarray, magnitudes: np.ndarray, visible: np.ndarray) -> np.ndarray:
-    """The same with a periodic term of free shape where `find_frequency` sees a period."""
+    """The same with a periodic term of free shape if `find_frequency` finds a period."""
     kernel = _aperiodic_kernel()
     if found := find_frequency(times[visible], magnitudes[visible]):
         period = 1 / found[0]
@@ -52,7 +52,7 @@ def fit_periodic_gaussian_process(times: np.ndarray, magnitudes: np.ndarray, vis
 
 
 def fit_harmonics(times: np.ndarray, magnitudes: np.ndarray, visible: np.ndarray) -> np.ndarray:
-    """The multi-harmonic Lomb-Scargle fit, the astronomer's way for periodic stars; the mean where no period is seen."""
+    """The multi-harmonic Lomb-Scargle fit, the standard method for periodic stars; the mean if no period is found."""
     found = find_frequency(times[visible], magnitudes[visible])
     if found is None:
         return predict_mean(times, magnitudes, visible)
@@ -71,7 +71,7 @@ BASELINES: Mapping[str, Baseline] = {
 
 
 def _aperiodic_kernel() -> Kernel:
-    """Of magnitudes in units of their scatter; length scales in days."""
+    """A kernel of magnitudes in units of their scatter; length scales in days."""
     return ConstantKernel(1.0, (1e-2, 1e2)) * Matern(1.0, (1e-2, 1e4), nu=1.5) + WhiteKernel(0.1, (1e-5, 2.0))
 
 
@@ -80,20 +80,20 @@ def _regress(times: np.ndarray, magnitudes: np.ndarray, visible: np.ndarray, ker
     scale = seen.std() or 1.0
     process = GaussianProcessRegressor(kernel, n_restarts_optimizer=2, random_state=0)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a hyperparameter at its bound, as the scale of pure noise is
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a hyperparameter at its bound, such as the scale of pure noise
         process.fit(times[visible, None], (seen - seen.mean()) / scale)
     return process.predict(times[:, None]) * scale + seen.mean()
 
 
 def find_frequency(times: np.ndarray, magnitudes: np.ndarray) -> tuple[float, int] | None:
-    """The frequency (cycles a day) and the number of harmonics that describe magnitudes best, by the Bayesian criterion.
+    """The frequency (cycles a day) and number of harmonics that describe magnitudes best, by the Bayesian criterion.
 
     Candidates are the highest peaks of the Lomb-Scargle periodogram, and their halves and doubles: an eclipsing binary peaks
-    at half of its period. Of M independent frequencies, the best one lowers the chi-squared of noise by about 2·ln(M), which
-    a periodic model pays on top of its parameters.
+    at half of its period. Of M independent frequencies, the best one lowers the chi-squared of noise by about 2·ln(M), so this
+    is added to the penalty of a periodic model.
 
     Returns:
-        None where a constant is preferred, or there are too few observations to tell.
+        None if a constant is better, or if there are too few observations.
     """
     try:
         from astropy.timeseries import LombScargle
@@ -134,7 +134,7 @@ def _waves(times: np.ndarray, frequencies: np.ndarray, num_harmonics: int) -> np
 def _fit_waves(
     times: np.ndarray, magnitudes: np.ndarray, frequencies: np.ndarray, num_harmonics: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Penalised least squares at F frequencies: coefficients (F, 1 + 2·harmonics) and what they leave of the variance (F,)."""
+    """Penalised least squares at F frequencies: coefficients (F, 1 + 2·harmonics), unexplained fraction of variance (F,)."""
     waves = _waves(times, frequencies, num_harmonics)
     order = np.arange(1, num_harmonics + 1)
     penalty = ROUGHNESS_PENALTY * len(times) * np.concatenate([[0], order, order]) ** 2

@@ -65,13 +65,13 @@ def fit(
     from ..evaluation.classification_metrics import bin_confidences, expected_calibration_error, score_classes
     from ..inference.output_files import complete_or_absent
     from ..plots.figures import plot_confusion_matrix, plot_reliability
-    from ..training.table_classifier import SMALL_MLP, default_recipe, teach_classifier
+    from ..training.table_classifier import SMALL_MLP, default_recipe, train_table_classifier
 
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise FileExistsError(f"{output} exists already: name a new or empty folder.")
     encoder, _ = open_encoder(model, revision, device, dtype)
     started = time.perf_counter()
-    fitted = teach_classifier(
+    fitted = train_table_classifier(
         source,
         encoder,
         columns=columns,

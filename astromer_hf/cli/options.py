@@ -177,7 +177,9 @@ Model = Annotated[
 ]
 Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit of a model on the Hub.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one.")]
-Precision = Literal["float32", "bfloat16", "float16"]
+Precision = Annotated[
+    Literal["float32", "bfloat16", "float16"], typer.Option(help="Precision of the weights and of the computation.")
+]
 BatchSize = Annotated[
     int | None, typer.Option(min=1, metavar="WINDOWS", help="Windows per forward pass. Default: 8 on a CPU, 256 on a GPU.")
 ]

@@ -1,9 +1,8 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Macro-F1, accuracy and calibration, for plain arrays and (the first two) for the `evaluate` library, without a network.
+"""Macro-F1 (paper, Eqs. 7 and 8), accuracy and calibration, for arrays and, the first two, for the `evaluate` library, offline.
 
-Before this file stand class ids and probabilities, after it few-shot tables and `compute_metrics`. All classes count the same
-in macro-F1, also one that a fold lacks. The file is a script for `evaluate.load` as well, which is why it imports nothing of
-the package.
+All classes have the same weight in macro-F1, even one that is absent from a fold. `evaluate.load` runs this file as a script,
+so it imports nothing of the package.
 """
 
 from typing import Any
@@ -37,18 +36,18 @@ def score_classes(true: Any, predicted: Any, num_classes: int) -> dict[str, floa
 
 
 def bin_confidences(true: Any, probabilities: Any, num_bins: int = 15) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """How often the likeliest class is right, by how likely it is said to be: equal bins of [0, 1], empty ones left out.
+    """Accuracy against confidence, in equal bins of the confidence in [0, 1]; empty bins are left out.
 
     Args:
         true (array of shape `(N,)`): class ids.
         probabilities (array of shape `(N, C)`): of the classes.
-        num_bins: how many.
+        num_bins: number of bins.
 
     Returns:
-        Mean confidence, accuracy and number of objects of every bin that has any, each `(B,)`.
+        Mean confidence, accuracy and number of objects of every bin that is not empty, each `(B,)`.
 
     Raises:
-        ValueError: the arrays do not belong together, or are empty.
+        ValueError: the arrays do not match, or are empty.
     """
     true, probabilities = np.asarray(true), np.asarray(probabilities, dtype=np.float64)
     if probabilities.ndim != 2 or true.shape != probabilities.shape[:1] or not len(true):

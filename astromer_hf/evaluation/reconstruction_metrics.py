@@ -1,10 +1,8 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Masked RMSE and R² of reconstructed magnitudes, for `Trainer`, for the `evaluate` library and for plain arrays.
+"""Masked RMSE and R² of reconstructed magnitudes, for `Trainer`, for the `evaluate` library and for arrays.
 
-Before this file stands `AstromerForMaskedReconstruction` or a baseline, after it the scripts that train and evaluate. Three
-sums a window are all that is kept of a batch, so that no evaluation set is too large.
-
-The file is a script for `evaluate.load` as well, which is why it imports nothing of the package.
+Only three sums per window are kept of a batch, so an evaluation set of any size fits into memory. `evaluate.load` runs this
+file as a script, so it imports nothing of the package.
 """
 
 from collections.abc import Iterable
@@ -16,11 +14,11 @@ import numpy as np
 import torch
 from transformers import EvalPrediction
 
-PADDING_OF_TRAINER = -100  # what Trainer widens narrow batches with, labels and reconstructions alike
+PADDING_OF_TRAINER = -100  # Trainer pads narrow batches of labels and reconstructions with it
 
 
 class WindowScores(NamedTuple):
-    """Sums over the scored observations of each window, `(W,)` each; windows without one are left out.
+    """Sums over the scored observations of each window, `(W,)` each; windows without scored observations are left out.
 
     Args:
         counts: scored observations.
@@ -42,13 +40,13 @@ class WindowScores(NamedTuple):
 
         Returns:
             `masked_rmse`: root of the mean over windows of each window's mean squared error (paper, Eq. 5), in magnitudes.
-            `r2`: 1 - Σ residual_squares / Σ total_squares over all windows; 0 is predicting each window's mean. Windows of
-            large amplitude decide it.
-            `median_r2`: the median over windows of each window's own R², which no few Miras decide.
-            Either R² is NaN where no window's scored labels vary.
+            `r2`: 1 - Σ residual_squares / Σ total_squares over all windows; 0 means predicting each window's mean. Windows of
+            large amplitude dominate it.
+            `median_r2`: the median over windows of each window's own R², which a few Miras do not dominate.
+            Both R² are NaN if the scored labels of no window vary.
 
         Raises:
-            ValueError: nothing is scored.
+            ValueError: no observation is scored.
         """
         if not len(self.counts):
             raise ValueError("No observation is scored: `loss_mask` is False everywhere. Probe more, or give longer windows.")
@@ -66,7 +64,7 @@ def score_windows(reconstruction: Any, labels: Any, loss_mask: Any) -> WindowSco
 
     Args:
         reconstruction, labels (array or tensor of shape `(W, L)`): magnitudes.
-        loss_mask (array or tensor of shape `(W, L)`): True where a magnitude is scored; elsewhere anything may stand, NaN too.
+        loss_mask (array or tensor of shape `(W, L)`): True where a magnitude is scored. Other values are ignored, also NaN.
 
     Raises:
         ValueError: shapes differ.
@@ -89,7 +87,7 @@ def score_windows(reconstruction: Any, labels: Any, loss_mask: Any) -> WindowSco
 
 
 def _as_numpy(values: Any) -> np.ndarray:
-    """An array or a tensor of any device and dtype (numpy has no bfloat16) as an array."""
+    """Convert an array or a tensor of any device and dtype (numpy has no bfloat16) to an array."""
     if isinstance(values, torch.Tensor):
         values = values.detach().cpu()
         return (values.float() if values.is_floating_point() else values).numpy()
@@ -102,7 +100,7 @@ def keep_reconstruction(outputs: Any, labels: Any) -> torch.Tensor:
 
 
 class ReconstructionMetrics:
-    """`compute_metrics` of a Trainer with `batch_eval_metrics=True`: scores every batch as it comes."""
+    """`compute_metrics` of a Trainer with `batch_eval_metrics=True`: scores each batch when it is ready."""
 
     def __init__(self) -> None:
         self._parts: list[WindowScores] = []
@@ -115,7 +113,7 @@ class ReconstructionMetrics:
                 '`preprocess_logits_for_metrics=keep_reconstruction` and its arguments `label_names=["labels", "loss_mask"]`.'
             )
         labels, loss_mask = (_as_numpy(values) for values in prediction.label_ids)
-        # The boolean mask is widened with -100 as well, which is True.
+        # The boolean mask is padded with -100 too, which is True.
         scored = loss_mask.astype(bool) & (labels != PADDING_OF_TRAINER)
         self._parts.append(score_windows(prediction.predictions, labels, scored))
         if not compute_result:

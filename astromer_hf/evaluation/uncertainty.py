@@ -1,9 +1,9 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""How sure a model is: probabilities that are calibrated, and the spread of predictions under Monte-Carlo dropout.
+"""Uncertainty of predictions: calibrated probabilities, and the spread under Monte-Carlo dropout.
 
-Before it stands a trained model; after it `table_classifier.py`, which calibrates the classifier that it makes, and whoever
-asks for error bars. A temperature is one number and changes how sure a classifier is of its classes; dropout at inference
-(Gal & Ghahramani 2016, ICML) gives a distribution of predictions, of a model that has dropout layers.
+`table_classifier.py` calibrates the classifiers that it trains. A temperature is one number that scales the confidence of a
+classifier. Dropout at inference (Gal & Ghahramani 2016, ICML) gives a distribution of predictions of a model with dropout
+layers.
 """
 
 import math
@@ -19,20 +19,23 @@ from torch import nn
 
 from .classification_metrics import expected_calibration_error
 
-TEMPERATURES = (0.05, 20.0)  # between which one is looked for
+TEMPERATURES = (0.05, 20.0)  # bounds of the search
 
 
 def fit_temperature(probabilities_at: Callable[[float], np.ndarray], labels: np.ndarray) -> float:
-    """The temperature by which logits must be divided for probabilities to say how often a class is right.
+    """The temperature that calibrates probabilities when logits are divided by it.
 
-    It maximises the likelihood of the true classes of objects that did not train the classifier (Guo et al. 2017, ICML). A
-    prior, a normal distribution of its logarithm with a standard deviation of 1, keeps it from running away where all of a few
-    objects are classified rightly; with hundreds of objects it does not show. A few surprising labels may ask for less
-    confidence than the others bear out: a temperature that does not lower the calibration error of the same objects as well is
-    not taken, and 1 stays.
+    It maximises the likelihood of the true classes of held-out objects (Guo et al. 2017, ICML). The prior on its logarithm is
+    normal with a standard deviation of 1. It keeps the temperature finite if all of a few objects are classified correctly, and
+    has no effect with hundreds of objects. A few surprising labels can lower the fitted confidence too much. So a temperature
+    that does not also lower the calibration error of the same objects is rejected, and 1 is returned.
+
+    scikit-learn's `CalibratedClassifierCV(method="temperature")` fits the same number, but to the logits of an estimator. Here
+    an object's probabilities are the mean over its windows *after* the softmax, so a temperature acts before that mean, and
+    there are no logits of objects that scikit-learn could scale.
 
     Args:
-        probabilities_at: from a temperature to the objects' probabilities `(N, C)`, see `few_shot.classify_states`.
+        probabilities_at: a function from a temperature to the objects' probabilities `(N, C)`, see `few_shot.classify_states`.
         labels: class ids, `(N,)`.
     """
     rows = np.arange(len(labels))
@@ -52,7 +55,7 @@ class DropoutSpread:
     """Predictions of several passes with dropout.
 
     Args:
-        samples (`np.ndarray` of shape `(passes, ...)`): what every pass gave.
+        samples (`np.ndarray` of shape `(passes, ...)`): the result of every pass.
     """
 
     samples: np.ndarray
@@ -69,35 +72,35 @@ class DropoutSpread:
 
 
 def sample_with_dropout(model: nn.Module, predict: Callable[[], Any], *, num_passes: int = 20, seed: int = 0) -> DropoutSpread:
-    """Repeat a prediction with the model's dropout layers switched on, and nothing else of its training mode.
+    """Repeat a prediction with the model's dropout layers active; everything else stays in evaluation mode.
 
-    Everything that runs the model can be repeated: `lambda: classifier.predict(curves).values` of a [`LightCurveClassifier`],
-    or `lambda: pipe(light_curve, seed=0)["reconstruction"]` of a reconstruction pipeline. Of weights that never knew dropout in
-    their training, such as the released ones of ASTROMER 1, the spread is no measure of doubt.
+    Anything that runs the model can be repeated: `lambda: classifier.predict(curves).values` of a [`LightCurveClassifier`], or
+    `lambda: pipe(light_curve, seed=0)["reconstruction"]` of a reconstruction pipeline. If the weights were trained without
+    dropout, such as the released ones of ASTROMER 1, the spread does not measure uncertainty.
 
     Args:
-        model: that `predict` runs, or any module around it.
-        predict: gives an array of the same shape every time; it must not switch the model to evaluation mode.
-        num_passes: how often, at least 2.
-        seed: of dropout; the global random state of torch is left as it is.
+        model: the model that `predict` runs, or a module that contains it.
+        predict: returns an array of the same shape every time; it must not switch the model to evaluation mode.
+        num_passes: number of passes, at least 2.
+        seed: of dropout; torch's global random state is not changed.
 
     Raises:
-        ValueError: fewer than two passes, or a model without dropout, whose passes would all be the same.
+        ValueError: fewer than two passes, or a model without dropout, whose passes would all be equal.
     """
     if num_passes < 2:
         raise ValueError(f"`num_passes` must be at least 2, got {num_passes}.")
     devices = sorted({parameter.device.index or 0 for parameter in model.parameters() if parameter.device.type == "cuda"})
-    with switched_on_dropout(model), torch.random.fork_rng(devices):
+    with dropout_enabled(model), torch.random.fork_rng(devices):
         torch.manual_seed(seed)
         return DropoutSpread(np.stack([np.asarray(predict()) for _ in range(num_passes)]))
 
 
 @contextmanager
-def switched_on_dropout(model: nn.Module) -> Iterator[None]:
-    """Dropout layers as in training, and as they were afterwards; batch statistics and all else stay in evaluation mode.
+def dropout_enabled(model: nn.Module) -> Iterator[None]:
+    """Enable dropout layers for the duration of the block; batch statistics and everything else stay in evaluation mode.
 
     Raises:
-        ValueError: no layer of the model drops anything.
+        ValueError: the model has no dropout.
     """
     layers = [module for module in model.modules() if isinstance(module, nn.Dropout) and module.p > 0]
     if not layers:

@@ -1,8 +1,7 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Look at a checkpoint or a dataset as whoever downloads it will: it loads, computes what it did, and leaks nothing.
+"""Check a checkpoint or a dataset before it is shared or used: it loads, reproduces its test vector, and holds nothing private.
 
-Before this file stand `load.py` and `model_card.py`; after it `push.py`, which shares nothing that fails here, and the command
-line.
+`push.py` shares nothing that fails these checks; `astromer-hf check` runs them.
 """
 
 import fnmatch
@@ -42,7 +41,7 @@ from .model_card import CARD_FILE, check_card, check_dataset_card, list_names, l
 
 DATASET_FILES = (CARD_FILE, PREPARATION_FILE, *(f"{split}-*.parquet" for split in SPLITS))
 FORBIDDEN_FILES = (".env*", "*.pem", "*.key", "id_rsa*", "id_ed25519*", ".netrc", "token", *PICKLES)
-TEST_VECTOR_TOLERANCE = 1e-3  # float32 on other hardware; a wrong weight or encoding gives 0.1 and more
+TEST_VECTOR_TOLERANCE = 1e-3  # float32 on other hardware; a wrong weight or encoding gives 0.1 or more
 _PRIVATE = {
     "a token or key": re.compile(
         rb"\b(?:hf_|api_org_|gh[oprsu]_|sk-)[A-Za-z0-9]{20,}|\b(?:github_pat_|glpat-|sk-ant-|sk-proj-)[\w-]{20,}"
@@ -57,10 +56,10 @@ _PRIVATE = {
 
 
 def make_test_vector(model: PreTrainedModel, feature_extractor: AstromerFeatureExtractor) -> dict[str, np.ndarray]:
-    """A light curve and what a model makes of it, so that whoever downloads the model can tell that theirs does the same.
+    """A light curve and the model's outputs for it, with which a download can be checked.
 
     Returns:
-        `mjd` and `mag` (float64) of a curve of one window and a quarter, with `magerr` where the model sees photometric errors;
+        `mjd` and `mag` (float64) of a curve of one window and a quarter, and `magerr` if the model sees photometric errors;
         the windows' `magnitudes` and `times`; `pooler_output` and the head's `reconstruction` or `logits`, float32.
     """
     size = feature_extractor.window_size
@@ -77,11 +76,11 @@ def make_test_vector(model: PreTrainedModel, feature_extractor: AstromerFeatureE
 def _run_test_vector(
     model: PreTrainedModel, extractor: AstromerFeatureExtractor, curve: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    windows = extractor(**curve, return_tensors="pt")
+    windows = extractor(curve["mjd"], curve["mag"], curve.get("magerr"), return_tensors="pt")
     model = model.eval()
     inputs = dict(windows)
     if getattr(model, "classifier", None) is not None and model.config.band_combination == "concat":
-        # Every band has a window, the next one another.
+        # Every band gets a window, each one another.
         shifts = range(len(model.config.bands or []))
         inputs = {name: torch.stack([tensor.roll(shift, 0) for shift in shifts], 1) for name, tensor in windows.items()}
     outputs = dict(model(**inputs)) | {"pooler_output": model.base_model(**windows).pooler_output}
@@ -93,7 +92,7 @@ def _run_test_vector(
 def check_test_vector(
     model: PreTrainedModel, feature_extractor: AstromerFeatureExtractor, saved: Mapping[str, np.ndarray]
 ) -> list[str]:
-    """Where a model departs from its saved test vector; empty when nowhere."""
+    """Differences between a model's outputs and its saved test vector; empty if there are none."""
     if missing := {"mjd", "mag", "pooler_output"} - saved.keys():
         return [f"{', '.join(sorted(missing))} is missing in {TEST_VECTOR_FILE}: delete it, and a push makes another"]
     curve = {name: saved[name] for name in ("mjd", "mag", "magerr") if name in saved}
@@ -121,20 +120,20 @@ def _check_saved_vector(model: PreTrainedModel, extractor: AstromerFeatureExtrac
 
 
 def default_extractor(model: PreTrainedModel) -> AstromerFeatureExtractor:
-    """For a checkpoint without a feature extractor: one of the model's window size."""
+    """A feature extractor with the model's window size, for checkpoints without one."""
     return AstromerFeatureExtractor(window_size=model.config.window_size)
 
 
 @dataclass
 class CheckReport:
-    """What was looked at: lines of what holds, of what does not, and of what could not be looked at."""
+    """The result of a check: what passed, what failed, and what could not be checked."""
 
     passed: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def add(self, what: str, problems: Sequence[str]) -> None:
-        """Count a check that found `problems`, or none."""
+        """Record a check with its `problems`; without problems it has passed."""
         if problems:
             self.problems += [f"{what}: {problem}" for problem in problems]
         else:
@@ -142,10 +141,10 @@ class CheckReport:
 
 
 def check_checkpoint(model: str, revision: str | None = None) -> CheckReport:
-    """Look at a checkpoint as whoever downloads it will: it loads, computes what it did, has a finished card and leaks nothing.
+    """Check a checkpoint as a user would download it: it loads, reproduces its test vector, has a finished card, leaks nothing.
 
-    What is looked into is what a push shares. Of other files, an id on the Hub must not have forbidden ones; those in a folder
-    are noted, as a push leaves them there.
+    The checks cover the files that a push shares. Forbidden files are an error in a repository on the Hub. In a local folder
+    they are only noted, because a push leaves them out.
 
     Raises:
         FileNotFoundError: there is no such checkpoint.
@@ -192,7 +191,7 @@ def _list_repo(model: str, revision: str | None) -> list[str]:
 
 
 def check_dataset(folder: Path) -> CheckReport:
-    """Look at a prepared dataset before it is shared: card, columns of every shard, nothing private."""
+    """Check a prepared dataset before it is shared: card, columns of every shard, nothing private."""
     report = CheckReport()
     shards = [path for split in SPLITS for path in sorted(folder.glob(f"{split}-*.parquet"))]
     try:
@@ -207,7 +206,7 @@ def check_dataset(folder: Path) -> CheckReport:
 
 
 def _check_card_of(folder: Path, beside: Collection[str]) -> tuple[list[str], list[str]]:
-    """What the card in a folder lacks, with the files of these names beside it, and the pictures that it shows."""
+    """Problems of the card in a folder, given the names of the other files, and the pictures that it shows."""
     try:
         card = load_card(folder / CARD_FILE)
         return check_card(card, AstromerConfig.from_pretrained(folder), beside), shown_pictures(card.text)
@@ -221,7 +220,7 @@ def listed_files(folder: Path, patterns: Sequence[str]) -> dict[str, Path]:
 
 
 def _find_links(files: Mapping[str, Path]) -> list[str]:
-    """Links out of the folder: what they point to was not put there to be shared."""
+    """Links to files outside the folder, which may not be meant for sharing."""
     return [
         f"{name} is a link out of the folder, to {file.resolve()}: put the file itself there"
         for name, file in files.items()
@@ -230,7 +229,7 @@ def _find_links(files: Mapping[str, Path]) -> list[str]:
 
 
 def find_private(files: Mapping[str, Path | bytes]) -> list[str]:
-    """Where files hold a token, a key or the path of a home."""
+    """Files that contain a token, a key or the path of a home directory."""
     problems = []
     for name, source in files.items():
         content = _read_text(name, source)
@@ -242,7 +241,7 @@ def find_private(files: Mapping[str, Path | bytes]) -> list[str]:
 
 
 def _read_text(name: str, source: Path | bytes) -> bytes:
-    """A file's bytes; of tables and tensors, not the numbers but what is written about them."""
+    """A file's bytes; for tables and tensors only the metadata."""
     if isinstance(source, Path) and name.endswith(".parquet"):
         return repr(pq.read_metadata(source).metadata).encode()
     content = source if isinstance(source, bytes) else source.read_bytes()
@@ -250,10 +249,10 @@ def _read_text(name: str, source: Path | bytes) -> bytes:
 
 
 def is_prepared_dataset(folder: str | Path) -> bool:
-    """Whether a folder is one of `scripts/prepare_dataset.py`."""
+    """Whether `scripts/prepare_dataset.py` wrote this folder."""
     return Path(folder, PREPARATION_FILE).is_file()
 
 
 def packaged_code(name: str) -> Path:
-    """This package's own code file of that name."""
+    """The package's own code file of that name."""
     return MODEL_FOLDER / name

@@ -1,16 +1,17 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """TensorFlow checkpoint of ASTROMER 1 or Astromer 2 -> `config.json`, `model.safetensors`, `preprocessor_config.json`.
 
-Before it stands `tensorflow_checkpoint.py`, which reads the arrays without TensorFlow; after it a folder that
-`from_pretrained` loads. Upstream's names appear in this file and in no other.
+`tensorflow_checkpoint.py` reads the arrays without TensorFlow; `from_pretrained` loads the result. Upstream's names appear only
+in this file.
 
-ASTROMER 1 is proven on its released weights. Astromer 2 (Donoso-Oliva et al. 2026) follows its published code, and is proven on
-checkpoints that `scripts/build_astromer2_checkpoint.py` makes with TensorFlow in that layout: no released ones were at hand.
+The conversion of ASTROMER 1 is verified on its released weights. That of Astromer 2 (Donoso-Oliva et al. 2026) follows its
+published code. It is verified on checkpoints that `scripts/build_astromer2_checkpoint.py` makes with TensorFlow in that layout,
+because no released weights were available.
 
-The config carries the hyperparameters that the weights were trained with, which differ from those that upstream's file prints
-in one place: the time encoding. The file may say base 1000 or exponent 1, but neither option reached upstream's encoding, which
-is computed with 10000 and 2. Of ASTROMER 1 this is measured (root-mean-square error on real MACHO windows 0.108 with 10000,
-0.199 with 1000). Of Astromer 2 it is read from the code, of which another version passes them on: `time_encoding="as_written"`.
+The config holds the hyperparameters that the weights were trained with. They differ from upstream's file in one place, the time
+encoding. The file may say base 1000 or exponent 1, but neither option reached upstream's encoding, which uses 10000 and 2. For
+ASTROMER 1 this is measured (root-mean-square error on real MACHO windows 0.108 with 10000, 0.199 with 1000). For Astromer 2 it
+follows from the code; another version of that code uses the options: `time_encoding="as_written"`.
 """
 
 import json
@@ -41,7 +42,7 @@ EFFECTIVE_TIME_ENCODING = {"time_encoding_base": 10000.0, "time_encoding_exponen
 
 # --- Names ---
 
-# upstream's module -> ours; {i} is the block. The first part is the Keras layer, which a checkpoint gives a number instead.
+# upstream's module -> ours; {i} is the block. The first part is the Keras layer, for which a checkpoint has a number.
 _MODULES = {
     "encoder/inp_transform": "model.embeddings.magnitude_embedding",
     "encoder/enc_layers/{i}/mha/wq": "model.layers.{i}.attention.q_proj",
@@ -58,12 +59,12 @@ _MODULES = {
     "regression/reg_layer": "decoder",
 }
 _LEAVES = {"kernel": "weight", "bias": "bias", "gamma": "weight", "beta": "bias"}
-_MASK_TOKEN = "layer_with_weights-0/msk_token"  # of shape (1, 1); where it is not, the encoder has the number 0
-_BOOKKEEPING = ("optimizer/", "save_counter", "keras_api/")  # what a training run adds
+_MASK_TOKEN = "layer_with_weights-0/msk_token"  # of shape (1, 1); without it the encoder has the number 0
+_BOOKKEEPING = ("optimizer/", "save_counter", "keras_api/")  # added by a training run
 
 
 def _parameter_names(config: AstromerConfig) -> dict[str, str]:
-    """Upstream's variable -> our parameter, of every part that a model of `config` may have."""
+    """Upstream's variable -> our parameter, for every part that a model of `config` may have."""
     layers = ["msk_token", "encoder", "regression"] if config.use_mask_token else ["encoder", "regression"]
     numbered = {layer: f"layer_with_weights-{number}" for number, layer in enumerate(layers)}
     names = {_MASK_TOKEN: "model.embeddings.mask_token"} if config.use_mask_token else {}
@@ -77,9 +78,9 @@ def _parameter_names(config: AstromerConfig) -> dict[str, str]:
 
 # --- Hyperparameters ---
 
-_BLOCKING_LOGIT = -1e4  # and less: whoever has it added gets no attention in single precision
+_BLOCKING_LOGIT = -1e4  # or less: no attention is left in single precision
 
-# arch, mask_format and m_alpha of config.toml (-inf: blocking) -> what a masked observation means here
+# arch, mask_format and m_alpha of config.toml (-inf: blocking) -> our masking scheme
 _MASKING_SCHEMES = {
     ("base", "K", -math.inf): "hidden",
     ("base", "QK", 1.0): "additive",
@@ -130,7 +131,7 @@ def _read_config_toml(conf: dict[str, Any]) -> dict[str, Any]:
         "masking_scheme": _MASKING_SCHEMES[masking],
         "weight_loss_by_errors": conf.get("correct_loss", False),
     }
-    if arch == "zero":  # ASTROMER 1 of the same repository, whose code passes over the keys below, pe_base and pe_exp
+    if arch == "zero":  # ASTROMER 1 of the same repository, whose code ignores the keys below, pe_base and pe_exp
         return fields | EFFECTIVE_TIME_ENCODING | {"weight_loss_by_errors": False}
     if conf["pe_dim"] != width:
         raise CheckpointError(
@@ -139,7 +140,7 @@ def _read_config_toml(conf: dict[str, Any]) -> dict[str, Any]:
         )
     return fields | {
         "use_mask_token": not conf.get("no_msk_token", False),
-        "attention_temperature": conf.get("temperature", 0.0) or 1.0,  # 0 is upstream's word for none
+        "attention_temperature": conf.get("temperature", 0.0) or 1.0,  # upstream writes 0 for none
         "use_residual": conf.get("use_leak", False),
         "use_residual_projection": conf.get("use_leak", False),
     }
@@ -147,15 +148,15 @@ def _read_config_toml(conf: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _ConfigFile:
-    """A file in which upstream keeps hyperparameters.
+    """A file in which upstream stores hyperparameters.
 
     Args:
         name: the file's name.
         describes: the model that it belongs to.
-        parse: its text to a dictionary.
-        fields: the dictionary to fields of `AstromerConfig`, the time encoding as it is written.
-        keys: what it must hold.
-        time_encoding_is_measured: whether the effective time encoding is known from weights, not only read from code.
+        parse: from its text to a dictionary.
+        fields: from the dictionary to fields of `AstromerConfig`, with the time encoding as written.
+        keys: required keys.
+        time_encoding_is_measured: whether the effective time encoding was measured on weights, not only read from code.
     """
 
     name: str
@@ -187,9 +188,9 @@ _CONFIG_FILES = (
 
 
 def read_config(folder: Path, time_encoding: TimeEncoding = "effective") -> AstromerConfig:
-    """The hyperparameters of the checkpoint whose `conf.json` or `config.toml` lies in `folder`.
+    """The hyperparameters of the checkpoint whose `conf.json` or `config.toml` is in `folder`.
 
-    `time_encoding` says whether base and exponent are those which upstream's code computes with or those which the file prints.
+    `time_encoding` selects the base and exponent that upstream's code uses, or those in the file.
     """
     found = [file for file in _CONFIG_FILES if (folder / file.name).is_file()]
     if len(found) != 1:
@@ -231,18 +232,18 @@ def convert_tf_checkpoint(
     """Convert a TensorFlow checkpoint of ASTROMER 1 or Astromer 2 into a Transformers model folder.
 
     Args:
-        source: the zip as published, or the folder that holds `weights.index` and `conf.json` (ASTROMER 1) or `config.toml`
+        source: the published zip, or the folder with `weights.index` and `conf.json` (ASTROMER 1) or `config.toml`
             (Astromer 2).
-        output: folder to write; must be new or empty. It appears complete or not at all.
-        time_encoding: `"effective"`, base 10000 and exponent 2, with which upstream's code computes whatever its file says; or
-            `"as_written"`, what the file says.
+        output: folder to write; must be new or empty. It is complete or absent.
+        time_encoding: `"effective"`: base 10000 and exponent 2, which upstream's code uses whatever its file says; or
+            `"as_written"`: the values in the file.
 
     Returns:
         The converted model.
 
     Raises:
-        CheckpointError: `source` is no such checkpoint, is damaged, or misses, misshapes or adds a variable.
-        FileExistsError: `output` holds files already.
+        CheckpointError: `source` is not such a checkpoint, is damaged, or has missing, extra or mismatched variables.
+        FileExistsError: `output` is not empty.
     """
     if time_encoding not in get_args(TimeEncoding):
         raise ValueError(f"`time_encoding` must be one of {', '.join(get_args(TimeEncoding))}, got {time_encoding!r}.")
@@ -261,7 +262,7 @@ def convert_tf_checkpoint(
         staging = Path(temporary, output.name)
         model.save_pretrained(staging)
         AstromerFeatureExtractor(window_size=config.window_size).save_pretrained(staging)
-        # safetensors makes files that only their owner may read, whatever the umask
+        # safetensors creates files that only their owner may read, whatever the umask
         (staging / "model.safetensors").chmod((staging / "config.json").stat().st_mode)
         if output.exists():
             output.rmdir()
@@ -270,7 +271,7 @@ def convert_tf_checkpoint(
 
 
 def _folder_of_config(prefix: Path, root: Path) -> Path:
-    """Beside the weights, or above them where they lie in a folder of their own; never outside `root`."""
+    """The folder of the weights, or its parent if the weights have a folder of their own; never outside `root`."""
     for folder in (prefix.parent, prefix.parent.parent):
         if folder.is_relative_to(root) and any((folder / file.name).is_file() for file in _CONFIG_FILES):
             return folder
@@ -278,10 +279,10 @@ def _folder_of_config(prefix: Path, root: Path) -> Path:
 
 
 def _settle_mask_token(config: AstromerConfig, variables: dict[str, np.ndarray]) -> None:
-    """Set `config.use_mask_token` to what the variables say, where its file asks for a token that was never there.
+    """Set `config.use_mask_token` according to the variables, if its file asks for a token that never existed.
 
-    The published code gives the outputs of the token's layer to Keras as the model's inputs. Keras then builds the model behind
-    that layer, so that the token is neither trained nor saved, whatever the file says.
+    The published code passes the outputs of the token's layer to Keras as the model's inputs. Keras then builds the model after
+    that layer, so the token is neither trained nor saved, whatever the file says.
     """
     if _MASK_TOKEN in variables and not config.use_mask_token:
         raise CheckpointError(
@@ -299,7 +300,7 @@ def _settle_mask_token(config: AstromerConfig, variables: dict[str, np.ndarray])
 
 
 def load_variables(config: AstromerConfig, variables: dict[str, np.ndarray]) -> AstromerForMaskedReconstruction:
-    """Build the model of `config` from upstream's variables; every one must be used, and every parameter set."""
+    """Build the model of `config` from upstream's variables. Every variable must be used, and every parameter set."""
     model = AstromerForMaskedReconstruction(config)
     expected, names = model.state_dict(), _parameter_names(config)
     state, unknown = {}, []

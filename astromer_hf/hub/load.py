@@ -1,9 +1,8 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """Checkpoints on the Hub and on disk: find them, and load them strictly.
 
-Before this file stand the files of `model/`, which travel with the weights, and `model_card.py`; after it `check.py`, `push.py`
-and whoever needs a model. Nothing is loaded but safetensors, no weight is ever made up, and nothing is fetched that is not on a
-list.
+Only safetensors are loaded, no weight is initialised at random, and only listed files are downloaded. `check.py` and `push.py`
+build on it.
 """
 
 import hashlib
@@ -48,9 +47,9 @@ WEIGHTS_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"  # of weights in several files
 TEST_VECTOR_FILE = "test_vector.safetensors"
 MODEL_FOLDER = Path(model_room.__file__).parent
-# What lets people without the package load a checkpoint: the files of `model/`, flat beside the weights.
+# The files of `model/`, flat beside the weights: with them a checkpoint loads without the package.
 CODE_FILES = tuple(sorted(file.name for file in MODEL_FOLDER.glob("*.py") if file.name != "__init__.py"))
-# All of a checkpoint that is ever shared or fetched, beside the pictures that its card shows.
+# The only files of a checkpoint that are shared or downloaded, besides the pictures of its card.
 CHECKPOINT_FILES = (
     CARD_FILE,
     "config.json",
@@ -67,15 +66,15 @@ AUTO_CLASSES = {
     "AstromerForMaskedReconstruction": AutoModelForPreTraining,
     "AstromerForSequenceClassification": AutoModelForSequenceClassification,
 }
-_MAX_NEW_PARAMETERS = 2**24  # that a head may have beyond the weights of a checkpoint
+_MAX_NEW_PARAMETERS = 2**24  # that a new head may have in addition to a checkpoint's weights
 
 
 class HubError(OSError):
-    """The Hub cannot be reached, or does not do what was asked; the message says what comes next."""
+    """The Hub cannot be reached, or a request failed; the message names the next step."""
 
 
 class ModelError(ValueError):
-    """A model or a dataset is not what it should be; the message says in what."""
+    """A model or a dataset is damaged or incomplete; the message says how."""
 
 
 # --- The checkpoints of this project ---
@@ -89,7 +88,7 @@ class OfficialCheckpoint:
         repo_id (`str`): on the Hub.
         revision (`str`, *optional*): full sha of the commit; None until it is published.
         sha256 (`str`, *optional*): of its `model.safetensors`; None until it is published.
-        meanwhile (`str`): how to have the model before that.
+        meanwhile (`str`): how to get the model before it is published.
     """
 
     repo_id: str
@@ -113,7 +112,7 @@ _MODEL_FOLDERS = tuple(root / "model_cards" for root in (Path(__file__).parents[
 
 
 def default_model_folder() -> Path:
-    """The model that comes with the package: inside it when installed from a wheel, beside it in a source checkout.
+    """The model that comes with the package: inside it if installed from a wheel, beside it in a source checkout.
 
     Raises:
         FileNotFoundError: it is in neither place.
@@ -128,15 +127,15 @@ def default_model_folder() -> Path:
 
 
 def find_model(model: str, revision: str | None = None) -> str:
-    """The folder of a model: a local one, or the Hub's files in the cache, fetched if need be and compared with their hashes.
+    """The folder of a model: a local one, or the Hub's files in the cache, downloaded if needed and compared with their hashes.
 
     Args:
         model: a folder, an id on the Hub, or the survey of one of `OFFICIAL_CHECKPOINTS`.
         revision: branch, tag, pull request (`refs/pr/1`) or commit of an id on the Hub.
 
     Raises:
-        FileNotFoundError: there is neither.
-        ModelError: what was downloaded is damaged.
+        FileNotFoundError: there is no such folder or id.
+        ModelError: the download is damaged.
     """
     folder = Path(model).expanduser()
     if folder.is_dir():
@@ -177,7 +176,7 @@ def _find_official(survey: str, official: OfficialCheckpoint) -> str:
 
 
 def _verify_download(folder: Path, model: str) -> None:
-    """Compare the large files in the Hub's cache with their names, which are their hashes; the client compares sizes alone."""
+    """Compare the large files in the Hub's cache with their names, which are their hashes; the client only compares sizes."""
     for file in folder.glob("*.safetensors"):
         blob = file.resolve()
         if file.is_symlink() and re.fullmatch("[0-9a-f]{64}", blob.name) and (found := _sha256(blob)) != blob.name:
@@ -194,7 +193,7 @@ def _sha256(file: Path) -> str:
 
 @contextmanager
 def hub_errors(repo_id: str, revision: str | None = None) -> Iterator[None]:
-    """Turn what the Hub's client raises into one [`HubError`] that says what to do."""
+    """Convert the exceptions of the Hub's client into one [`HubError`] with the next step."""
     try:
         yield
     except HubError:
@@ -206,7 +205,7 @@ def hub_errors(repo_id: str, revision: str | None = None) -> Iterator[None]:
 def _explain(error: BaseException, repo_id: str, revision: str | None) -> str:
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, (HfHubHTTPError, OfflineModeIsEnabled, httpx.HTTPError)):
-        cause = cause.__cause__  # the client wraps what happened while it uploads, or looks into its cache
+        cause = cause.__cause__  # the client wraps errors of uploads and of its cache
     cause = cause or error
     response = getattr(cause, "response", None)
     status = getattr(response, "status_code", None)
@@ -247,20 +246,20 @@ def load_model(
     device: str = "cpu",
     dtype: str = "float32",
 ) -> tuple[PreTrainedModel, AstromerFeatureExtractor | None]:
-    """A model and its feature extractor, of which every weight is the checkpoint's own.
+    """A model and its feature extractor; every weight comes from the checkpoint.
 
     Args:
         model, revision: see `find_model`.
         auto_class: one of transformers' Auto classes; the one that the checkpoint was saved from when absent.
-        device: `"cpu"`, `"cuda:1"` ...; `"auto"` takes a GPU if there is one.
+        device: `"cpu"`, `"cuda:1"` ...; `"auto"` uses a GPU if there is one.
         dtype: `"float32"`, `"bfloat16"` or `"float16"`.
 
     Returns:
-        The model in evaluation mode, and its feature extractor, None where the checkpoint has none.
+        The model in evaluation mode, and its feature extractor, None if the checkpoint has none.
 
     Raises:
         FileNotFoundError: there is no such model.
-        ValueError: it is no ASTROMER model or a damaged one, its weights are a pickle, or do not fit (missing, unexpected,
+        ValueError: it is not an ASTROMER model, it is damaged, its weights are a pickle or do not fit (missing, unexpected,
             mismatched or not finite), or there is no such device.
     """
     folder = Path(find_model(model, revision))
@@ -284,7 +283,7 @@ def load_encoder(model: str, revision: str | None, device: str, dtype: str) -> t
 
 
 def _load_folder(folder: Path, auto_class: Any, dtype: str) -> tuple[PreTrainedModel, AstromerFeatureExtractor | None]:
-    # Code in a checkpoint is not run: the package's own classes do it all, and nobody is to be asked whether to trust it.
+    # Code in a checkpoint is not run, and the user is not asked to trust it: the package has all classes.
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     if config.model_type != "astromer":
         raise ValueError(f"its config.json describes a model of type {config.model_type!r}.")
@@ -312,9 +311,9 @@ def _load_folder(folder: Path, auto_class: Any, dtype: str) -> tuple[PreTrainedM
         trust_remote_code=False,
         output_loading_info=True,
     )
-    if names := sorted(loading["missing_keys"]):  # of a head, which `from_pretrained` makes anew
+    if names := sorted(loading["missing_keys"]):  # of a head, which `from_pretrained` initialises
         raise ValueError(f"it has no weights of {names[0].split('.')[0]}, the head of {type(model).__name__}.")
-    feature_extractor = None  # whoever embeds makes one of the model's window size
+    feature_extractor = None  # functions that embed make one with the model's window size
     if (folder / "preprocessor_config.json").is_file():
         feature_extractor = AutoFeatureExtractor.from_pretrained(folder, trust_remote_code=False)
         if not isinstance(feature_extractor, AstromerFeatureExtractor):
@@ -323,12 +322,12 @@ def _load_folder(folder: Path, auto_class: Any, dtype: str) -> tuple[PreTrainedM
 
 
 def _check_size(folder: Path, config: AstromerConfig, auto_class: Any) -> None:
-    """Refuse a config that describes a far larger model than the weights hold, before memory is spent on it.
+    """Reject a config that describes a far larger model than the weights hold, before memory is allocated.
 
-    Smaller differences are left to `from_pretrained`, which names the weights.
+    `from_pretrained` finds smaller differences, and names the weights.
 
     Raises:
-        ValueError: says how many parameters the two have.
+        ValueError: states the number of parameters of both.
     """
     held = num_tensors = 0
     for file in sorted(folder.glob("model*.safetensors")):

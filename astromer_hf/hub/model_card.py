@@ -1,9 +1,8 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Model cards: written from what is known of a checkpoint, with results from measured files alone, and checked offline.
+"""Model cards: written from the checkpoint, the survey records and files of scores, and checked offline.
 
-Before this file stand a saved checkpoint, the survey records in `surveys.py` and files of scores; after it `load.py`, which
-shares no checkpoint without a finished card. The Hub itself accepts nearly any front matter, so that `check_card` is the place
-where nonsense is found. The text of a new card is `model_card_template.md`.
+Results come only from measured files. The Hub accepts nearly any front matter, so `check_card` looks for errors. The template
+of a new card is `model_card_template.md`. `push.py` shares no checkpoint without a finished card.
 """
 
 import csv
@@ -38,7 +37,7 @@ SECTIONS = {
     "Licence": "licen[cs]e",
     "Citation": "citation",
 }
-# What the templates of the client library and of Trainer leave where a person should have written.
+# Placeholders in the templates of the client library and of Trainer.
 PLACEHOLDER = re.compile(
     r"more information needed|generated automatically according to the information the trainer|\bTODO\b", re.I
 )
@@ -56,22 +55,22 @@ _TEMPLATE = Path(__file__).with_name("model_card_template.md")
 
 
 class CardError(ValueError):
-    """A card cannot be written or is not finished; the message says what to add."""
+    """A card cannot be written or is not finished; the message says what is missing."""
 
 
 @dataclass(frozen=True)
 class CardFacts:
-    """What a card says that neither the checkpoint nor a file of scores knows.
+    """Content of a card that neither the checkpoint nor a file of scores provides.
 
     Args:
         repo_id (`str`): where the checkpoint will be, `organisation/name`.
-        data (`tuple[str, ...]`): what it was trained on: names of surveys in `SURVEYS`, folders that
-            `scripts/prepare_dataset.py` wrote, or tables of one's own, of which the card says no more than the name.
+        data (`tuple[str, ...]`): training data: names of surveys in `SURVEYS`, folders written by
+            `scripts/prepare_dataset.py`, or other tables, which the card only names.
         base_model (`str`, *optional*): id of the model that this one was fine-tuned from.
         license (`str`, defaults to `"mit"`): of the weights, one of `LICENSES`.
         metrics (`tuple[Path, ...]`): files of scores: `test_results.json` of `scripts/run_classification.py`, or the CSV of
             `scripts/evaluate_reconstruction.py`.
-        summary (`str`, *optional*): a sentence of your own below the title.
+        summary (`str`, *optional*): a sentence below the title.
     """
 
     repo_id: str
@@ -83,7 +82,7 @@ class CardFacts:
 
     @property
     def name(self) -> str:
-        """The checkpoint's own name."""
+        """The checkpoint's own name, without the organisation."""
         return self.repo_id.split("/")[-1]
 
 
@@ -91,13 +90,13 @@ class CardFacts:
 
 
 def read_results(file: Path, name: str, weights: Path, dataset: str | None = None) -> list[EvalResult]:
-    """The measured scores of a checkpoint, as `model-index` wants them.
+    """The measured scores of a checkpoint, in the form of `model-index`.
 
     Args:
         file: CSV of `scripts/evaluate_reconstruction.py`, or `test_results.json` of `scripts/run_classification.py`.
         name: the model's row in the CSV.
-        weights: its `model.safetensors`; scores of other weights are refused.
-        dataset: survey of a JSON file, which does not name it.
+        weights: its `model.safetensors`; scores of other weights raise an error.
+        dataset: survey of a JSON file, which does not contain it.
 
     Raises:
         CardError: the file has no scores of this model, or they were measured with other weights.
@@ -110,7 +109,7 @@ def read_results(file: Path, name: str, weights: Path, dataset: str | None = Non
 
 
 def _reconstruction_results(file: Path, name: str, weights: Path) -> list[EvalResult]:
-    """Rows on the subset of windows that all methods were scored on."""
+    """Rows for the subset of windows on which all methods were scored."""
     with file.open(newline="", encoding="utf-8") as lines:
         rows = [row for row in csv.DictReader(lines) if row["method"] == name and row["windows"] == "subset"]
     if not rows:
@@ -165,12 +164,12 @@ def _object_results(file: Path, dataset: str | None) -> list[EvalResult]:
 
 
 def update_results(card_file: Path, files: Sequence[Path], name: str | None = None) -> None:
-    """Put the measured scores of the checkpoint beside the card into its `model-index`; nothing else of the card changes.
+    """Update the `model-index` of a card with measured scores; the rest of the card stays as it is.
 
     Args:
         card_file: the card.
         files: of scores, see `read_results`.
-        name: of the model; the folder's when absent.
+        name: of the model; the folder's name when absent.
     """
     card = load_card(card_file)
     data = cast(ModelCardData, card.data)
@@ -192,7 +191,7 @@ def write_card(folder: Path, facts: CardFacts) -> ModelCard:
         facts: see [`CardFacts`].
 
     Raises:
-        CardError: something that a finished card says is not known.
+        CardError: information that a finished card needs is missing.
     """
     config = AstromerConfig.from_pretrained(folder)
     surveys, splits = _read_data(facts)
@@ -233,7 +232,7 @@ def write_card(folder: Path, facts: CardFacts) -> ModelCard:
 
 
 def _read_data(facts: CardFacts) -> tuple[list[Survey], list[dict[str, Any]]]:
-    """The records of what a model was trained on, and what the preparation of each says, where it was prepared here."""
+    """The survey records of the training data, and the preparation records of folders that were prepared here."""
     if not facts.data:
         raise CardError("Name what the model was trained on: surveys, or the prepared folders.")
     surveys, splits = [], []
@@ -280,17 +279,17 @@ def _load(kind: type[AnyCard], file: Path) -> AnyCard:
 
 
 def is_placeholder(file: Path) -> bool:
-    """Whether there is no card, or one that a library generated for a person to finish."""
+    """Whether there is no card, or only one that a library generated as a draft."""
     return not file.is_file() or bool(PLACEHOLDER.search(file.read_text(encoding="utf-8")))
 
 
 def check_card(card: ModelCard, config: AstromerConfig, beside: Collection[str]) -> list[str]:
-    """What a model's card lacks to be finished; empty when nothing.
+    """What is missing in a model's card; empty if it is finished.
 
     Args:
         card: to check.
-        config: of its model; a classifier must name the model that it was fine-tuned from.
-        beside: names of the files beside it, among them the pictures that it shows.
+        config: of its model; the card of a classifier must name the model that it was fine-tuned from.
+        beside: names of the files in the same folder, including the pictures that it shows.
     """
     data = card.data.to_dict()
     problems = _check_front_matter(data, LICENSES, TAGS)
@@ -316,7 +315,7 @@ def check_card(card: ModelCard, config: AstromerConfig, beside: Collection[str])
 
 
 def check_dataset_card(file: Path) -> list[str]:
-    """What the card of a prepared dataset lacks; empty when nothing."""
+    """What is missing in the card of a prepared dataset; empty if it is finished."""
     try:
         data = _load(DatasetCard, file).data.to_dict()
         listed = [part["path"] for one in data.get("configs", []) for part in one["data_files"]]
@@ -363,5 +362,5 @@ def list_names(folder: Path) -> list[str]:
 
 
 def shown_pictures(text: str) -> list[str]:
-    """Files beside a card that it shows, `![what](file.png)`."""
+    """Files in the same folder that a card shows, `![what](file.png)`."""
     return re.findall(r"!\[[^\]]*\]\((?!https?://)([^)/]+\.png)\)", text)

@@ -1,8 +1,8 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Share checkpoints and datasets on the Hub: exactly the files of a list, after a check, in one commit.
+"""Share checkpoints and datasets on the Hub: only files of a list, after a check, in one commit.
 
-Before this file stands `check.py`; after it the command line and `trainer.py`. What makes a checkpoint load without the package
-are the files of `astromer_hf/model/`, which go with it.
+`check.py` runs the check; the command line and `trainer.py` push. The files of `astromer_hf/model/` are pushed with a
+checkpoint, so it loads without the package.
 """
 
 import json
@@ -37,7 +37,7 @@ AUTO_MAP = {
     "AutoModelForPreTraining": "modeling_astromer.AstromerForMaskedReconstruction",
     "AutoModelForSequenceClassification": "modeling_astromer.AstromerForSequenceClassification",
 }
-PIPELINES_OF = {  # the tasks of a checkpoint with such a head; every one embeds
+PIPELINES_OF = {  # the tasks of a checkpoint with such a head; every checkpoint can embed
     "AstromerForMaskedReconstruction": "light-curve-reconstruction",
     "AstromerForSequenceClassification": "light-curve-classification",
 }
@@ -45,7 +45,7 @@ PIPELINES_OF = {  # the tasks of a checkpoint with such a head; every one embeds
 
 @dataclass(frozen=True)
 class Pushed:
-    """Where something went: the commit, and the address of the pull request if it became one."""
+    """The result of a push: the commit, and the address of the pull request if one was opened."""
 
     commit: CommitInfo
     repo_id: str
@@ -67,22 +67,22 @@ def push_checkpoint(
 ) -> Pushed:
     """Share a checkpoint: weights, configuration, feature extractor, card, code and test vector, and nothing else.
 
-    The code files let people without the package load it with `trust_remote_code=True`. In a repository of somebody else a
+    With the code files people without the package can load it with `trust_remote_code=True`. In a repository of another user a
     pull request is opened.
 
     Args:
         folder: with `config.json`, `model.safetensors` and a finished `README.md`.
         repo_id: `organisation/name`.
-        private: whether a repository that does not exist yet becomes a private one.
-        revision: branch to push to, made if need be; `main` when absent.
+        private: whether a new repository is private.
+        revision: branch to push to, created if needed; `main` when absent.
         tag: of the new commit, such as `v1.0`.
-        parent: commit that the push must build on, the newest when absent; if there are others since, nothing is pushed.
+        parent: commit that the push must build on; the newest when absent. If there are later commits, nothing is pushed.
         message: of the commit.
         token: of the Hub; the one of `hf auth login` or `HF_TOKEN` when absent.
 
     Raises:
-        ModelError: `check_checkpoint` found something; nothing was sent.
-        HubError: the Hub refused; nothing was committed, unless the message has the commit that was then not tagged.
+        ModelError: `check_checkpoint` found problems; nothing was sent.
+        HubError: the Hub rejected the push. Nothing was committed, unless the message names a commit that could not be tagged.
     """
     folder = Path(folder)
     report = check_checkpoint(str(folder))
@@ -105,7 +105,7 @@ def push_dataset(
     message: str | None = None,
     token: str | None = None,
 ) -> Pushed:
-    """Share a folder of `scripts/prepare_dataset.py`: shards, card and the record of its making; see `push_checkpoint`."""
+    """Share a folder written by `scripts/prepare_dataset.py`: shards, card and preparation record; see `push_checkpoint`."""
     folder = Path(folder)
     _raise_problems(folder, check_dataset(folder))
     files = listed_files(folder, DATASET_FILES)
@@ -123,12 +123,12 @@ def push_dataset(
 
 
 def gather_checkpoint(folder: Path) -> dict[str, Path | bytes]:
-    """What a push of a checkpoint shares, by name: files of the list, and from the package the code and what points to it."""
+    """The files of a push by name: those of the list, and from the package the code and its entries in the config."""
     pictures = shown_pictures(load_card(folder / CARD_FILE).text)
     files: dict[str, Path | bytes] = {**listed_files(folder, (*CHECKPOINT_FILES, *pictures))}
     model, feature_extractor = load_model(str(folder))
     extractor = feature_extractor or default_extractor(model)
-    # Written here rather than by `register_for_auto_class`, which names one class, and has all later checkpoints copy code.
+    # Not written by `register_for_auto_class`, which names one class only and makes all later checkpoints copy code.
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     config |= {"auto_map": AUTO_MAP, "custom_pipelines": _list_pipelines(type(model).__name__)}
     preprocessor = extractor.to_dict() | {
@@ -143,7 +143,7 @@ def gather_checkpoint(folder: Path) -> dict[str, Path | bytes]:
 
 
 def _list_pipelines(architecture: str) -> dict[str, dict[str, Any]]:
-    """The pipelines of a checkpoint, as transformers looks for them in its config: the class in the code beside the weights."""
+    """The pipelines of a checkpoint, as transformers looks them up in its config: class and code file."""
     tasks = ["light-curve-embedding", *([PIPELINES_OF[architecture]] if architecture in PIPELINES_OF else [])]
     return {
         task: {"impl": f"pipelines_astromer.{TASKS[task][0].__name__}", "pt": [TASKS[task][1].__name__], "type": "multimodal"}
@@ -172,7 +172,7 @@ def _push(
     message: str | None,
     token: str | None,
 ) -> Pushed:
-    """Commit files on top of what the repository has now; a change by somebody else meanwhile is an error, not overwritten."""
+    """Commit files on top of the current state of the repository. A concurrent change is an error; it is not overwritten."""
     api = HfApi(token=token, library_name="astromer-hf")
     operations = [CommitOperationAdd(name, source) for name, source in sorted(files.items())]
     commit = None
@@ -185,7 +185,7 @@ def _push(
             if is_ours:
                 api.create_repo(repo_id, repo_type=kind, private=private, exist_ok=True)
             elif tag is not None:
-                raise HubError(f"{repo_id} is somebody else's: a pull request cannot be tagged, push without a tag.")
+                raise HubError(f"{repo_id} belongs to another user: a pull request cannot be tagged, push without a tag.")
             if tag is not None and tag in {ref.name for ref in api.list_repo_refs(repo_id, repo_type=kind).tags}:
                 raise HubError(f"{repo_id} has a tag {tag} already: name another one.")
             if is_ours and revision is not None:
@@ -209,10 +209,10 @@ def _push(
 
 
 def _may_write(who: Mapping[str, Any], repo_id: str) -> bool:
-    """Whether a repository is the user's own or of an organisation that they may write to.
+    """Whether a repository belongs to the user, or to an organisation in which they may write.
 
     Raises:
-        HubError: the token only reads.
+        HubError: the token can only read.
     """
     if who.get("auth", {}).get("accessToken", {}).get("role") == "read":
         raise HubError("your token only reads: `hf auth login` with one that may write, or set HF_TOKEN.")

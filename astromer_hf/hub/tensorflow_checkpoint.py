@@ -1,10 +1,10 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Reads a TensorFlow V2 checkpoint into numpy arrays, without TensorFlow.
+"""Read a TensorFlow V2 checkpoint into numpy arrays, without TensorFlow.
 
-A checkpoint `NAME` is a "tensor bundle": `NAME.index`, a LevelDB-style sorted table from a variable's key to where its
-bytes lie, and the shards `NAME.data-00000-of-0000N` with the bytes. Before this file stands a downloaded zip or
-folder; after it `conversion.py` gives the variables our names. Nothing in the files is trusted: every size is checked
-before memory is spent, every checksum is verified.
+A checkpoint `NAME` is a "tensor bundle": `NAME.index`, a LevelDB-style sorted table from a variable's key to the position of
+its bytes, and the shards `NAME.data-00000-of-0000N` with the bytes. The files come from a downloaded zip or folder and are not
+trusted: every size is checked before memory is allocated, and every checksum is verified. `conversion.py` renames the
+variables.
 
 Formats: TensorFlow's core/util/tensor_bundle and core/protobuf/tensor_bundle.proto, LevelDB's doc/table_format.md.
 """
@@ -34,7 +34,7 @@ _DTYPES = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8", _DT_BFLOAT16: "<u2", 19: "<f2
 _MAX_ZIP_ENTRIES = 1000
 _MAX_ZIP_BYTES = 2 * 2**30
 _MAX_ZIP_RATIO = 200
-_RATIO_CHECKED_ABOVE_BYTES = 16 * 2**20  # small files may compress well and do no harm
+_RATIO_CHECKED_ABOVE_BYTES = 16 * 2**20  # small files may compress well
 
 _HDF5_SUFFIXES = (".h5", ".hdf5", ".keras")
 _HOW_TO_LEAVE_HDF5 = (
@@ -42,15 +42,15 @@ _HOW_TO_LEAVE_HDF5 = (
     'model.save_weights("weights", save_format="tf"); then give the folder with weights.index.'
 )
 
-_Message = dict[int, list[int | bytes]]  # a decoded protobuf message: field number -> every value that came for it
+_Message = dict[int, list[int | bytes]]  # a decoded protobuf message: field number -> all of its values
 
 
 class CheckpointError(ValueError):
-    """A checkpoint cannot be read. One line: what was expected, what came, what to do next."""
+    """A checkpoint cannot be read. The message is one line: what was expected, what was found, and the next step."""
 
 
 class _DamagedError(CheckpointError):
-    """What is wrong inside a checkpoint's files; `read_tensorflow_checkpoint` adds which one and what to do."""
+    """A fault inside a checkpoint's files; `read_tensorflow_checkpoint` adds the file and the next step."""
 
 
 def read_tensorflow_checkpoint(prefix: Path) -> dict[str, np.ndarray]:
@@ -108,7 +108,7 @@ def _read_bundle(prefix: Path) -> dict[str, np.ndarray]:
             raise _DamagedError(f"{name} comes twice")
         arrays[name] = _read_tensor(name, entry, shards)
         bytes_left -= _integer(entry, 5)
-        if bytes_left < 0:  # the same bytes read over and over would fill the memory
+        if bytes_left < 0:  # reading the same bytes repeatedly would fill the memory
             raise _DamagedError("its variables together are larger than its data files")
     return arrays
 
@@ -137,7 +137,7 @@ def _read_tensor(name: str, entry: _Message, shards: list[tuple[Path, int]]) -> 
         file.seek(offset)
         data = file.read(size)
     _verify_checksum(data, checksum, name)
-    array = np.frombuffer(data, dtype).copy()  # a copy, since what numpy sees of a `bytes` object is read-only
+    array = np.frombuffer(data, dtype).copy()  # a copy, since a view of a `bytes` object is read-only
     if dtype_number == _DT_BFLOAT16:
         array = (array.astype("<u4") << 16).view("<f4")
     return array.reshape(shape)
@@ -164,16 +164,16 @@ def _verify_checksum(data: bytes, masked: int, what: str) -> None:
 
 
 def _table_records(table: bytes) -> dict[bytes, bytes]:
-    """Every key and value of a table, in rising order of the keys."""
+    """Every key and value of a table, sorted by key."""
     if len(table) < _FOOTER_BYTES or int.from_bytes(table[-8:], "little") != _TABLE_MAGIC:
         raise _DamagedError(f"its index ({len(table)} bytes) does not end as a TensorFlow index does")
     (meta_offset, meta_size, index_offset, index_size), _ = _varints(table[-_FOOTER_BYTES:-8], 0, 4)
-    _block(table, meta_offset, meta_size)  # empty in a bundle; read for its checksum alone
+    _block(table, meta_offset, meta_size)  # empty in a bundle; read only for its checksum
     records: dict[bytes, bytes] = {}
     last_key, last_end = b"", 0
     for _, handle in _block_records(_block(table, index_offset, index_size)):
         (offset, size), _ = _varints(handle, 0, 2)
-        if offset < last_end:  # a block read over and over would multiply work and memory
+        if offset < last_end:  # reading a block repeatedly would multiply work and memory
             raise _DamagedError("the blocks of its index overlap")
         last_end = offset + size
         for key, value in _block_records(_block(table, offset, size)):
@@ -185,7 +185,7 @@ def _table_records(table: bytes) -> dict[bytes, bytes]:
 
 
 def _block(table: bytes, offset: int, size: int) -> bytes:
-    """The verified bytes of one block. Behind it stand one byte, the compression, and four, the checksum."""
+    """The verified bytes of one block. One byte for the compression and four for the checksum follow it."""
     end = offset + size
     if end + 5 > len(table) - _FOOTER_BYTES:
         raise _DamagedError(f"its index has {len(table)} bytes, too few for a block that ends at {end}")
@@ -199,7 +199,7 @@ def _block(table: bytes, offset: int, size: int) -> bytes:
 
 
 def _block_records(block: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Records of a block. A key is stored as how much of the previous key it shares, and the rest."""
+    """Records of a block. A key is stored as the length of the prefix that it shares with the previous key, and the rest."""
     end = len(block) - 4 - 4 * int.from_bytes(block[-4:], "little")  # before the restart points and their number
     if end < 0:
         raise _DamagedError(f"an index block of {len(block)} bytes is too short for its restart points")
@@ -217,7 +217,7 @@ def _block_records(block: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _varints(data: bytes, position: int, count: int) -> tuple[list[int], int]:
-    """`count` variable-length integers from `position` on, and the position after them."""
+    """`count` variable-length integers starting at `position`, and the position after them."""
     values = []
     for _ in range(count):
         end = position
@@ -258,7 +258,7 @@ def _parse_message(data: bytes) -> _Message:
 
 
 def _integer(message: _Message, field: int) -> int:
-    """The last value of an integer field; 0, protobuf's default, if none came."""
+    """The last value of an integer field; protobuf's default 0 if there is none."""
     value = message.get(field, [0])[-1]
     if not isinstance(value, int):
         raise _DamagedError(f"field {field} of an index entry is not an integer")
@@ -278,7 +278,7 @@ def _messages(message: _Message, field: int) -> list[_Message]:
 
 @contextmanager
 def open_checkpoint_source(source: Path) -> Iterator[Path]:
-    """Give a folder with the checkpoint's files: `source` itself, or a zip file's content in a temporary folder.
+    """Yield a folder with the checkpoint's files: `source` itself, or the content of a zip file in a temporary folder.
 
     Raises:
         CheckpointError: `source` is neither, or the zip is damaged or unsafe (paths that leave the folder, links,
@@ -338,10 +338,10 @@ def _refuse_unsafe_zip(source: Path, entries: list[zipfile.ZipInfo]) -> None:
 
 
 def find_checkpoint_prefix(folder: Path) -> Path:
-    """The path without `.index` of the one checkpoint in `folder` or below; `weights.index` wins over other names.
+    """The path without `.index` of the one checkpoint in `folder` or below; `weights.index` has precedence over other names.
 
     Raises:
-        CheckpointError: there is no checkpoint, or several and no way to choose.
+        CheckpointError: there is no checkpoint, or there are several and none of that name.
     """
     # Archives made on macOS hold a hidden "._weights.index" beside the real one.
     found = sorted(path for path in folder.rglob("*.index") if path.is_file() and not path.name.startswith("."))

@@ -1,9 +1,9 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""`HubTrainer`: transformers' `Trainer` whose pushes are `hub.push_checkpoint`'s.
+"""`HubTrainer`: transformers' `Trainer` that pushes with `hub.push_checkpoint`.
 
-The stock `Trainer(push_to_hub=True)` works with our models too, but shares its whole folder, in which `training_args.bin` is a
-pickle of all arguments, `hub_token` among them, and a card for somebody to finish. Before this file stand `push.py` and
-`model_card.py`; after it training scripts: `HubTrainer` in place of `Trainer`, with what the card has to say.
+The stock `Trainer(push_to_hub=True)` also works with these models, but it shares its whole folder, with an unfinished card. In
+that folder `training_args.bin` is a pickle of all arguments, including `hub_token`. Training scripts use `HubTrainer` in place
+of `Trainer` and pass the facts for the card.
 """
 
 import logging
@@ -27,15 +27,15 @@ RESULTS_FILE = "test_results.json"  # what `trainer.save_metrics("test", ...)` w
 
 
 class HubTrainer(Trainer):
-    """Trainer that shares finished checkpoints: allow-listed files, a written card, a private repository unless told otherwise.
+    """Trainer that shares finished checkpoints: only listed files, a complete card, and by default a private repository.
 
     Args:
-        card ([`CardFacts`]): what the card says; its `repo_id` may be empty, `hub_model_id` takes its place. A card that is in
-            the output folder already is kept, with the scores of `test_results.json` if that file is there.
+        card ([`CardFacts`]): content of the card. Its `repo_id` may be empty; then `hub_model_id` is used. An existing card in
+            the output folder is kept, and updated with the scores of `test_results.json` if that file exists.
         args, kwargs: Trainer's.
 
     Raises:
-        ValueError: `push_to_hub` is on and `hub_strategy` asks for optimizer states.
+        ValueError: `push_to_hub` is on and `hub_strategy` includes optimizer states.
     """
 
     hub_model_id: str | None  # type: ignore[assignment]  # the library's type is that of its first value
@@ -49,7 +49,7 @@ class HubTrainer(Trainer):
         return Path(self.args.output_dir or ".")
 
     def init_hf_repo(self, token: str | None = None, private: bool | None = None) -> None:
-        """Name the repository, and make it where it is not there; a private one unless `hub_private_repo` says otherwise."""
+        """Name the repository, and create it if needed; private unless `hub_private_repo` says otherwise."""
         strategy = HubStrategy(self.args.hub_strategy)
         if strategy in (HubStrategy.CHECKPOINT, HubStrategy.ALL_CHECKPOINTS):
             raise ValueError(
@@ -66,20 +66,20 @@ class HubTrainer(Trainer):
         self.push_in_progress = None
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        """Save the model so that each of its files appears complete or not at all."""
+        """Save the model so that each of its files is complete or absent."""
         if not self.args.should_save:
             super()._save(output_dir, state_dict)
             return
         folder = Path(output_dir or self._output)
         unfinished = folder / ".unfinished"
-        shutil.rmtree(unfinished, ignore_errors=True)  # a killed run's
+        shutil.rmtree(unfinished, ignore_errors=True)  # left by a killed run
         super()._save(str(unfinished), state_dict)
         for file in unfinished.iterdir():
             os.replace(file, folder / file.name)
         unfinished.rmdir()
 
     def create_model_card(self, *_: Any, **__: Any) -> None:
-        """Write the finished card into the output folder, or renew the scores of the one that is there."""
+        """Write the finished card into the output folder, or update the scores of an existing one."""
         if not self.is_world_process_zero():
             return
         file = self._output / CARD_FILE
@@ -102,7 +102,7 @@ class HubTrainer(Trainer):
         private: bool | None = None,
         **kwargs: Any,
     ) -> Pushed | None:
-        """Save the model, finish its card and share both; it blocks whatever `blocking` says, for the seconds that it takes."""
+        """Save the model, finish its card and share both. It always blocks, for a few seconds, whatever `blocking` is."""
         self.callback_handler.on_push_begin(self.args, self.state, self.control)
         if self.hub_model_id is None:
             self.init_hf_repo(token=token, private=private)
@@ -121,7 +121,7 @@ class HubTrainer(Trainer):
             write_card(card.parent, self._facts())
         try:
             self._share(card.parent, f"Training in progress, step {self.state.global_step}")
-        except (HubError, ModelError) as error:  # training goes on, and the next save is shared
+        except (HubError, ModelError) as error:  # training continues, and the next save is shared
             logger.warning("step %d was not shared: %s", self.state.global_step, error)
 
     def _share(self, folder: Path, message: str | None, token: str | None = None, revision: str | None = None) -> Pushed:

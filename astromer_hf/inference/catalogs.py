@@ -1,8 +1,7 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """Embeddings of catalogues whose light curves are nested columns: nested-pandas frames, and LSDB catalogues on Dask.
 
-Before it stand `embedding.py` and a catalogue in memory or in HATS format; after it the same catalogue with one more column.
-Dask workers that are processes load the model once each.
+The result is the same catalogue with one more column. Each Dask worker process loads the model once. `embedding.py` embeds.
 """
 
 import functools
@@ -37,13 +36,13 @@ def worker_embedder(
     dtype: str = "float32",
     batch_size: int | None = None,
 ) -> LightCurveEmbedder:
-    """This process's embedder, loaded at the first call with these arguments and kept; threads wait for each other."""
+    """The embedder of this process, loaded at the first call with these arguments and cached. Threads wait for each other."""
     with _LOADING:
         return _load_embedder(model or str(default_model_folder()), revision, device, dtype, batch_size)
 
 
 def models_loaded() -> int:
-    """How often this process has loaded a model for `embed_nested`."""
+    """How many models this process has loaded for `embed_nested`."""
     return _load_embedder.cache_info().misses
 
 
@@ -62,26 +61,26 @@ def embed_nested(
     dtype: str = "float32",
     batch_size: int | None = None,
 ) -> "NestedFrame":
-    """A nested-pandas frame with a column of embeddings, one a row.
+    """A nested-pandas frame with a new column of embeddings.
 
     Args:
         frame: with a nested column of light curves.
-        nested: that column.
+        nested: name of that column.
         mjd, mag: its fields of times in days and of magnitudes.
-        band_column, band: the field that says the band, and the band to embed; needed where light curves hold several bands.
-        output: the new column, lists of D float32 values, null where there is no usable observation.
+        band_column, band: the field with the band, and the band to embed; needed if light curves hold several bands.
+        output: name of the new column: lists of D float32 values, null if there is no usable observation.
         model, revision, device, dtype, batch_size: see `hub.load_model` and `WindowRunner`; the package's model when absent.
 
     Raises:
         KeyError: there is no such column or field.
-        ValueError: the column is not nested, `output` is there already, or light curves hold several bands and none is named.
+        ValueError: the column is not nested, `output` exists already, or light curves hold several bands and `band` is missing.
     """
     if nested not in frame.columns:
         raise KeyError(f"There is no column {nested!r}; there are: {', '.join(map(str, frame.columns))}.")
     if output in frame.columns:
         raise ValueError(f"There is a column {output!r} already: name another one by `output`.")
     curves = nested_light_curves(frame[nested], mjd=mjd, mag=mag, band_column=band_column, band=band)
-    if not len(frame):  # from which Dask learns the columns
+    if not len(frame):  # Dask infers the columns from an empty frame
         return frame.assign(**{output: pd.Series([], dtype=EMBEDDING_TYPE, index=frame.index)})
     result = worker_embedder(model, revision, device, dtype, batch_size).embed(curves)
     width = result.object_embeddings.shape[1]
@@ -96,7 +95,7 @@ def embed_nested(
 def nested_light_curves(
     column: Any, *, mjd: str = "mjd", mag: str = "mag", band_column: str = "band", band: str | None = None
 ) -> RaggedLightCurves:
-    """The light curves of a nested column, one a row, in one band; see `embed_nested`."""
+    """The light curves of a nested column, one per row, in one band; see `embed_nested`."""
     if not hasattr(column.array, "list_lengths"):
         raise ValueError(f"The column {column.name!r} must hold nested light curves, it holds {column.dtype}.")
     has_bands = band_column in column.nest.columns
@@ -120,12 +119,12 @@ def nested_light_curves(
 
 
 def embed_catalog(catalog: "lsdb.catalog.Catalog", nested: str = "lightcurve", **options: Any) -> "lsdb.catalog.Catalog":
-    """An LSDB catalogue with a column of embeddings, computed partition by partition where the catalogue is computed.
+    """An LSDB catalogue with a new column of embeddings, computed per partition when the catalogue is computed.
 
     Args:
-        catalog: with a nested column of light curves, as `lsdb.open_catalog` gives it.
-        nested: that column.
-        options: of `embed_nested`. The model's folder must be where the workers see it.
+        catalog: with a nested column of light curves, as `lsdb.open_catalog` returns it.
+        nested: name of that column.
+        options: of `embed_nested`. The workers must be able to read the model's folder.
     """
     empty = embed_nested(catalog.meta, nested, **options)
     return catalog.map_partitions(embed_nested, nested, meta=empty, **options)

@@ -1,9 +1,9 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Light curves + classifier -> probabilities of the classes, or predicted numbers, of every object.
+"""Classify light curves: probabilities of the classes, or predicted numbers, of every object.
 
-Before it stand `runner.py` and a fine-tuned `AstromerForSequenceClassification`; after it a table for the astronomer. An
-object's probabilities are the mean of its windows', weighted by their observations, as its embedding is. In several bands they
-are the mean over bands as well, or those of one classification of all bands' embeddings, see `light_curves/bands.py`.
+An object's probabilities are the mean over its windows, weighted by their numbers of observations. An object in several bands
+gets the mean over its bands, or the result of one classification of the embeddings of all bands, see `light_curves/bands.py`.
+`runner.py` runs the model, a fine-tuned `AstromerForSequenceClassification`.
 """
 
 from collections.abc import Sequence
@@ -34,8 +34,8 @@ class LightCurvePredictions:
     """Predictions for N light curves in input order, or for N objects in several bands.
 
     Args:
-        values (`np.ndarray` of shape `(N, C)`, float32): probabilities of the classes, or for a regression the predicted
-            numbers; NaN for light curves without a usable observation.
+        values (`np.ndarray` of shape `(N, C)`, float32): probabilities of the classes, or the numbers that a regression
+            predicts; NaN for light curves without a usable observation.
         num_points, num_windows, dropped_points (`np.ndarray` of shape `(N,)`), bands, has_band, object_ids: as in
             `LightCurveEmbeddings`.
     """
@@ -53,7 +53,7 @@ class LightCurvePredictions:
 
 
 class LightCurveClassifier:
-    """A classifier ready to predict.
+    """A classifier prepared for prediction.
 
     Args:
         model ([`AstromerForSequenceClassification`]): it is switched to evaluation mode.
@@ -64,7 +64,7 @@ class LightCurveClassifier:
         self.runner = WindowRunner(model, feature_extractor, batch_size)
 
     def predict(self, curves: RaggedLightCurves) -> LightCurvePredictions:
-        """Classify light curves as they come: cleaned, cut, batched by length and put back into their order.
+        """Classify light curves: clean, cut, batch by length, and return results in input order.
 
         Raises:
             ValueError: the model's classifier concatenates bands.
@@ -72,7 +72,7 @@ class LightCurveClassifier:
         if self.runner.model.config.band_combination == "concat":
             raise ValueError(
                 f"This classifier needs the light curves of an object in {', '.join(self.runner.model.config.bands)} together: "
-                "`classify_multiband_light_curves`, or a table with a column of bands."
+                "use `classify_multiband_light_curves`, or a table with a column of bands."
             )
         curves, dropped = curves.clean()
         logits, object_index, length = self._run(curves)
@@ -88,7 +88,7 @@ class LightCurveClassifier:
         """Classify objects by their light curves in several bands.
 
         Raises:
-            ValueError: the bands are not combined as the classifier needs it.
+            ValueError: the bands are not combined as the classifier needs them.
         """
         config, combination = self.runner.model.config, curves.combination
         resolve_combination(config, combination.kind, combination.bands)
@@ -112,7 +112,7 @@ class LightCurveClassifier:
     def _classify_concatenated(
         self, curves: MultibandLightCurves, light_curves: RaggedLightCurves, windows: tuple[np.ndarray, np.ndarray, np.ndarray]
     ) -> np.ndarray:
-        """Probabilities (N, C) from what the clean light curves of objects are pooled to; NaN for objects without any."""
+        """Probabilities (N, C) from the pooled states of clean light curves; NaN for objects without observations."""
         model = self.runner.model
         light_curve, _, length = windows
         encoder = replace(self.runner, model=model.base_model)
@@ -131,24 +131,24 @@ class LightCurveClassifier:
         return values
 
     def calibrate(self, curves: RaggedLightCurves, labels: np.ndarray) -> float:
-        """Fit the model's `classifier_temperature` to light curves that did not train it, and set it.
+        """Fit the model's `classifier_temperature` to held-out light curves, and set it.
 
         Args:
-            curves: with at least one usable observation each.
+            curves: with at least one usable observation each, not used in training.
             labels (`np.ndarray` of shape `(N,)`): their class ids.
 
         Returns:
             The temperature, see `fit_temperature`.
 
         Raises:
-            ValueError: the model is none of single classes, or a light curve has no usable observation.
+            ValueError: the model does not predict single classes, or a light curve has no usable observation.
         """
         config = self.runner.model.config
         if (problem := problem_type_of(config)) != "single_label_classification":
-            raise ValueError(f"Probabilities are calibrated of a classifier of single classes, this model's are {problem}.")
+            raise ValueError(f"Only the probabilities of single classes can be calibrated; this model's problem is {problem}.")
         curves, _ = curves.clean()
         if not curves.lengths.all():
-            raise ValueError(f"Light curve {np.argmin(curves.lengths)} has no usable observation: leave it out.")
+            raise ValueError(f"Light curve {np.argmin(curves.lengths)} has no usable observation: remove it.")
         config.classifier_temperature = 1.0
         logits, object_index, length = self._run(curves)
 
@@ -159,7 +159,7 @@ class LightCurveClassifier:
         return config.classifier_temperature
 
     def _run(self, curves: RaggedLightCurves) -> tuple[torch.Tensor, np.ndarray, np.ndarray]:
-        """Logits (W, C) of the windows of clean light curves, float32, and the object and the length of each."""
+        """Logits (W, C) of the windows of clean light curves, float32, and the object and length of each window."""
         windows = self.runner.cut(curves)
         object_index, _, length = windows
         logits = torch.empty(len(length), self.runner.model.config.num_labels)
@@ -197,17 +197,17 @@ def classify_multiband_light_curves(
 ) -> LightCurvePredictions:
     """Classify objects by their light curves in several bands; arguments as of `embed_multiband_light_curves`.
 
-    How bands are combined, and in what order, is the classifier's own where it says so.
+    If the classifier's configuration defines how bands are combined, and in which order, that is the default.
 
     Returns:
         [`LightCurvePredictions`] of the objects, in the order in which their ids first appear.
 
     Raises:
-        ValueError: as `embed_multiband_light_curves`; or the classifier combines bands in another way, or in none.
+        ValueError: as `embed_multiband_light_curves`; or the classifier combines bands in another way, or has no such setting.
     """
     kind, bands = resolve_combination(model.config, combine_bands, bands)
     if kind is None:
-        raise ValueError('This classifier does not say how it combines bands: give `combine_bands="mean"`.')
+        raise ValueError('This classifier has no setting for combining bands: pass `combine_bands="mean"`.')
     combination = BandCombination(kind, tuple(names_of_bands(band) if bands is None else bands))
     curves = MultibandLightCurves.from_arrays(object_id, band, mjd, mag, combination, magerr)
     result = LightCurveClassifier(model, feature_extractor, batch_size).predict_objects(curves)
@@ -217,21 +217,21 @@ def classify_multiband_light_curves(
 def resolve_combination(
     config: Any, kind: CombinationKind | None = None, bands: Sequence[str] | None = None
 ) -> tuple[CombinationKind | None, Sequence[str] | None]:
-    """How a classifier combines bands, and which: as is asked for, and where nothing is, as its configuration says.
+    """How a classifier combines bands, and which: the arguments, or else its configuration.
 
     Raises:
-        ValueError: bands are given and no way to combine them, or the classifier has no weights for it.
+        ValueError: `bands` is given without a way to combine them, or the classifier has no weights for it.
     """
     kind = kind or config.band_combination
     if kind is None:
         if bands is not None:
-            raise ValueError("`bands` are those to combine: say how, `combine_bands`.")
+            raise ValueError("`bands` needs `combine_bands`, which defines how they are combined.")
         return None, None
     bands = config.bands if bands is None else bands
     if config.band_combination == "concat" and (kind != "concat" or list(bands) != config.bands):
         raise ValueError(
             f"This classifier concatenates the bands {', '.join(config.bands)}, in this order: got {kind} of "
-            f"{', '.join(bands)}. Leave the combination out."
+            f"{', '.join(bands)}. Omit `combine_bands` and `bands`."
         )
     if kind == "concat" and config.band_combination != "concat":
         raise ValueError(
@@ -254,29 +254,29 @@ def classify_table(
     bands: Sequence[str] | None = None,
     **options: Any,
 ) -> TableReport:
-    """Classify a table of light curves into a parquet table, in its order and in bounded memory.
+    """Classify a table of light curves into a parquet table, in the same order and with bounded memory.
 
-    The output has the columns `object_id`, `band` and `label` (where the source has them), `num_points`, `num_windows`,
-    `dropped_points`, then `predicted_label` and `probability` (of the likeliest class) and `probability_<class>` for every
-    class of `config.id2label`; for several labels at a time the last alone, for a regression one column a predicted number. A
-    light curve without a usable observation keeps its row, with nulls.
+    The output has the columns `object_id`, `band` and `label` (where the source has them), `num_points`, `num_windows` and
+    `dropped_points`, then `predicted_label`, `probability` (of that class) and `probability_<class>` for every class of
+    `config.id2label`. A multi-label classifier gives only the latter, a regression one column per predicted number. A light
+    curve without a usable observation keeps its row, with nulls.
 
-    Where the classifier's configuration, or `combine_bands`, says how bands are combined, there is one row an object, and the
-    column `bands` lists those that it has, see `embed_table`.
+    If bands are combined, by the classifier's configuration or by `combine_bands`, there is one row per object, and the column
+    `bands` lists its bands, see `embed_table`.
 
     Args:
         source, output, options: as for `map_table`.
         model, feature_extractor, batch_size: as for [`LightCurveClassifier`].
-        dropout_passes: add `spread_<class>`, the standard deviation over so many passes with dropout, see
+        dropout_passes: add `spread_<class>`, the standard deviation over this number of passes with dropout, see
             `sample_with_dropout`; none by default.
         seed: of these passes.
-        combine_bands: `"mean"`: the mean of the probabilities in the bands that an object has, each of which weighs the same;
-            `"concat"`, of a classifier that was trained so. Its own by default.
-        bands: to combine by the mean, all by default.
+        combine_bands: `"mean"`: the mean of the probabilities in the bands of an object, each with the same weight; `"concat"`,
+            for a classifier that was trained this way. The default is the classifier's own setting.
+        bands: to combine by the mean; all by default.
 
     Raises:
-        FileNotFoundError, TableError, ValueError: as `map_table` does; or there is no dropout in the model, or no weights for
-            such a combination.
+        FileNotFoundError, TableError, ValueError: as `map_table`; or the model has no dropout, or no weights for this
+            combination.
     """
     classifier = LightCurveClassifier(model, feature_extractor, batch_size)
     kind, bands = resolve_combination(model.config, combine_bands, bands)
@@ -299,7 +299,7 @@ def classify_table(
 
 
 def _as_columns(result: LightCurvePredictions, config: Any) -> dict[str, pa.Array]:
-    """Predictions as Arrow columns, a row an object."""
+    """Predictions as Arrow columns, one row per object."""
     problem = problem_type_of(config)
     missing = result.num_points == 0
     names = [config.id2label[i] for i in range(config.num_labels)]

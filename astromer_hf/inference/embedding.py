@@ -1,9 +1,8 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Light curves + model -> one embedding an object.
+"""Embed light curves: one embedding per object.
 
-Before it stands `runner.py`; after it whatever uses embeddings: a classifier, a map, a search. An object's embedding is the
-mean of its windows' `pooler_output`, weighted by their observations; of an object in several bands there is one for each, or
-they are combined, see `light_curves/bands.py`.
+An object's embedding is the mean of the `pooler_output` of its windows, weighted by their numbers of observations. An object in
+several bands has one embedding per band, or they are combined, see `light_curves/bands.py`. `runner.py` runs the model.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,17 +30,17 @@ class LightCurveEmbeddings:
     """Embeddings of N light curves in input order, or of N objects in several bands.
 
     Args:
-        object_embeddings (`np.ndarray` of shape `(N, D)`, float32): NaN for light curves without a usable observation;
-            `(N, K·D)` where K bands are concatenated, with zeros for those that an object lacks.
+        object_embeddings (`np.ndarray` of shape `(N, D)`, float32): NaN for light curves without a usable observation. Where K
+            bands are concatenated `(N, K·D)`, with zeros for bands that an object lacks.
         num_points (`np.ndarray` of shape `(N,)`): usable observations of each.
-        num_windows (`np.ndarray` of shape `(N,)`): windows they were cut into.
+        num_windows (`np.ndarray` of shape `(N,)`): windows of each.
         dropped_points (`np.ndarray` of shape `(N,)`): observations left out (no finite time or magnitude).
         window_embeddings (`np.ndarray` of shape `(W, D)`, float32, *optional*): of every window, objects in order.
         window_object (`np.ndarray` of shape `(W,)`, *optional*): the light curve of each window.
         observation_embeddings (`list[np.ndarray]`, *optional*): `(num_points, D)` float32 for each light curve, sorted by
             time, every usable observation once.
-        bands (`tuple[str, ...]`, *optional*): where bands are combined, their names, in order.
-        has_band (`np.ndarray` of shape `(N, K)`, bool, *optional*): which of them each object has.
+        bands (`tuple[str, ...]`, *optional*): names of the combined bands, in order.
+        has_band (`np.ndarray` of shape `(N, K)`, bool, *optional*): the bands that each object has.
         object_ids (`list[str]`, *optional*): of the objects, where bands are combined in memory.
     """
 
@@ -61,10 +60,10 @@ class LightCurveEmbeddings:
 
 
 class LightCurveEmbedder:
-    """A model ready to embed.
+    """A model prepared for embedding.
 
     Args:
-        model ([`AstromerModel`]): or a model with a head, whose encoder is taken; it is switched to evaluation mode.
+        model ([`AstromerModel`]): or a model with a head, whose encoder is used; it is switched to evaluation mode.
         feature_extractor, batch_size: see `WindowRunner`.
     """
 
@@ -74,7 +73,7 @@ class LightCurveEmbedder:
     def embed(
         self, curves: RaggedLightCurves, *, return_windows: bool = False, return_observations: bool = False
     ) -> LightCurveEmbeddings:
-        """Embed light curves as they come: cleaned, cut, batched by length and put back into their order."""
+        """Embed light curves: clean, cut, batch by length, and return results in input order."""
         curves, dropped = curves.clean()
         windows = self.runner.cut(curves)
         window_object, start, length = windows
@@ -136,16 +135,15 @@ def embed_light_curves(
         mag: magnitudes, likewise.
         magerr: errors of the magnitudes, likewise; used by a model with `config.use_magnitude_errors`.
         feature_extractor: cuts the windows; one with the model's `window_size` when absent.
-        batch_size: windows a forward pass, see `WindowRunner`.
+        batch_size: windows in a forward pass, see `WindowRunner`.
         return_windows: also return the embedding of every window.
         return_observations: also return the embedding of every observation.
 
     Returns:
-        [`LightCurveEmbeddings`]; a light curve without a usable observation has NaN there and `num_points` 0.
+        [`LightCurveEmbeddings`]. A light curve without a usable observation has NaN and `num_points` 0.
 
     Raises:
-        ValueError: unequal lengths, values that are not numbers, times that cannot be days, or a model whose output is not
-            finite.
+        ValueError: lengths differ, values are not numbers, times cannot be days, or the model's output is not finite.
     """
     embedder = LightCurveEmbedder(model, feature_extractor, batch_size)
     curves = RaggedLightCurves.from_arrays(mjd, mag, magerr)
@@ -165,27 +163,28 @@ def embed_multiband_light_curves(
     feature_extractor: AstromerFeatureExtractor | None = None,
     batch_size: int | None = None,
 ) -> LightCurveEmbeddings:
-    """Embed the light curves of objects in several bands, one by one, and combine those of an object.
+    """Embed the light curves of objects in several bands one by one, and combine those of each object.
 
     Args:
         model: an ASTROMER model.
         object_id, band, mjd, mag, magerr: of every light curve; errors are optional.
-        combine_bands: `"mean"`, in which every band that an object has weighs the same, or `"concat"`.
-        bands: to combine, in this order; the others are left out. When absent, all for a mean, and the `bands` of the model's
-            configuration for a concatenation.
+        combine_bands: `"mean"`, in which every band of an object has the same weight, or `"concat"`.
+        bands: to combine, in this order; other bands are left out. The default is all bands for a mean, and the `bands` of the
+            model's configuration for a concatenation.
         feature_extractor, batch_size: as for `embed_light_curves`.
 
     Returns:
         [`LightCurveEmbeddings`] of the objects, in the order in which their ids first appear, with `object_ids` and `has_band`.
 
     Raises:
-        ValueError: as `embed_light_curves`; or there is no order to concatenate in, or a light curve has no id or no band.
+        ValueError: as `embed_light_curves`; or the order for a concatenation is missing, or a light curve lacks an id or a
+        band.
     """
     if bands is None:
         bands = names_of_bands(band) if combine_bands == "mean" else model.config.bands
     if bands is None:
         found = ", ".join(names_of_bands(band))
-        raise ValueError(f"Bands are concatenated in an order, and none is given: give `bands`. There are {found}.")
+        raise ValueError(f"`bands` is missing: a concatenation needs the order of the bands. There are {found}.")
     curves = MultibandLightCurves.from_arrays(object_id, band, mjd, mag, BandCombination(combine_bands, tuple(bands)), magerr)
     result = LightCurveEmbedder(model, feature_extractor, batch_size).embed_objects(curves)
     return replace(result, object_ids=list(dict.fromkeys(map(str, object_id))))
@@ -207,38 +206,36 @@ def embed_table(
     combine_bands: CombinationKind | BandCombination | None = None,
     bands: Sequence[str] | None = None,
 ) -> TableReport:
-    """Embed a table of light curves into a parquet table, in its order and in bounded memory.
+    """Embed a table of light curves into a parquet table, in the same order and with bounded memory.
 
     The output has the columns `object_id`, `band` and `label` (where the source has them), `num_points`, `num_windows`,
-    `dropped_points` and `embedding` (D float32 values; null for a light curve without a usable observation, which is never left
-    out). It is written beside its final name and appears complete or not at all.
+    `dropped_points` and `embedding` (D float32 values). A light curve without a usable observation keeps its row with a null
+    embedding. The output is written to a temporary name and renamed when complete.
 
-    With `combine_bands` it has one row an object instead of one a light curve, in the order in which the objects first appear.
-    The column `bands` then lists the bands that an object has, in their order, in place of `band`; the counts are of all of
-    them, and `label` is the one that its light curves agree in. Memory stays bounded where the rows of an object stand
-    together.
+    With `combine_bands` there is one row per object, in the order in which the objects first appear. The column `bands`, which
+    lists the bands of an object, replaces `band`. Counts are sums over the bands, and `label` is set where all light curves of
+    an object agree. Memory is bounded if the rows of an object follow each other.
 
     Args:
-        source: a path, a table in memory or a source that is open, see `LightCurveSource.open`.
-        output: a `.parquet` file; replaced if it exists.
+        source: a path, a table in memory or an open source, see `LightCurveSource.open`.
+        output: a `.parquet` file; overwritten if it exists.
         model: an ASTROMER model.
         feature_extractor, batch_size: as for `embed_light_curves`.
-        objects_per_chunk: light curves held in memory at a time.
-        columns: names of the source's columns where guessing is not enough.
+        objects_per_chunk: light curves in memory at a time.
+        columns: names of the source's columns that cannot be guessed.
         level: `"object"`; `"window"` adds the column `window_embeddings`, `"observation"` the column
             `observation_embeddings`, lists of embeddings.
         show_progress: draw a progress bar.
         description: entries for the output's schema metadata, such as the model's name.
-        rows: these rows of the source only, see `map_table`.
-        combine_bands: `"mean"`: the mean over the bands that an object has, each of which weighs the same; `"concat"`: K·D
-            values, those of one band after the other, zeros for a band that it lacks; or a combination that `choose_bands` has
-            found.
-        bands: to combine, in this order; the others are left out. When absent, all for a mean, and the `bands` of the model's
-            configuration for a concatenation.
+        rows: read only these rows of the source, see `map_table`.
+        combine_bands: `"mean"`: the mean over the bands of an object, each with the same weight; `"concat"`: K·D values, one
+            band after the other, with zeros for a missing band; or a combination that `choose_bands` returned.
+        bands: to combine, in this order; other bands are left out. The default is all bands for a mean, and the `bands` of the
+            model's configuration for a concatenation.
 
     Raises:
-        FileNotFoundError: no such source, or no folder for the output.
-        TableError: the source holds no light curves that can be read, or no bands that can be combined.
+        FileNotFoundError: there is no such source, or no folder for the output.
+        TableError: the source has no light curves that can be read, or no bands that can be combined.
     """
     if level not in ("object", "window", "observation"):
         raise ValueError(f'`level` must be "object", "window" or "observation", got {level!r}.')
@@ -274,18 +271,18 @@ def choose_bands_to_embed(
     columns: Mapping[str, str | None] | None = None,
     level: str = "object",
 ) -> BandCombination | None:
-    """How `embed_table` combines the bands of a table, None where it does not; see there for the arguments.
+    """How `embed_table` combines the bands of a table, or None; see there for the arguments.
 
     Raises:
         FileNotFoundError, TableError: as `choose_bands`.
-        ValueError: as `choose_bands`; or bands are given and no way to combine them, or something finer than objects is wanted.
+        ValueError: as `choose_bands`; or `bands` is given without `combine_bands`, or `level` is not `"object"`.
     """
     if combine_bands is None:
         if bands is not None:
-            raise ValueError("`bands` are those to combine: say how, `combine_bands`.")
+            raise ValueError("`bands` needs `combine_bands`, which defines how they are combined.")
         return None
     if level != "object":
-        raise ValueError(f'Bands are combined to one embedding an object: leave `level` at "object", got {level!r}.')
+        raise ValueError(f'Combined bands give one embedding per object: leave `level` at "object", got {level!r}.')
     if isinstance(combine_bands, BandCombination):
         return combine_bands
     if bands is None and combine_bands == "concat":
@@ -294,7 +291,7 @@ def choose_bands_to_embed(
 
 
 def _as_columns(result: LightCurveEmbeddings) -> dict[str, pa.Array]:
-    """Embeddings as Arrow columns, a row an object."""
+    """Embeddings as Arrow columns, one row per object."""
     width = result.object_embeddings.shape[1]
     columns = list_bands(result.bands, result.has_band) | {
         "num_points": pa.array(result.num_points, pa.int32()),

@@ -1,9 +1,9 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Which objects are most like a given one, and which are like no other, among embeddings.
+"""Nearest neighbours and isolated objects among embeddings.
 
-Before it stands a table of `astromer-hf embed`; after it the astronomer's eye. The distance is the Euclidean one between
-embeddings that are standardised: of every dimension the mean over the table is subtracted, and the rest divided by its standard
-deviation. Distances therefore belong to their table and mean nothing beside those of another.
+The input is a table written by `astromer-hf embed`. Distances are Euclidean between standardised embeddings: in every dimension
+the table's mean is subtracted and the result divided by its standard deviation. Distances of different tables therefore cannot
+be compared.
 """
 
 from dataclasses import dataclass
@@ -28,9 +28,9 @@ class Embeddings:
     """N objects and their embeddings.
 
     Args:
-        object_ids (`np.ndarray` of shape `(N,)`): strings; an object has as many rows as bands.
+        object_ids (`np.ndarray` of shape `(N,)`): strings; an object has one row per band.
         vectors (`np.ndarray` of shape `(N, D)`, float32): finite.
-        bands, labels (`np.ndarray` of shape `(N,)`, *optional*): strings or None, where the table has them.
+        bands, labels (`np.ndarray` of shape `(N,)`, *optional*): strings or None, if the table has them.
     """
 
     object_ids: np.ndarray
@@ -43,11 +43,11 @@ class Embeddings:
 
     @classmethod
     def read(cls, path: str | Path, *, label_column: str | None = None) -> "Embeddings":
-        """Read a parquet table of `astromer-hf embed`; objects without an embedding are left out.
+        """Read a parquet table written by `astromer-hf embed`; objects without an embedding are left out.
 
         Raises:
             FileNotFoundError: there is no such file.
-            TableError: it holds no embeddings, or not the column of labels that is named.
+            TableError: it has no embeddings, or lacks the given column of labels.
         """
         path = Path(path)
         if not path.is_file():
@@ -83,7 +83,7 @@ class Embeddings:
         """The row of an object.
 
         Raises:
-            TableError: there is none, or one for each of several bands.
+            TableError: there is no such object, or it has several bands.
         """
         rows = np.flatnonzero(self.object_ids == object_id)
         if not len(rows):
@@ -105,7 +105,7 @@ class Embeddings:
 
 
 def find_neighbors(embeddings: Embeddings, object_id: str, k: int = 10, *, band: str | None = None) -> pd.DataFrame:
-    """The `k` objects most like one, nearest first: `rank`, `object_id`, `band` and `label` where known, `distance`.
+    """The `k` nearest neighbours of an object, nearest first: `rank`, `object_id`, `band` and `label` if known, `distance`.
 
     Raises:
         TableError: there is no such object, or there are fewer than `k` others.
@@ -114,24 +114,24 @@ def find_neighbors(embeddings: Embeddings, object_id: str, k: int = 10, *, band:
     _check_count(k, len(embeddings) - 1, "neighbours")
     search = NearestNeighbors(n_neighbors=k + 1).fit(embeddings.standardized)
     distances, rows = search.kneighbors(embeddings.standardized[[row]])
-    others = np.flatnonzero(rows[0] != row)[:k]  # a twin of the object may stand before it
+    others = np.flatnonzero(rows[0] != row)[:k]  # an object with the same embedding may come first
     return embeddings.describe(rows[0][others], distance=distances[0][others])
 
 
 def find_isolated(embeddings: Embeddings, count: int = 10, *, k: int = NEIGHBORS_OF_ISOLATION) -> pd.DataFrame:
-    """The objects that are least like any other, the most isolated first: as `find_neighbors`, with `isolation`.
+    """The objects that differ most from all others, the most isolated first: as `find_neighbors`, with `isolation`.
 
-    Isolation is the mean distance to the `k` nearest others, of all others where there are fewer. Isolated may be what is rare,
-    and what is badly measured: look at the light curves.
+    Isolation is the mean distance to the `k` nearest others, or to all others if there are fewer. Isolated objects may be rare
+    or badly measured: look at their light curves.
 
     Raises:
-        TableError: there are fewer objects than asked for.
+        TableError: there are fewer objects than requested.
     """
     _check_count(count, len(embeddings), "objects")
     k = min(k, len(embeddings) - 1)
     if k < 1:
         raise TableError("Isolation needs at least two objects, there is one.")
-    distances, _ = NearestNeighbors(n_neighbors=k).fit(embeddings.standardized).kneighbors()  # without the objects themselves
+    distances, _ = NearestNeighbors(n_neighbors=k).fit(embeddings.standardized).kneighbors()  # excluding each object itself
     isolation = distances.mean(1)
     rows = np.argsort(-isolation, kind="stable")[:count]
     return embeddings.describe(rows, isolation=isolation[rows])

@@ -1,8 +1,8 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""An encoder as an ONNX file, which runs without PyTorch, and that file in the place of a model.
+"""Export an encoder as an ONNX file, which runs without PyTorch, and use that file in place of a model.
 
-Before it stands a loaded model; after it ONNX Runtime, in an alert broker say. The graph takes the windows that
-`AstromerFeatureExtractor` makes and returns the embedding of every observation and their mean and maximum over each window.
+The graph takes the windows of `AstromerFeatureExtractor`. It returns the embedding of every observation, and their mean and
+maximum over each window. It is for ONNX Runtime, for example in an alert broker.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ from ..model.feature_extraction_astromer import AstromerFeatureExtractor, LightC
 from .output_files import complete_or_absent
 
 INPUTS = ("magnitudes", "times", "attention_mask")
-ERRORS = "magnitude_errors"  # a fourth input, of models that see photometric errors
+ERRORS = "magnitude_errors"  # a fourth input of models that see photometric errors
 OUTPUTS = ("last_hidden_state", "mean", "max")
 OPSET = 18
 TOLERANCE = 1e-4
@@ -71,13 +71,13 @@ def _atan2(sine: torch.Tensor, cosine: torch.Tensor) -> torch.Tensor:
 
 
 def _where(condition: torch.Tensor, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    """ONNX Runtime selects no booleans."""
+    """ONNX Runtime cannot select booleans."""
     if first.dtype != torch.bool:
         return NotImplemented  # keeps the operator as it is
     return (condition & first) | (~condition & second)
 
 
-# What the encoder uses and ONNX, or ONNX Runtime, lacks.
+# Operators of the encoder that ONNX or ONNX Runtime lacks.
 _REPLACEMENTS: dict[Any, Any] = {
     torch.ops.aten.hypot.default: _hypot,
     torch.ops.aten.atan2.default: _atan2,
@@ -86,24 +86,24 @@ _REPLACEMENTS: dict[Any, Any] = {
 
 
 def export_onnx(model: Any, output: str | Path, *, name: str = "") -> float:
-    """Write a model's encoder as an ONNX file of any number of windows of any length, and check the file against the model.
+    """Write a model's encoder as an ONNX file for any number of windows of any length, and compare the file with the model.
 
-    Where a model folds on periods, a window of some ten observations or fewer may have several that fit equally well: rounding
-    decides which is taken, and file and model may decide differently (4 of 512 real windows of 1 to 10 observations).
+    A model that folds on periods may find several equally good periods in a window of about ten observations or fewer. Rounding
+    then decides, and file and model may choose differently (4 of 512 real windows of 1 to 10 observations).
 
     Args:
-        model: an ASTROMER model in float32 on the CPU, with or without a head, whose encoder is taken.
-        output: an `.onnx` file; replaced if it exists, and only by a file that passes the check.
+        model: an ASTROMER model in float32 on the CPU, with or without a head; its encoder is exported.
+        output: an `.onnx` file. An existing one is replaced only by a file that passes the comparison.
         name: the model's name, for the file's metadata.
 
     Returns:
         The largest difference between file and model on simulated windows of several lengths, relative to the largest absolute
-        value of the model's output where that is above 1.
+        value of the model's output if that is above 1.
 
     Raises:
         ImportError: the extra `onnx` is not installed.
-        ValueError: the output cannot be an ONNX file, the model is not in float32 on the CPU, or the file's results differ by
-            more than 1e-4.
+        ValueError: the output cannot be an ONNX file, the model is not in float32 on the CPU, or the results differ by more
+            than 1e-4.
         FileNotFoundError: there is no folder for the output.
     """
     output = Path(output)
@@ -180,11 +180,11 @@ def _difference(encoder: nn.Module, exported: "OnnxEncoder", windows: LightCurve
 
 
 class OnnxEncoder:
-    """An exported encoder under ONNX Runtime, which stands where `embed_light_curves` and `embed_table` take a model.
+    """An exported encoder under ONNX Runtime, accepted by `embed_light_curves` and `embed_table` in place of a model.
 
     Args:
-        file: what `export_onnx` wrote.
-        num_threads (`int`, *optional*): threads of ONNX Runtime; as many as it likes when absent.
+        file: written by `export_onnx`.
+        num_threads (`int`, *optional*): threads of ONNX Runtime; its own choice when absent.
         providers: execution providers of ONNX Runtime, best first.
     """
 
@@ -204,17 +204,19 @@ class OnnxEncoder:
         self.session = onnxruntime.InferenceSession(str(file), options, providers=list(providers))
         self.metadata = dict(self.session.get_modelmeta().custom_metadata_map)
         if "config" not in self.metadata:
-            raise ValueError(f"{file} is no exported ASTROMER encoder: write one by astromer-hf export MODEL --format onnx.")
+            raise ValueError(
+                f"{file} is not an exported ASTROMER encoder: write one by astromer-hf export MODEL --format onnx."
+            )
         self.digest = hashlib.sha256(Path(file).read_bytes()).hexdigest()
         self.config = AstromerConfig.from_dict(json.loads(self.metadata["config"]))
 
     @property
     def base_model(self) -> "OnnxEncoder":
-        """Itself, as a model without a head."""
+        """Itself, like a model without a head."""
         return self
 
     def eval(self) -> "OnnxEncoder":
-        """Itself: it cannot train."""
+        """Itself, since it cannot train."""
         return self
 
     def run(
@@ -257,7 +259,7 @@ def _require(*packages: str) -> None:
 
 @contextmanager
 def _quiet_exporter() -> Iterator[None]:
-    """The exporter warns of packages that it does not need."""
+    """Silence warnings of the exporter about packages that it does not need."""
     exporter = logging.getLogger("torch.onnx")
     level = exporter.level
     exporter.setLevel(logging.ERROR)

@@ -1,8 +1,8 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Output files that appear complete or not at all, and that one process writes at a time.
+"""Output files that are complete or absent, and that only one process writes at a time.
 
-Before this file stands nothing; after it everything that writes what a user waits for. A process that is killed leaves hidden
-files beside the output, never half a file under its name, and the next run for the same output clears them away.
+A killed process leaves hidden files beside the output, but never a partial file under its name. The next run for the same
+output removes them.
 """
 
 import contextlib
@@ -26,10 +26,10 @@ class OutputInUseError(OSError):
 
 @contextmanager
 def only_writer(output: Path) -> Iterator[bool]:
-    """Hold an output for as long as the block runs; the system lets go of it when the process ends, however it ends.
+    """Lock an output for the duration of the block. The operating system releases the lock when the process ends.
 
     Yields:
-        Whether it is held: False where the system or the file system has no locks, and two writers are not told apart.
+        Whether the lock is held: False if the system or the file system has no locks, so that two writers are not detected.
 
     Raises:
         OutputInUseError: another process holds it.
@@ -40,14 +40,14 @@ def only_writer(output: Path) -> Iterator[bool]:
         yield lock is not None
     finally:
         if lock is not None:
-            with contextlib.suppress(PermissionError):  # Windows deletes no open file; there, filelock does it itself
-                path.unlink(missing_ok=True)  # before it is released: nobody else's can be there
+            with contextlib.suppress(PermissionError):  # Windows cannot delete open files; filelock deletes it there
+                path.unlink(missing_ok=True)  # before the lock is released, so it cannot be another process's file
             lock.release()
 
 
 def _take_lock(path: Path, output: Path) -> BaseFileLock | None:
-    if not path.parent.is_dir():  # which some versions of filelock would make
-        raise FileNotFoundError(f"There is no folder {output.parent} for the output {output}: make it first.")
+    if not path.parent.is_dir():  # some versions of filelock would create it
+        raise FileNotFoundError(f"There is no folder {output.parent} for the output {output}: create it first.")
     lock = FileLock(path, blocking=False)
     try:
         for _ in range(10):
@@ -58,7 +58,7 @@ def _take_lock(path: Path, output: Path) -> BaseFileLock | None:
                 raise OutputInUseError(
                     f"Another process is writing {output} at the moment: wait until it is done, or name another output."
                 )
-            time.sleep(0.01)  # its owner has just removed it; or the folder takes no files, which filelock does not tell apart
+            time.sleep(0.01)  # its owner has just removed it, or the folder is not writable: filelock does not distinguish them
     except OutputInUseError:
         raise
     except OSError as error:
@@ -75,24 +75,24 @@ def _not_writable(output: Path, reason: str | None) -> str:
 
 @contextmanager
 def complete_or_absent(output: Path) -> Iterator[Path]:
-    """Give a path for a file or folder, which becomes `output` if the block ends well and is deleted if it does not.
+    """Yield a temporary path for a file or folder. It becomes `output` if the block succeeds, and is deleted otherwise.
 
-    The path is hidden beside the output and ends in `.partial`, so that no reader of the folder takes it for one.
-    What stands under the output's name stays until it is replaced.
+    The path is hidden, beside the output, and ends in `.partial`, so readers of the folder ignore it. An existing output is
+    kept until it is replaced.
 
     Raises:
         OutputInUseError: another process is writing the same output.
-        OSError: it cannot be written, or there is no space for it.
+        OSError: it cannot be written, or the disk is full.
     """
     with only_writer(output) as is_held:
         owner = "" if is_held else f"-{os.getpid()}"
         partial = output.absolute().with_name(f".{output.name}{owner}.partial")
-        _remove(partial)  # a killed process'
+        _remove(partial)  # left by a killed process
         try:
             yield partial
             if partial.is_file():
                 with partial.open("rb+") as written:
-                    os.fsync(written.fileno())  # the name must not reach the disk before the content
+                    os.fsync(written.fileno())  # the content must reach the disk before the name
             os.replace(partial, output)
         except OSError as error:
             if error.errno not in _NO_SPACE:

@@ -1,8 +1,7 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""A model over the windows of many light curves, batched by length, and a table of light curves into a table of results.
+"""Run a model over the windows of many light curves, batched by length, and turn a table of light curves into one of results.
 
-Before it stand the readers of `light_curves/` and the feature extractor; after it `embedding.py` and `classification.py`,
-which say what is taken from the model's outputs and what becomes of an object's windows.
+`embedding.py` and `classification.py` build on it: they select the model's outputs and combine the windows of an object.
 """
 
 import itertools
@@ -31,20 +30,20 @@ from ..model.feature_extraction_astromer import AstromerFeatureExtractor, Ragged
 from ..model.heads_astromer import pool_observed
 from .output_files import complete_or_absent
 
-BATCH_SIZES = {"cpu": 8}  # full windows: their states stay in the caches of a core
+BATCH_SIZES = {"cpu": 8}  # full windows, whose states fit into the caches of a core
 DEFAULT_BATCH_SIZE = 256  # of accelerators
-MAX_SHORT_WINDOWS = 4  # times the batch size: what a window costs whatever its length stays bounded too
+MAX_SHORT_WINDOWS = 4  # times the batch size, since part of a window's cost does not depend on its length
 
 
 @dataclass
 class WindowRunner:
-    """A model ready to run over windows: where it runs and in which batches.
+    """A model with the batches and the feature extractor to run it over windows.
 
     Args:
         model: an ASTROMER model; it is switched to evaluation mode.
         feature_extractor ([`AstromerFeatureExtractor`], *optional*): one with the model's `window_size` when absent.
-        batch_size (`int`, *optional*): full windows a forward pass, or up to four times as many short ones; 8 on a CPU and 256
-            on a GPU when absent.
+        batch_size (`int`, *optional*): full windows in a forward pass, or up to four times as many short ones. The default is 8
+            on a CPU and 256 on a GPU.
     """
 
     model: Any
@@ -66,11 +65,11 @@ class WindowRunner:
     def iter_outputs(
         self, curves: RaggedLightCurves, windows: tuple[np.ndarray, np.ndarray, np.ndarray], **options: Any
     ) -> Iterator[tuple[np.ndarray, Any]]:
-        """Run over all windows: the numbers of a batch's windows, and the model's outputs for them; `options` are passed on.
+        """Run over all windows. Yields the indices of a batch's windows and the model's outputs; `options` go to the model.
 
-        Windows of like length share a batch, so that next to nothing is padded. Upstream pads all to the full window, and its
-        attention sees the padding. On a CPU every core runs batches of its own, which scales better than sharing out each
-        matrix product and gives the same numbers on any number of cores.
+        Windows of similar length share a batch, so there is hardly any padding. (Upstream pads all windows to full length, and
+        its attention sees the padding.) On a CPU every core runs its own batches. This scales better than sharing each matrix
+        product, and gives the same numbers on any number of cores.
         """
         object_index, start, length = windows
         padded_length = None
@@ -88,13 +87,13 @@ class WindowRunner:
         yield from map_on_cores(run, batches) if self._may_share_cores() else map(run, batches)
 
     def _may_share_cores(self) -> bool:
-        """Not on a GPU; not ONNX Runtime, which has threads of its own; not with dropout, whose draws need their order."""
+        """Not on a GPU; not for ONNX Runtime, which has its own threads; not with dropout, whose draws depend on the order."""
         if self.model.device.type != "cpu" or not isinstance(self.model, nn.Module):
             return False
         return not any(module.training for module in self.model.modules())
 
     def _batches(self, length: np.ndarray) -> Iterator[np.ndarray]:
-        """Numbers of windows of like `length` (W,), the longest first."""
+        """Indices of windows of similar `length` (W,), the longest first."""
         assert self.batch_size is not None
         order = np.argsort(-length, kind="stable")
         low = 0
@@ -105,31 +104,31 @@ class WindowRunner:
             low = high
 
     def check_finite(self, values: np.ndarray, object_index: np.ndarray, what: str) -> None:
-        """Refuse outputs (W, D) that are not finite.
+        """Check that outputs (W, D) are finite.
 
         Raises:
-            ValueError: names the first light curve whose output is not.
+            ValueError: names the first light curve whose output is not finite.
         """
         if len(bad := object_index[~np.isfinite(values).all(1)]):
             raise ValueError(
                 f"The model's {what} of light curve {bad[0]} is not finite: its weights are damaged or too large for "
-                f"{self.model.dtype}. Load it anew in float32, or download it again."
+                f"{self.model.dtype}. Load it in float32, or download it again."
             )
 
 
 def pool_states(states: tuple[torch.Tensor, ...], length: np.ndarray, pooling: str) -> np.ndarray:
-    """Hidden states of windows, S times (B, L, D), to what a head sees of them, `(B, S, P)` float32, see `pool_observed`.
+    """Hidden states of windows, S times (B, L, D), pooled for a head, `(B, S, P)` float32, see `pool_observed`.
 
-    `length` (B,) are the observations of each window, which stand before its padding.
+    `length` (B,) is the number of observations of each window; padding follows them.
     """
     observed = torch.from_numpy(np.arange(states[0].shape[1]) < length[:, None]).to(states[0].device)
     return torch.stack([pool_observed(state, observed, pooling) for state in states], dim=1).float().cpu().numpy()
 
 
 def map_on_cores(function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
-    """`function` of every item, in order, on as many threads as torch may use, of which each computes on its own.
+    """Apply `function` to every item, in order, on as many threads as torch may use. Each thread computes on its own.
 
-    No more than two items a thread are under way.
+    At most two items per thread are in progress.
     """
     num_threads = torch.get_num_threads()
     if num_threads == 1:
@@ -147,12 +146,12 @@ def map_on_cores(function: Callable[[Any], Any], items: Iterable[Any]) -> Iterat
         finally:
             for future in under_way:
                 future.cancel()
-            torch.set_num_threads(num_threads)  # a thread's own setting is that of threads to come as well
+            torch.set_num_threads(num_threads)  # a thread's own setting also applies to later threads
 
 
 @dataclass
 class TableReport:
-    """What `map_table` did: light curves written, the ids of those without a result, observations dropped by reason."""
+    """Counts of `map_table`: light curves written, ids of those without a result, observations dropped by reason."""
 
     num_objects: int = 0
     num_windows: int = 0
@@ -174,27 +173,27 @@ def map_table(
     rows: range | None = None,
     combination: BandCombination | None = None,
 ) -> TableReport:
-    """Turn a table of light curves into a parquet table of results, in its order and in bounded memory.
+    """Turn a table of light curves into a parquet table of results, in the same order and with bounded memory.
 
-    The output has the columns `object_id`, `band` and `label` (where the source has them) and those of `process`, one row a
-    light curve, or one row an object where bands are combined. It is written beside its final name and appears complete or not
-    at all; of two processes that write the same output, the second is refused.
+    The output has the columns `object_id`, `band` and `label` (where the source has them) and those of `process`. It has one
+    row per light curve, or one per object where bands are combined. It is written to a temporary name and renamed when
+    complete. If two processes write the same output, the second raises an error.
 
     Args:
-        source: a path, a table in memory or a source that is open, see `LightCurveSource.open`.
-        output: a `.parquet` file; replaced if it exists.
-        process: from light curves as they stand in the table to columns, `num_points`, `num_windows` and `dropped_points` among
-            them; from `MultibandLightCurves` where bands are combined, else from `RaggedLightCurves`.
-        objects_per_chunk: light curves held in memory at a time.
-        columns: names of the source's columns where guessing is not enough.
+        source: a path, a table in memory or an open source, see `LightCurveSource.open`.
+        output: a `.parquet` file; overwritten if it exists.
+        process: maps light curves, as they are in the table, to columns. The columns must include `num_points`, `num_windows`
+            and `dropped_points`. The argument is a `MultibandLightCurves` where bands are combined, else a `RaggedLightCurves`.
+        objects_per_chunk: light curves in memory at a time.
+        columns: names of the source's columns that cannot be guessed.
         show_progress: draw a progress bar.
         description: entries for the output's schema metadata, such as the model's name.
-        rows: these rows of the source only, see `LightCurveSource.chunks`; where bands are combined, see `objects`.
-        combination: of the bands of an object.
+        rows: read only these rows of the source, see `LightCurveSource.chunks`; where bands are combined, see `objects`.
+        combination: how to combine the bands of an object.
 
     Raises:
-        FileNotFoundError: no such source, or no folder for the output.
-        TableError: the source holds no light curves that can be read, or `process` refuses one.
+        FileNotFoundError: there is no such source, or no folder for the output.
+        TableError: the source has no light curves that can be read, or `process` rejects one.
         ValueError: the output cannot be a new parquet file.
         OutputInUseError: another process is writing it.
     """
@@ -202,7 +201,7 @@ def map_table(
     if output.suffix != ".parquet":
         raise ValueError(f"The output must be a .parquet file, got {output.name}.")
     if not output.absolute().parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {output.parent} for the output: make it first.")
+        raise FileNotFoundError(f"There is no folder {output.parent} for the output: create it first.")
     path = source.path if isinstance(source, LightCurveSource) else Path(source) if isinstance(source, (str, Path)) else None
     if output.is_dir() or (output.exists() and path is not None and path.exists() and output.samefile(path)):
         raise ValueError(f"The output {output} must be a new file, not {'a folder' if output.is_dir() else 'the source'}.")
@@ -227,7 +226,7 @@ def map_table(
             writer.add_key_value_metadata({"astromer_hf.ledger": json.dumps(report.ledger.to_dict())})
         finally:
             if writer is not None:
-                writer.close()  # on a full disk this fails too
+                writer.close()  # this fails too on a full disk
     return report
 
 
@@ -242,7 +241,7 @@ def _iter_chunks(
 def _process_chunk(
     chunk: LightCurveChunk | MultibandChunk, process: Callable[[Any], dict[str, pa.Array]], report: TableReport
 ) -> pa.Table:
-    """The rows of a chunk, which are counted into the report."""
+    """The rows of a chunk; their counts are added to the report."""
     try:
         columns = process(chunk.curves)
     except ValueError as error:

@@ -1,9 +1,9 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""A large table of light curves into a folder of embeddings, shard by shard, by one process or by many that share a disk.
+"""Embed a large table of light curves into a folder, shard by shard, by one process or by several that share a disk.
 
-Before it stands `embedding.py`, which writes one shard; after it whatever reads a folder of parquet files. The split follows
-from the source alone, every shard appears complete or not at all, and a shard that is there is not done again: a run that was
-stopped goes on where it stopped. The processes exchange nothing, so that none waits for another.
+`embedding.py` writes one shard. The split depends only on the source. Every shard is complete or absent, and existing shards
+are not computed again, so a run that was stopped continues where it stopped. The processes exchange nothing and do not wait for
+each other.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ from .output_files import OutputInUseError
 from .runner import TableReport
 
 DEFAULT_OBJECTS_PER_SHARD = 16_384
-SETTINGS_FILE = "_settings.json"  # readers of parquet folders pass over names with an underscore
+SETTINGS_FILE = "_settings.json"  # readers of parquet folders ignore names with an underscore
 SUCCESS_FILE = "_SUCCESS"
 _SETTINGS_KEY, _SHARD_KEY = "settings", "shard"
 
@@ -41,11 +41,11 @@ class Shard:
     """Rows of one source file, or a whole table.
 
     Args:
-        index: its place in the order of the table.
-        count: shards of the table.
-        source: the file; the table's folder where the whole table is one shard.
-        rows: of that file; None for all.
-        num_objects: of these rows, where an object has several; None where each has one.
+        index: position in the order of the table.
+        count: number of shards of the table.
+        source: the file; the table's folder if the whole table is one shard.
+        rows: rows of that file; None for all.
+        num_objects: number of objects in these rows, if an object has several rows; None if each has one.
     """
 
     index: int
@@ -56,24 +56,24 @@ class Shard:
 
     @property
     def file_name(self) -> str:
-        """Of its output."""
+        """Name of its output file."""
         return f"part-{self.index:05d}-of-{self.count:05d}.parquet"
 
     @property
     def description(self) -> str:
-        """What the output says of itself, as JSON."""
+        """JSON that identifies the shard in its output's metadata."""
         rows = None if self.rows is None else [self.rows.start, self.rows.stop]
         return json.dumps({"index": self.index, "count": self.count, "source": self.source.name, "rows": rows})
 
 
 @dataclass
 class ShardedReport(TableReport):
-    """What `embed_shards` did: a `TableReport` of the shards that it wrote, and the state of the folder.
+    """The result of `embed_shards`: a `TableReport` of the shards that it wrote, and the state of the folder.
 
     Args:
-        written: shards written now.
-        found: shards of this process that were there.
-        missing: names of all shards, of any process, that are not there yet.
+        written: number of shards written now.
+        found: number of this process's shards that existed already.
+        missing: names of all shards, of any process, that are still missing.
     """
 
     written: int = 0
@@ -90,19 +90,19 @@ def plan_shards(
 ) -> list[Shard]:
     """Split a table into shards of about `objects_per_shard` light curves, in its order.
 
-    Row groups are put together, or cut where one is larger. A table with one row a measurement, or in CSV, is one shard: where
-    one object ends and the next begins is known only when it is read.
+    Row groups are merged, or split if one is larger. A table with one row per measurement, or in CSV, is one shard: the
+    boundaries of its objects are only known when it is read.
 
     Args:
         source: the table.
-        objects_per_shard: light curves a shard.
-        by_object: leave the light curves of an object in several bands together, which moves the cuts by some rows.
-        columns: names of the table's columns where guessing is not enough.
+        objects_per_shard: light curves per shard.
+        by_object: keep the light curves of an object in several bands together, which moves the boundaries by some rows.
+        columns: names of the table's columns that cannot be guessed.
 
     Raises:
         FileNotFoundError: there is no such table.
-        TableError: it cannot be read, or a folder without parquet files; or the light curves of an object do not follow each
-            other in one file.
+        TableError: it cannot be read, or is a folder without parquet files; or the light curves of an object do not follow
+            each other in one file.
     """
     opened = LightCurveSource.open(source, columns=columns)
     if objects_per_shard < 1:
@@ -134,16 +134,16 @@ def plan_shards(
 
 
 def _move_to_objects(rows: range, first_row: int, starts: np.ndarray) -> tuple[range, int]:
-    """Both ends of a range of a file's rows moved on to where an object starts, and the number of objects between them.
+    """Move both ends of a range of a file's rows to the next start of an object; also the number of objects between them.
 
-    `first_row` is the file's first among the rows of the table, of which `starts` and its end are counted.
+    `first_row` is the table row of the file's first row; `starts` and their end are counted in rows of the table.
     """
     low, high = np.searchsorted(starts, (rows.start + first_row, rows.stop + first_row))
     return range(int(starts[low]) - first_row, int(starts[high]) - first_row), int(high - low)
 
 
 def _split_rows(group_sizes: list[int], objects_per_shard: int) -> list[range]:
-    """Consecutive ranges of a file's rows, whose bounds are those of row groups where these are small enough."""
+    """Consecutive ranges of a file's rows. Their bounds are those of row groups if these are small enough."""
     ranges: list[range] = []
     start = stop = 0
     for size in group_sizes:
@@ -176,24 +176,23 @@ def embed_shards(
     combine_bands: CombinationKind | None = None,
     bands: Sequence[str] | None = None,
 ) -> ShardedReport:
-    """Embed every `num_workers`-th shard of a table, beginning with shard `worker`, into a folder.
+    """Embed every `num_workers`-th shard of a table, starting with shard `worker`, into a folder.
 
-    The folder's `part-*.parquet`, in the order of their names, are what `embed_table` would write. The process after which no
-    shard is missing writes `_SUCCESS`, with the counts. A shard that fails does not keep the others from being done.
+    The folder's `part-*.parquet`, in the order of their names, hold what `embed_table` would write. The process that completes
+    the last shard writes `_SUCCESS` with the counts. If a shard fails, the others are still computed.
 
     Args:
-        source: a path, or a source that is open, see `LightCurveSource.open`.
-        output: a folder; made if need be. One that holds shards of other settings is refused.
+        source: a path, or an open source, see `LightCurveSource.open`.
+        output: a folder, created if needed. A folder with shards of other settings raises an error.
         model: an ASTROMER model.
-        worker, num_workers: which of how many processes this is.
+        worker, num_workers: index of this process and number of processes.
         objects_per_shard: see `plan_shards`.
         feature_extractor, batch_size, columns, level, show_progress, description, combine_bands, bands: as for `embed_table`.
 
     Raises:
-        FileNotFoundError: no such source, or no folder around the output.
-        TableError: the source cannot be read or split, or some of its shards could not be embedded, or are being
-            written by another process.
-        ValueError: the output was begun with another source, model or setting.
+        FileNotFoundError: there is no such source, or no parent folder for the output.
+        TableError: the source cannot be read or split, or some of its shards failed or are being written by another process.
+        ValueError: the output was started with another source, model or setting.
     """
     if not 0 <= worker < num_workers:
         raise ValueError(f"The worker must lie between 0 and {num_workers - 1}, got {worker}.")
@@ -202,8 +201,8 @@ def embed_shards(
     shards = plan_shards(opened, objects_per_shard, by_object=combination is not None)
     if num_workers > 1 and shards[0].rows is None:
         raise TableError(
-            f"{opened.path} has one row a measurement, or is no parquet table: {num_workers} processes cannot split it. Let "
-            "one process embed it, or make it a table of one row an object by scripts/prepare_dataset.py."
+            f"{opened.path} has one row a measurement, or is not a parquet table: {num_workers} processes cannot split it. Use one "
+            "process, or convert it to one row an object with scripts/prepare_dataset.py."
         )
     output = Path(output)
     if not output.absolute().parent.is_dir():
@@ -213,7 +212,7 @@ def embed_shards(
     _begin(output, settings)
     identity = _digest(json.dumps(settings, sort_keys=True).encode())
     if (output / SUCCESS_FILE).exists() and not all(_is_done(output / shard.file_name, shard, identity) for shard in shards):
-        (output / SUCCESS_FILE).unlink(missing_ok=True)  # a shard was lost since
+        (output / SUCCESS_FILE).unlink(missing_ok=True)  # a shard has been lost
     report = ShardedReport(ledger=Ledger(opened.name, opened.describe(), notes=[*opened.roles.notes]))
     failures: list[str] = []
     for shard in shards[worker::num_workers]:
@@ -221,7 +220,7 @@ def embed_shards(
         if _is_done(target, shard, identity):
             report.found += 1
             continue
-        for stale in output.glob(f".{shard.file_name}-*.partial"):  # of a process that was killed
+        for stale in output.glob(f".{shard.file_name}-*.partial"):  # left by a killed process
             stale.unlink(missing_ok=True)
         try:
             done = embed_table(
@@ -260,7 +259,7 @@ def _describe_run(
     objects_per_shard: int,
     combination: BandCombination | None,
 ) -> dict[str, Any]:
-    """All that decides what stands in the shards."""
+    """Everything that determines the content of the shards."""
     return {
         "source": [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in source.files],
         "weights": digest_weights(model),
@@ -276,11 +275,11 @@ def _describe_run(
 
 
 def digest_weights(model: Any) -> str:
-    """SHA-256 over a model's encoder: configuration and weights."""
+    """SHA-256 of a model's encoder: configuration and weights."""
     encoder = model.base_model
     digest = hashlib.sha256()
     config = encoder.config.to_dict()
-    for name in ("_name_or_path", "transformers_version", "architectures", "dtype"):  # say nothing of what it computes
+    for name in ("_name_or_path", "transformers_version", "architectures", "dtype"):  # do not affect the embeddings
         config.pop(name, None)
     digest.update(json.dumps(config, sort_keys=True, default=str).encode())
     if not hasattr(encoder, "state_dict"):  # an ONNX file
@@ -297,7 +296,7 @@ def _digest(content: bytes) -> str:
 
 
 def _begin(output: Path, settings: dict[str, Any]) -> None:
-    """Write down the settings of a new folder; refuse a folder with others.
+    """Write the settings of a new folder, or compare them with those of an existing one.
 
     Raises:
         ValueError: names the settings that differ.
@@ -305,7 +304,7 @@ def _begin(output: Path, settings: dict[str, Any]) -> None:
     file = output / SETTINGS_FILE
     if not file.exists():
         other = next((path.name for path in output.iterdir() if path.suffix == ".parquet"), None)
-        if other and not file.exists():  # another process may have begun meanwhile
+        if other and not file.exists():  # another process may have started meanwhile
             raise ValueError(f"{output} holds {other} but no {SETTINGS_FILE}: name a new or empty folder.")
         _write_atomically(file, json.dumps(settings, indent=2, sort_keys=True))
     try:
@@ -326,7 +325,7 @@ def _short(value: Any) -> str:
 
 
 def _is_done(file: Path, shard: Shard, identity: str) -> bool:
-    """Whether a shard is there, complete, and of this run."""
+    """Whether a shard exists, is complete, and belongs to this run."""
     try:
         footer = pq.read_metadata(file)
     except (OSError, pa.ArrowException):
@@ -339,10 +338,10 @@ def _is_done(file: Path, shard: Shard, identity: str) -> bool:
 
 
 def _finish(output: Path, shards: list[Shard], identity: str) -> None:
-    """Check the rows of all shards against the source, remove what no shard is, and write `_SUCCESS`."""
+    """Compare the rows of all shards with the source, remove files that are not shards, and write `_SUCCESS`."""
     counts = {shard.file_name: pq.read_metadata(output / shard.file_name).num_rows for shard in shards}
     if others := sorted(path.name for path in output.glob("*.parquet") if path.name not in counts):
-        raise ValueError(f"{output} holds {others[0]}, which is no shard of this run: move it away.")
+        raise ValueError(f"{output} holds {others[0]}, which is not a shard of this run: move it away.")
     content = {"settings": identity, "num_objects": sum(counts.values()), "shards": counts}
     _write_atomically(output / SUCCESS_FILE, json.dumps(content, indent=2))
 
@@ -356,7 +355,7 @@ def _write_atomically(file: Path, text: str) -> None:
 
 
 def find_worker(given: str | None = None, environment: Mapping[str, str] = os.environ) -> tuple[int, int]:
-    """Which of how many processes this is: `given` as `"i/n"`, or else what torchrun or accelerate launch says.
+    """Index and number of processes: `given` as `"i/n"`, or else from torchrun's or accelerate launch's environment.
 
     Raises:
         ValueError: `given` is not `i/n` with 0 ≤ i < n.
@@ -373,7 +372,7 @@ def find_worker(given: str | None = None, environment: Mapping[str, str] = os.en
 
 
 def device_of_worker(device: str, environment: Mapping[str, str] = os.environ) -> str:
-    """`"auto"` made the GPU of this process where several processes run on a machine with GPUs."""
+    """`"auto"` resolved to the GPU of this process if several processes run on a machine with GPUs."""
     if device == "auto" and "LOCAL_RANK" in environment and torch.cuda.is_available():
         return f"cuda:{int(environment['LOCAL_RANK']) % torch.cuda.device_count()}"
     return device

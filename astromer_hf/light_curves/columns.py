@@ -58,14 +58,6 @@ __all__ = [
     "ReadingOptions",
     "TableError",
 ]
-    "COLUMN_GUESSES",
-    "FLUX_GUESSES",
-    "PREPARED_SCHEMA",
-    "ColumnNames",
-    "MissingColumnsError",
-    "ReadingOptions",
-    "TableError",
-]
 
 
 class TableError(ValueError):

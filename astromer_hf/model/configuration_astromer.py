@@ -1,8 +1,8 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""`AstromerConfig`: every architectural number of ASTROMER, once.
+"""`AstromerConfig`: the hyperparameters of ASTROMER and its options.
 
-Nothing comes before this file; the files beside it read it. They are all pushed to the Hub with the weights, so they import
-only torch, numpy, transformers, huggingface_hub and each other.
+All files of this folder are uploaded to the Hub with the weights, so they import only torch, numpy, transformers,
+huggingface_hub and each other.
 """
 
 import math
@@ -12,7 +12,7 @@ from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 from transformers.activations import ACT2FN
 
-# Far beyond any use; a damaged or malicious config.json is refused before memory is spent on it.
+# Far beyond any use. A damaged or malicious config.json is rejected before memory is allocated.
 _LARGEST = {
     "hidden_size": 2**14,
     "num_hidden_layers": 2**10,
@@ -28,7 +28,7 @@ _LARGEST = {
 
 @strict
 class AstromerConfig(PreTrainedConfig):
-    r"""Configuration of an ASTROMER encoder and its heads. The defaults are the paper's encoder with honest hiding.
+    r"""Configuration of an ASTROMER encoder and its heads. The defaults give the paper's encoder, with truly hidden magnitudes.
 
     Args:
         hidden_size (`int`, defaults to 256): Width of every observation's embedding (`d_pe` and `d_k * heads` upstream).
@@ -37,7 +37,7 @@ class AstromerConfig(PreTrainedConfig):
         intermediate_size (`int`, defaults to 128): Width of the feed-forward layer inside a block.
         hidden_act (`str`, defaults to `"tanh"`): Activation of the feed-forward layer.
         hidden_dropout_prob (`float`, defaults to 0.1): Dropout after the attention projection and after the feed-forward
-            layer. (Upstream's own training never switched it on.)
+            layer. (Upstream's training never enabled it.)
         layer_norm_eps (`float`, defaults to 1e-6): Epsilon of every layer norm.
         window_size (`int`, defaults to 200): Observations in a window. The model takes any length; the feature extractor
             and the data collator cut windows of this size.
@@ -45,23 +45,23 @@ class AstromerConfig(PreTrainedConfig):
             The paper prints 1000 (Eq. 4); the released weights were trained with 10000.
         time_encoding_exponent (`float`, defaults to 2): Octaves of that base which the frequencies span: the lowest is
             `time_encoding_base` to the power of minus this, but for one step (`pe_exp` of Astromer 2).
-        masking_scheme (`"hidden"`, `"additive"` or `"additive_padding"`, defaults to `"hidden"`): What a masked
-            observation means to the encoder.
+        masking_scheme (`"hidden"`, `"additive"` or `"additive_padding"`, defaults to `"hidden"`): How the encoder
+            treats a masked observation.
 
             - `"hidden"`: the paper's intent. Its magnitude never enters the encoder and nothing attends to it; its time
-              does enter, and it queries the visible observations. Padding takes no part.
-            - `"additive"`: what the released weights were trained with. The magnitude stays in the input, and 1 is added
-              to every attention logit whose query or key is masked: the encoder sees what it is asked to predict.
-              Padding takes no part.
-            - `"additive_padding"`: upstream bit for bit. As `"additive"`, and padding takes part in attention as if it
+              does enter, and it attends to the visible observations. Padding is excluded.
+            - `"additive"`: the mask of the released weights. The magnitude stays in the input, and 1 is added
+              to every attention logit whose query or key is masked: the encoder sees what it must predict.
+              Padding is excluded.
+            - `"additive_padding"`: bit-equal to upstream. As `"additive"`, and padding takes part in attention as if it
               were a masked observation of magnitude 0 at time 0. For parity checks and migration only.
-        attention_temperature (`float`, defaults to 1.0): Divides the scaled products of queries and keys before anything is
-            added to them; above 1 attention is more even (`temperature` of Astromer 2).
+        attention_temperature (`float`, defaults to 1.0): Divides the scaled products of queries and keys before a mask or
+            bias is added; values above 1 make attention more even (`temperature` of Astromer 2).
         time_bias_scales (`list[float]`, *optional*): Scales in days, one for each head that does not fold, of a preference
-            for observations near in time, see `AstromerSeparationBias`. `None` (the paper's model) leaves it out.
+            for observations near in time, see `AstromerSeparationBias`. `None` (the paper's model) turns it off.
         num_folding_periods (`int`, defaults to 0): Periods to find in each window's visible magnitudes, see
-            `AstromerPeriodogram`. Each gives features of phase to the embeddings and one of the last heads a preference for
-            observations near in phase. 0 (the paper's model) leaves folding out.
+            `AstromerPeriodogram`. Each adds phase features to the embeddings, and gives one of the last heads a preference for
+            observations near in phase. 0 (the paper's model) turns folding off.
         num_candidate_periods (`int`, *optional*): Peaks of the periodogram at which Fourier series compete for the folding
             periods. Needed where periods are found: a checkpoint that lacks it was trained with an older periodogram.
         num_frequencies (`int`, defaults to 16384): Frequencies of the periodogram, a multiple of 128.
@@ -72,21 +72,21 @@ class AstromerConfig(PreTrainedConfig):
         folding_period_multiple (`int`, defaults to 1): Fold on so many times each period, whose harmonics then include its
             fractions. An eclipsing binary's periodogram peaks at half of its period.
         phase_bias_scale (`float`, defaults to 0.05): Scale in cycles of the preference for observations near in phase.
-        phase_bias_strength (`float`, defaults to 4.0): Its exponent, for a period that is fully trusted.
+        phase_bias_strength (`float`, defaults to 4.0): Its exponent, for a fully trusted period.
         use_mask_token (`bool`, defaults to `False`): Give hidden observations a learned magnitude instead of 0, the visible
             ones' mean (Astromer 2).
         normalize_amplitude (`bool`, defaults to `False`): Divide each window's magnitudes by the scatter of the visible
-            ones, tell the encoder that scale, and multiply the reconstruction by it.
+            ones, pass that scale to the encoder as a feature, and multiply the reconstruction by it.
         use_residual (`bool`, defaults to `False`): Add each sublayer's input to its output before the layer norm. The
             paper's blocks have no residual connections.
-        use_residual_projection (`bool`, defaults to `False`): With `use_residual`, pass what is added through a learned linear
-            layer: LN(W x + sublayer(x)) (`use_leak` of Astromer 2).
+        use_residual_projection (`bool`, defaults to `False`): With `use_residual`, apply a learned linear layer to the added
+            input: LN(W x + sublayer(x)) (`use_leak` of Astromer 2).
         reconstruction_loss (`"rmse"` or `"relative"`, defaults to `"rmse"`): The paper's root-mean-square error (Eq. 5), or the
             squared error of each window relative to its variance.
-        weight_loss_by_errors (`bool`, defaults to `False`): Weigh every scored observation by its inverse photometric error,
+        weight_loss_by_errors (`bool`, defaults to `False`): Weight every scored observation by its inverse photometric error,
             scaled to [0.001, 1.001] within its window, see `inverse_error_weights` (Astromer 2).
-        use_magnitude_errors (`bool`, defaults to `False`): Show the encoder the photometric errors, where they are known: they
-            weigh the periodogram and the Fourier series, and each is embedded with its observation. Not in the paper.
+        use_magnitude_errors (`bool`, defaults to `False`): Pass the photometric errors, where known, to the encoder: they
+            weight the periodogram and the Fourier series, and each is embedded with its observation. Not in the paper.
         reconstruction_weight (`float`, defaults to 1): Weight of the reconstruction in the loss of `AstromerForPreTraining`.
         distillation_weight (`float`, defaults to 1): Weight of the self-distillation over views in that loss.
         regularization_fraction (`float`, defaults to 0.05): Share of SIGReg in the self-distillation, λ of LeJEPA.
@@ -94,31 +94,31 @@ class AstromerConfig(PreTrainedConfig):
         projection_size (`int`, defaults to 64): Width of the projector's output, in which views are compared.
         num_target_features (`int`, defaults to 0): Hand-crafted features that each view's embedding predicts by a linear layer.
         feature_weight (`float`, defaults to 1): Weight of that prediction in the loss.
-        classifier_head (`"mlp"`, `"linear"` or `"lstm"`, defaults to `"mlp"`): What classifies a window: a multilayer
+        classifier_head (`"mlp"`, `"linear"` or `"lstm"`, defaults to `"mlp"`): The head: a multilayer
             perceptron or one linear layer on its pooled embeddings, or an LSTM on the embeddings of its observations (paper,
             Sect. 7 and Fig. 10).
-        classifier_pooling (`"mean"` or `"mean_std"`, defaults to `"mean"`): What the perceptron and the linear layer see of a
-            window's observations: the mean of their embeddings, as in the paper, or their standard deviation as well.
+        classifier_pooling (`"mean"` or `"mean_std"`, defaults to `"mean"`): How the embeddings of a window's observations are
+            pooled for the perceptron and the linear layer: their mean, as in the paper, or mean and standard deviation.
         classifier_batch_norm (`bool`, defaults to `False`): Standardise each pooled feature by its mean and variance over the
             training windows before the perceptron or the linear layer, as is usual on frozen features (He et al. 2022, MAE).
         classifier_hidden_sizes (`list[int]`, defaults to `[1024, 512, 256]`): Widths of the perceptron's hidden layers.
-        classifier_initializer_range (`float`, *optional*): Standard deviation of the normal distribution from which the weights
-            of the perceptron and the linear layer start; 0.02 is transformers' usual one, and learns better from few labels.
-            `None`: the uniform distribution of Glorot and Bengio (2010), the paper's.
+        classifier_initializer_range (`float`, *optional*): Standard deviation of the normal distribution of the initial
+            weights of the perceptron and the linear layer; 0.02 is usual in transformers and better with few labels. `None`:
+            the uniform distribution of Glorot and Bengio (2010), as in the paper.
         classifier_lstm_sizes (`list[int]`, defaults to `[256, 256]`): Widths of the LSTM's layers.
         classifier_dropout (`float`, defaults to 0.0): Dropout after each hidden layer of the head; 0.3 in the paper's LSTM.
         classifier_temperature (`float`, defaults to 1.0): Divides the logits of a classifier, so that their softmax is
-            calibrated (Guo et al. 2017, ICML); fitted after the training, see `uncertainty.py`. Of a regression always 1.
+            calibrated (Guo et al. 2017, ICML); fitted after the training, see `uncertainty.py`. Always 1 for a regression.
         use_weighted_layer_sum (`bool`, defaults to `False`): Classify from a learned mixture of the input embedding and every
             block's output (layer-skip pooling) instead of the last block's output.
-        concatenate_layers (`bool`, defaults to `False`): Classify from the input embedding and every block's output side by
-            side, pooled each, instead of the last block's output; not for an LSTM.
-        bands (`list[str]`, *optional*): Bands of the light curves of an object that are combined, in this order. A classifier
-            that concatenates them has weights for each in its place.
-        band_combination (`"mean"` or `"concat"`, *optional*): What a classifier makes of the light curves of an object in
-            several bands, see `light_curves/bands.py`: the mean of their probabilities, or one classification of their pooled
-            embeddings, one after the other. `None` classifies every light curve by itself.
-        use_band_embedding (`bool`, defaults to `False`): Add a learned vector of its band, a number in `bands`, to every
+        concatenate_layers (`bool`, defaults to `False`): Classify from the input embedding and every block's output, pooled
+            and concatenated, instead of the last block's output; not for an LSTM.
+        bands (`list[str]`, *optional*): Bands of an object whose light curves are combined, in this order. A classifier that
+            concatenates them has separate weights for each.
+        band_combination (`"mean"` or `"concat"`, *optional*): How a classifier combines the light curves of an object in
+            several bands, see `light_curves/bands.py`: the mean of their probabilities, or one classification of their
+            concatenated embeddings. `None` classifies every light curve by itself.
+        use_band_embedding (`bool`, defaults to `False`): Add a learned vector for the band, a number in `bands`, to every
             observation's embedding, for windows of several bands. An experiment, see `scripts/compare_band_encodings.py`.
 
     Raises:

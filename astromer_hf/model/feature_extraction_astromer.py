@@ -1,9 +1,9 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """Light curves to tensors: `AstromerFeatureExtractor` cuts, centres and pads windows for the model.
 
-Before it stands a survey's table (catalogue names: `mjd`, `mag`, `magerr`), after it the model (tensor names: `times`,
-`magnitudes`, `magnitude_errors`). Three steps, none with a Python loop over observations: `RaggedLightCurves` holds and cleans
-many curves as flat arrays, `cut_windows` decides which observations make a window, the extractor gathers and centres them.
+Input columns have catalogue names (`mjd`, `mag`, `magerr`), output tensors plural names (`times`, `magnitudes`,
+`magnitude_errors`). There are three steps, none with a Python loop over observations. `RaggedLightCurves` holds and cleans many
+curves as flat arrays, `cut_windows` selects the observations of each window, and the extractor gathers and centres them.
 """
 
 from collections.abc import Sequence
@@ -78,11 +78,11 @@ class RaggedLightCurves:
     def clean(self) -> tuple["RaggedLightCurves", np.ndarray]:
         """Drop observations without a usable time or magnitude and sort the rest by time.
 
-        Dropped are NaN and infinite times and magnitudes and the surveys' markers of a missing magnitude (|mag| > 90).
-        Repeated times stay; a missing or non-positive error does not drop an observation and becomes NaN.
+        NaN and infinite times and magnitudes are dropped, and so are the surveys' markers of a missing magnitude (|mag| > 90).
+        Repeated times are kept. A missing or non-positive error becomes NaN; its observation is kept.
 
         Returns:
-            The clean curves (curve i stays curve i, perhaps with no observation left), and how many observations each
+            The clean curves (curve i stays curve i, possibly without observations), and the number of observations that each
             curve lost, `(N,)`.
 
         Raises:
@@ -107,7 +107,7 @@ class RaggedLightCurves:
 
     @classmethod
     def concatenate(cls, parts: Sequence["RaggedLightCurves"]) -> "RaggedLightCurves":
-        """All curves of `parts`, one after the other; errors are NaN for those that come without."""
+        """All curves of `parts`, one after the other; errors are NaN for parts without errors."""
         errors = None
         if any(part.magnitude_errors is not None for part in parts):
             known = (part.magnitude_errors for part in parts)
@@ -119,16 +119,16 @@ class RaggedLightCurves:
         return cls(times, magnitudes, errors, np.concatenate(([0], np.cumsum(lengths))))
 
     def slices(self, start: np.ndarray, length: np.ndarray) -> "RaggedLightCurves":
-        """As curves of their own: `length` observations from `start` (an index into the flat arrays) on, both `(M,)`."""
+        """New curves: `length` observations from `start` (an index into the flat arrays), both `(M,)`."""
         offsets = np.concatenate(([0], np.cumsum(length)))
         return self._take(np.repeat(start - offsets[:-1], length) + np.arange(offsets[-1]), offsets)
 
     def keep(self, points: np.ndarray) -> "RaggedLightCurves":
-        """The same curves with the observations where `points` (P,) is True alone; a curve may be left without any."""
+        """The same curves with only the observations where `points` (P,) is True; a curve may end up empty."""
         return self._take(points, np.concatenate(([0], np.cumsum(points)))[self.offsets])
 
     def select(self, indices: np.ndarray) -> "RaggedLightCurves":
-        """The curves of these numbers, in their order."""
+        """The curves with these indices, in their order."""
         return self.slices(self.offsets[indices], self.lengths[indices])
 
     def _take(self, index: np.ndarray, offsets: np.ndarray) -> "RaggedLightCurves":
@@ -170,7 +170,7 @@ def _as_curves(values: Any, name: str) -> list[np.ndarray]:
 def _as_float64(values: Any, name: str, i: int) -> np.ndarray:
     """One curve's column as a 1-d float64 array, in its unit where it has one; masked entries and None become NaN."""
     kind = getattr(getattr(values, "dtype", None), "kind", "f")
-    if kind in "mMcV":  # which numpy would cast, dates to whatever they count and complex numbers to their real part
+    if kind in "mMcV":  # numpy would cast dates to counts and complex numbers to their real part
         raise ValueError(
             f"`{name}` of light curve {i} must be numbers of {_UNITS[name]}s, got {values.dtype}: convert them first."
         )
@@ -178,7 +178,9 @@ def _as_float64(values: Any, name: str, i: int) -> np.ndarray:
     try:
         array = np.ma.filled(np.ma.asarray(values).astype(np.float64), np.nan) if np.ma.isMaskedArray(values) else values
         array = np.asarray(array, dtype=np.float64)
-        if hasattr(unit, "to") and not hasattr(unit, "function_unit") and str(unit):  # a magnitude of any zero point will do
+        if (
+            hasattr(unit, "to") and not hasattr(unit, "function_unit") and str(unit)
+        ):  # a magnitude with any zero point is accepted
             array = np.asarray(unit.to(_UNITS[name], array), dtype=np.float64)
     except (TypeError, ValueError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
@@ -191,18 +193,19 @@ def _as_float64(values: Any, name: str, i: int) -> np.ndarray:
 def cut_windows(
     lengths: np.ndarray, window_size: int, windows: WindowKind, generator: np.random.Generator | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Decide which observations make a window.
+    """Select the observations of each window.
 
     Args:
         lengths (`np.ndarray` of shape `(N,)`): observations of each curve.
         window_size (`int`): observations in a full window; a shorter curve is one shorter window.
         windows (`str`): `"sequential"`: non-overlapping windows, the last one shifted back to end at the last
-            observation; `"random"`: one window an object at a random place; `"first"`, `"last"`: one at that end.
-        generator (`np.random.Generator`, *optional*): draws the places of random windows.
+            observation; `"random"`: one window per object at a random position (paper, Sect. 5.3); `"first"`, `"last"`: one
+            window at that end.
+        generator (`np.random.Generator`, *optional*): draws the positions of random windows.
 
     Returns:
         `(object_index, start, length)`, each `(W,)` int64: the curve of every window, its first observation in that curve, and
-        its observations. Curves without observations have no window; windows of a curve are in time order.
+        its number of observations. Curves without observations have no window; windows of a curve are in time order.
     """
     if windows not in WINDOW_KINDS:
         raise ValueError(f"`windows` must be one of {', '.join(WINDOW_KINDS)}, got {windows!r}.")
@@ -246,15 +249,15 @@ def mean_over_windows(values: np.ndarray, object_index: np.ndarray, length: np.n
 
 
 class LightCurveWindows(BatchFeature):
-    """Tensors for the model, and beside them (as attributes, so that `model(**windows)` works) the way back to the objects.
+    """Tensors for the model, and the attributes that lead back to the objects (`model(**windows)` works).
 
-    Keys: `magnitudes`, `times` (float32), `attention_mask` (int64) and, where errors were given, `magnitude_errors`
+    Keys: `magnitudes`, `times` (float32), `attention_mask` (int64) and, if errors were given, `magnitude_errors`
     (float32; NaN where unknown), each of shape `(W, L)`.
 
     Attributes:
         object_index (`np.ndarray` of shape `(W,)`): the light curve of every window, in input order.
         window_start (`np.ndarray` of shape `(W,)`): the window's first observation in the cleaned curve.
-        window_length (`np.ndarray` of shape `(W,)`): its observations.
+        window_length (`np.ndarray` of shape `(W,)`): its number of observations.
         time_means, magnitude_means (`np.ndarray` of shape `(W,)`, float64): what was subtracted.
         num_points (`np.ndarray` of shape `(N,)`): usable observations of every light curve; 0 gives no window.
         dropped_points (`np.ndarray` of shape `(N,)`): observations dropped by `RaggedLightCurves.clean`.
@@ -279,9 +282,9 @@ class LightCurveWindows(BatchFeature):
         return mean_over_windows(np.asarray(values), self.object_index, self.window_length, len(self.num_points))
 
     def per_observation(self, values: Any) -> list[np.ndarray]:
-        """Bring `values` (W, L, ...) back to one array a light curve, `(num_points, ...)`, every observation once.
+        """Arrange `values` (W, L, ...) as one array per light curve, `(num_points, ...)`, with every observation once.
 
-        Observations that two windows share (the last window is shifted back) take the later window's value.
+        Where two windows share an observation (the last window is shifted back), the later window's value is used.
         """
         values = np.asarray(values.detach().cpu().float() if hasattr(values, "detach") else values)
         offsets = np.concatenate(([0], np.cumsum(self.num_points)))
@@ -386,7 +389,7 @@ class AstromerFeatureExtractor(SequenceFeatureExtractor):
         """Gather the given windows (as `cut_windows` returns them) of clean curves into padded, centred arrays."""
         width = int(length.max(initial=1)) if padded_length is None else padded_length
         valid = np.arange(width) < length[:, None]
-        # What lies beyond a window is another's observation, or the last of all again.
+        # Beyond the end of a window these are observations of another curve, or the last one repeated; they are masked below.
         place = np.minimum((curves.offsets[object_index] + start)[:, None] + np.arange(width), len(curves.times) - 1)
         data, means = {}, {}
         for name, flat in (("magnitudes", curves.magnitudes), ("times", curves.times)):

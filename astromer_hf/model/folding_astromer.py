@@ -1,11 +1,11 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Periods of a window, found in its visible magnitudes, and what they tell the encoder. Not in the paper; off by default.
+"""Periods of a window, found in its visible magnitudes, and features of them for the encoder. Not in the paper; off by default.
 
-Before it stands `modeling_astromer.py`, which calls it where `config.num_folding_periods` is set; nothing comes after it.
+`modeling_astromer.py` calls it where `config.num_folding_periods` is set.
 
-A variable star is recognised by its folded light curve. The encoder of the paper must learn to fold from sinusoids of the
-absolute time, which it hardly does when hidden magnitudes are really hidden. Here the periods are found as an astronomer would
-find them: a periodogram proposes, a Fourier series with a floating mean judges, and what is uncertain is said.
+Astronomers recognise a variable star by its folded light curve. The paper's encoder must learn to fold from sinusoids of the
+absolute time, which it hardly does when hidden magnitudes are really hidden. Here a periodogram proposes periods and a Fourier
+series with a floating mean judges them. The encoder also learns how certain each period is.
 
 Shapes: B windows, L observations, D = `hidden_size`, C candidate periods, K chosen ones.
 """
@@ -48,17 +48,18 @@ class FoldedTimes:
 class AstromerPeriodogram(nn.Module):
     """Find the K best periods of each window in its visible magnitudes and fold its times on them.
 
-    1. Propose. The Schuster periodogram |Σ_j w_j m_j exp(2πi f t_j)|² on a uniform grid of F frequencies f = n·δ. With
-       n = M·a + b the exponential is a product, exp(2πi M·a·δ·t)·exp(2πi b·δ·t), so that the sum over observations is one
-       batched matrix product and only F/M + M sines and cosines are taken for an observation. The C bands of M frequencies
-       with the highest peaks give a candidate each.
+    1. Propose. The Schuster periodogram |Σ_j w_j m_j exp(2πi f t_j)|² is computed on a grid of F frequencies f = n·δ. With
+       n = M·a + b the exponential is a product, exp(2πi M·a·δ·t)·exp(2πi b·δ·t). The sum over observations is therefore one
+       batched matrix product, and each observation needs only F/M + M sines and cosines. The C bands of M frequencies with the
+       highest peaks give one candidate each.
     2. Judge. Around each peak a Fourier series of 3 harmonics with a floating mean is fitted by penalised least squares at 9
-       frequencies, and the best is kept. A mean of its own and three harmonics tell most aliases from periods.
+       frequencies, and the best is kept. The floating mean and the harmonics separate most aliases from periods.
     3. Fold on the K candidates that explain most, at least a resolution apart, and fit a series of `folding_harmonics` to each.
 
-    It has no parameters and passes no gradient. The step δ is 1/(2·span), half of the resolution, or less where F such steps
-    pass the highest frequency. That is `max_frequency`, or a fifth of the number of visible observations where that is less (at
-    least 8 cycles a day), since few observations cannot tell many frequencies apart. Windows of long span end at F/(2·span).
+    The module has no parameters and passes no gradient. The step δ is 1/(2·span), half of the resolution. It is smaller where F
+    such steps would exceed the highest frequency: `max_frequency`, or a fifth of the number of visible observations where that
+    is less (but at least 8 cycles a day), because few observations cannot separate many frequencies. The grid of a window of
+    long span ends at F/(2·span).
     """
 
     steps_per_band = 128  # M
@@ -82,7 +83,7 @@ class AstromerPeriodogram(nn.Module):
     def forward(
         self, magnitudes: torch.Tensor, times: torch.Tensor, visible: torch.Tensor, weights: torch.Tensor | None = None
     ) -> FoldedTimes:
-        """Fold windows (B, L): `magnitudes`, which count where `visible`, by their `weights` if any, and `times` in days."""
+        """Fold windows (B, L). `magnitudes` count where `visible`, with their `weights` if given; `times` are in days."""
         with maybe_autocast(device_type=times.device.type, enabled=False):
             times = times.float()
             weights = visible.float() if weights is None else weights.float() * visible
@@ -135,7 +136,7 @@ class AstromerPeriodogram(nn.Module):
         return (explained / total[:, None, None]).clamp(0.0, 0.9999)
 
     def _penalties(self, harmonics: int, period_multiple: int, weights: torch.Tensor) -> torch.Tensor:
-        """Ridge of the normal equations, (B, n, n): it grows with the square of a wave's number in the period."""
+        """Ridge of the normal equations, (B, n, n). It grows with the square of a wave's number in the period."""
         orders = torch.arange(harmonics + 1, device=weights.device)
         orders = torch.cat((orders, orders[1:]))
         ridge = 1e-3 + self.roughness_penalty * (orders.to(weights.dtype) / period_multiple).square()
@@ -145,12 +146,12 @@ class AstromerPeriodogram(nn.Module):
         return (total * (ridge + no_harmonic)).diag_embed()
 
     def _order(self, frequencies: torch.Tensor, powers: torch.Tensor, resolution: torch.Tensor) -> torch.Tensor:
-        """The candidates' numbers (B, C), the K chosen first: each explains most of those a resolution away from the others."""
+        """Indices of the candidates (B, C), the K chosen first: each explains most among those a resolution from the others."""
         chosen, left = [], powers
         for _ in range(self.num_periods):
             chosen.append(left.argmax(1, keepdim=True))
             near = (frequencies - frequencies.gather(1, chosen[-1])).abs() < resolution
-            left = torch.where(near, left - 2, left)  # behind all others, and never before itself
+            left = torch.where(near, left - 2, left)  # ranks after all others
         others = powers.scatter(1, torch.cat(chosen, 1), -1.0).argsort(1, descending=True)[:, : -self.num_periods or None]
         return torch.cat((*chosen, others), 1)
 
@@ -158,7 +159,7 @@ class AstromerPeriodogram(nn.Module):
         self, magnitudes: torch.Tensor, phases: torch.Tensor, weights: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Penalised least squares in the phases (B, K, L): `phases`, `coefficients` and `fits` of `FoldedTimes`."""
-        if phases.device.type != "mps":  # which has no float64: so that batch and padding do not show in the solution
+        if phases.device.type != "mps":  # float64 (which mps lacks) makes the solution independent of batch and padding
             phases, magnitudes, weights = phases.double(), magnitudes.double(), weights.double()
         angles = 2 * math.pi * phases
         normal, right = fourier_equations(angles, weights[:, None], magnitudes[:, None], self.harmonics)
@@ -179,12 +180,12 @@ class AstromerPeriodogram(nn.Module):
 
 
 class AstromerFolding(nn.Module):
-    """What the candidate periods tell of every observation, as an addition to its embedding.
+    """Features of the candidate periods for every observation, added to its embedding.
 
-    Of each period, for every observation: sines and cosines of the phase and its harmonics, and the fitted Fourier series,
-    weighted by how far the period is trusted. For the whole window: that trust, power, evidence and log frequency, and the
-    shape of the series, which no shift of the times changes: the amplitude of every harmonic, and the phases of the overtones
-    relative to the fundamental (Simon & Lee 1981, ApJ 248, 291).
+    Per period and observation: sines and cosines of the phase and its harmonics, and the fitted Fourier series, both scaled by
+    the trust in the period. Per period and window: that trust, power, evidence, log frequency, and the shape of the series. The
+    shape does not depend on the zero point of time: it is the amplitude of every harmonic, and for the period's overtones also
+    the phase relative to the fundamental (Simon & Lee 1981, ApJ 248, 291).
     """
 
     def __init__(self, config: AstromerConfig):
@@ -199,10 +200,11 @@ class AstromerFolding(nn.Module):
         self.projection = nn.Linear(config.num_folding_periods * num_features, config.hidden_size)
 
     def gates(self, folded: FoldedTimes) -> torch.Tensor:
-        """Probability that each period is right, (B, K): all candidates and "none of them" share 1 by their evidence.
+        """Probability that each period is right, (B, K). All candidates and "none of them" share 1 according to their evidence.
 
-        softmax(slope · evidence, offset). The slope tempers the likelihood of a model that is never quite right. Both start as
-        fitted to periods of half-hidden windows of seven surveys (`scripts/calibrate_periods.py`) and are learned further.
+        softmax(slope · evidence, offset). The slope tempers the likelihood, since the model of the light curve is never exact.
+        The initial values of both were fitted to periods of half-hidden windows of seven surveys
+        (`scripts/calibrate_periods.py`); training adjusts them.
         """
         logits = self.gate_slope.float() * folded.evidence
         none = self.gate_offset.float().expand(logits.shape[0], 1)  # `len` would fix the batch size of an export
@@ -235,12 +237,12 @@ class AstromerFolding(nn.Module):
 
 
 class AstromerSeparationBias(nn.Module):
-    """Preference of each head for near observations, -g·log(1 + d/s) on the logits, the same in every block.
+    """Preference of each head for near observations, -g·log(1 + d/s) added to the logits, the same in every block.
 
-    exp(bias) = (1 + d/s)^-g is a heavy-tailed kernel, so that attention starts out as a kernel regression, which honest hiding
-    needs to leave the plateau of predicting the mean. A time head measures d in days; each of the last K heads measures it in
-    cycles of one candidate period, and as far as that period is trusted. Nothing of it is learned: learned scales and strengths
-    hardly move from where they start, and a mask that passes no gradient lets training use fused attention.
+    exp(bias) = (1 + d/s)^-g is a heavy-tailed kernel, so attention starts as a kernel regression. Training with truly hidden
+    magnitudes needs this to leave the plateau of predicting the mean. A time head measures d in days. Each of the last K heads
+    measures d in cycles of one candidate period, scaled by the trust in that period. Nothing here is learned: learned scales
+    and strengths hardly change in training, and a mask without a gradient allows fused attention.
     """
 
     def __init__(self, config: AstromerConfig):
@@ -254,7 +256,7 @@ class AstromerSeparationBias(nn.Module):
 
     @torch.no_grad()
     def forward(self, times: torch.Tensor, folded: FoldedTimes | None, gates: torch.Tensor | None) -> torch.Tensor:
-        """Bias (B, H, L, L), float32, for `times` (B, L), phases (B, K, L) and how far they are trusted, `gates` (B, K)."""
+        """Bias (B, H, L, L), float32, for `times` (B, L), phases (B, K, L) and the trust in them, `gates` (B, K)."""
         times = times.float()
         days = (times[:, :, None] - times[:, None, :]).abs()
         heads = [torch.zeros_like(days)] * self.num_unbiased
@@ -271,7 +273,7 @@ def fourier_equations(
     """Normal equations of a Fourier series in `angles` (..., L), radians: (..., n, n) and (..., n), n = 1 + 2·harmonics.
 
     The waves are a constant, the cosines and the sines. Products of waves are waves of the sums and differences of their
-    numbers, so that the sums of 2·`harmonics` cosines and sines make all entries; and waves follow from the first two of them.
+    numbers, so the sums of 2·`harmonics` cosines and sines give all entries. Higher waves follow from the first by recurrence.
     `weights` and `magnitudes` broadcast against `angles`.
     """
     cosine, sine = angles.cos(), angles.sin()
@@ -302,8 +304,8 @@ def fourier_equations(
 def solve_positive_definite(matrix: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
     """Solve `matrix` (..., n, n) x = `right` (..., n) by Gauss-Jordan elimination, unrolled over n.
 
-    Without pivoting it is for symmetric positive definite matrices with a ridge, such as penalised normal equations. Thousands
-    of small systems are solved at once by sums and products alone, which every back-end has (ONNX knows no linear systems).
+    There is no pivoting, so the matrices must be symmetric positive definite, such as penalised normal equations. Thousands of
+    small systems are solved at once with sums and products only, which every back-end has. (ONNX has no linear solver.)
     """
     size = matrix.shape[-1]
     system = torch.cat((matrix, right[..., None]), dim=-1)  # (..., n, n + 1)
@@ -315,26 +317,28 @@ def solve_positive_definite(matrix: torch.Tensor, right: torch.Tensor) -> torch.
 
 
 def relative_precisions(
-    magnitude_errors: torch.Tensor | None, observed: torch.Tensor, scale: torch.Tensor
+    magnitude_errors: torch.Tensor | None, told: torch.Tensor, scale: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weights (B, L) of observations with these errors, and what the encoder is told of each error, (B, L, 2).
+    """Weights (B, L) of observations with these errors, and features of each error for the encoder, (B, L, 2).
 
     A weight is 1/(σ² + σ̄²), relative to the mean over the window, where σ̄ is the window's root-mean-square error: no
-    observation weighs more than twice what one of the usual error does, since stars scatter by themselves too. Unknown errors
-    (absent, not finite, not positive) count as σ̄. The encoder is told log10(error / `scale`), and whether it is known.
+    observation has more than twice the weight of one with the error σ̄, because stars scatter by themselves too. Unknown errors
+    (absent, not finite, not positive, or outside `told`) count as σ̄. The features are log10(error / `scale`), and whether the
+    error is known.
     """
     if magnitude_errors is None:
-        return torch.ones_like(scale.expand(observed.shape)), scale.new_zeros(*observed.shape, 2)
-    known = observed & magnitude_errors.isfinite() & (magnitude_errors > 0)
+        return torch.ones_like(scale.expand(told.shape)), scale.new_zeros(*told.shape, 2)
+    known = told & magnitude_errors.isfinite() & (magnitude_errors > 0)
     errors = torch.where(known, magnitude_errors, torch.zeros_like(magnitude_errors)).float().clamp(max=10.0)
     # In hundredths of a magnitude, so that the floor is not too small a number: ONNX's optimizer takes 1e-8 for 0.
     squares = (100 * errors).square()
     mean_square = squares.sum(1, keepdim=True) / known.sum(1, keepdim=True).clamp(min=1)
     squares = torch.where(known, squares, mean_square)
     weights = (2 * mean_square + 1e-4) / (squares + mean_square + 1e-4)
-    mean_weight = (weights * observed).sum(1, keepdim=True) / observed.sum(1, keepdim=True).clamp(min=1)
+    count = told.sum(1, keepdim=True)
+    mean_weight = torch.where(count > 0, (weights * told).sum(1, keepdim=True) / count.clamp(min=1), 1.0)
     logarithms = ((errors + 1e-3) / scale).log10() * known
-    return weights / mean_weight.clamp(min=1e-6), torch.stack((logarithms, known.float()), dim=-1)
+    return weights / mean_weight, torch.stack((logarithms, known.float()), dim=-1)
 
 
 def visible_center_and_scale(magnitudes: torch.Tensor, visible: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

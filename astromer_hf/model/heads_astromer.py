@@ -1,8 +1,8 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""The heads that classify: pooling of an encoder's states, the multilayer perceptron, the LSTM, and what becomes of logits.
+"""Classification heads: pooling of the encoder's states, the multilayer perceptron, the LSTM, and logits to probabilities.
 
-Before this file stands the configuration; after it `AstromerForSequenceClassification` in `modeling_astromer.py`, and pipelines
-and classifiers, which turn logits into probabilities.
+`AstromerForSequenceClassification` in `modeling_astromer.py` uses them. Pipelines and classifiers turn its logits into
+probabilities by `activate`.
 
 Shapes: B windows, L observations a window, D = `hidden_size`.
 """
@@ -18,7 +18,7 @@ from .configuration_astromer import AstromerConfig
 
 
 class AstromerHeadLinear(nn.Linear):
-    """A linear layer of a head, whose weights may start otherwise than those of the encoder."""
+    """A linear layer of a head. Its weights may be initialised differently from those of the encoder."""
 
     def __init__(self, in_features: int, out_features: int, config: AstromerConfig):
         super().__init__(in_features, out_features)
@@ -26,7 +26,7 @@ class AstromerHeadLinear(nn.Linear):
 
 
 class AstromerMLPHead(nn.Module):
-    """Multilayer perceptron on what the observations of a window are pooled to (paper, Sect. 7, Fig. 10)."""
+    """Multilayer perceptron on the pooled observations of a window (paper, Sect. 7, Fig. 10)."""
 
     def __init__(self, config: AstromerConfig):
         super().__init__()
@@ -48,7 +48,7 @@ class AstromerMLPHead(nn.Module):
 
 
 class AstromerLSTMHead(nn.Module):
-    """LSTM layers with a layer norm on each output, and a linear layer on the last observation's (paper, Sect. 7, Fig. 10)."""
+    """LSTM layers, a layer norm on each output, and a linear layer on the last observation (paper, Sect. 7, Fig. 10)."""
 
     def __init__(self, config: AstromerConfig, input_size: int | None = None):
         super().__init__()
@@ -59,8 +59,8 @@ class AstromerLSTMHead(nn.Module):
         self.output = nn.Linear(widths[-1], cast(int, config.num_labels))
 
     def forward(self, hidden_states: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:
-        """Logits (B, num_labels) for `hidden_states` (B, L, D), of which the `observed` (B, L) are read, in their order."""
-        # Observations first, wherever padding stands: what comes after the last of them is computed and not used.
+        """Logits (B, num_labels) for `hidden_states` (B, L, D). Only the `observed` (B, L) are read, in their order."""
+        # Move observations to the front, wherever padding is. Outputs after the last observation are not used.
         order = (~observed).long().argsort(dim=1, stable=True)[..., None]
         states = hidden_states.take_along_dim(order, dim=1) * observed.take_along_dim(order[..., 0], dim=1)[..., None]
         for lstm, layer_norm in zip(self.lstms, self.layer_norms, strict=True):
@@ -70,9 +70,9 @@ class AstromerLSTMHead(nn.Module):
 
 
 class AstromerClassificationHead(nn.Module):
-    """From the encoder's hidden states to logits: the last block's, all of them or their mixture, pooled, then the head.
+    """From the encoder's hidden states to logits: the last block, all blocks or their mixture, pooled, then the head.
 
-    The mixture (layer-skip pooling) weighs the input embedding and every block's output by a softmax.
+    The mixture (layer-skip pooling) weights the input embedding and every block's output by a softmax.
     """
 
     def __init__(self, config: AstromerConfig):
@@ -88,8 +88,8 @@ class AstromerClassificationHead(nn.Module):
     def forward(self, hidden_states: tuple[torch.Tensor, ...], observed: torch.Tensor) -> torch.Tensor:
         """Logits (B, num_labels) for the embeddings and every block's output, each (B, L, D).
 
-        Of K bands that are concatenated, B · K windows give B rows: those of an object follow each other, in the order of the
-        bands, and one without an observation counts as zeros.
+        Where K bands are concatenated, B · K windows give B rows. The windows of an object follow each other in the order of
+        the bands. A window without observations counts as zeros.
         """
         if self.reads_observations:
             return self.head(self.mix(hidden_states), observed)
@@ -104,7 +104,7 @@ class AstromerClassificationHead(nn.Module):
         return self.head(self.mix(pooled))
 
     def mix(self, states: tuple[torch.Tensor, ...]) -> torch.Tensor:
-        """What the head reads of all states: one in the shape of each, or all side by side."""
+        """What the head reads: a weighted mean of the states, or all states side by side."""
         if self.concatenates_layers:
             return torch.cat(states, dim=-1)
         if self.layer_weights is None:
@@ -114,12 +114,12 @@ class AstromerClassificationHead(nn.Module):
 
 
 def problem_type_of(config: Any) -> str:
-    """The problem of a classifier: what its config says, or else what transformers would take `num_labels` for."""
+    """The problem type of a classifier: the one in its config, or the one that transformers derives from `num_labels`."""
     return config.problem_type or ("regression" if config.num_labels == 1 else "single_label_classification")
 
 
 def activate(logits: torch.Tensor, config: Any) -> torch.Tensor:
-    """Probabilities, or for a regression the numbers themselves, of logits (B, C); float32."""
+    """Logits (B, C) to probabilities, float32. The outputs of a regression stay as they are."""
     problem = problem_type_of(config)
     if problem == "regression":
         return logits.float()
@@ -141,14 +141,14 @@ def flatten_bands(
 
 
 def mean_over_observed(hidden_states: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:
-    """Mean of (B, L, D) over the observations of each window, summed in float32; zeros where a window has none."""
+    """Mean of (B, L, D) over the observations of each window, summed in float32; zeros for a window without observations."""
     weights = observed[..., None].float()
     total = (hidden_states.float() * weights).sum(1)
     return (total / weights.sum(1).clamp(min=1)).to(hidden_states.dtype)
 
 
 def pool_observed(hidden_states: torch.Tensor, observed: torch.Tensor, pooling: str) -> torch.Tensor:
-    """Mean of (B, L, D) over observations, `"mean"`: (B, D); with their standard deviation beside it, `"mean_std"`: (B, 2D)."""
+    """Mean of (B, L, D) over observations, `"mean"`: (B, D); with the standard deviation appended, `"mean_std"`: (B, 2D)."""
     mean = mean_over_observed(hidden_states, observed)
     if pooling == "mean":
         return mean

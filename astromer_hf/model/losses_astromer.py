@@ -1,7 +1,7 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""The losses of reconstruction, over scored observations, and the weights that photometric errors give these.
+"""Reconstruction losses over scored observations, and weights of observations from photometric errors.
 
-Nothing comes before this file; after it `AstromerForMaskedReconstruction` in `modeling_astromer.py`.
+`AstromerForMaskedReconstruction` in `modeling_astromer.py` uses them.
 
 Shapes: B windows, L observations a window.
 """
@@ -12,8 +12,8 @@ import torch
 def inverse_error_weights(magnitude_errors: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:
     """Weights (B, L) of observations: 1/error, scaled to [0, 1] over the `observed` of each window, plus 0.001 (Astromer 2).
 
-    An error that is unknown (NaN, 0) weighs as the window's largest. Where all errors of a window are unknown or the same, all
-    weigh 1; the original's formula would give 0.001 there.
+    An unknown error (NaN, 0) gets the weight of the window's largest error. Where all errors of a window are unknown or equal,
+    all weights are 1; the original formula would give 0.001.
     """
     known = observed & magnitude_errors.isfinite() & (magnitude_errors > 0)
     precisions = torch.where(known, 1 / torch.where(known, magnitude_errors, 1.0), torch.inf).float()
@@ -21,13 +21,13 @@ def inverse_error_weights(magnitude_errors: torch.Tensor, observed: torch.Tensor
     precisions = torch.where(known, precisions, lowest)
     spread = precisions.amax(1, keepdim=True) - lowest
     weights = (precisions - lowest) / spread + 1e-3
-    return torch.where(spread > 0, weights, 1.0)  # the spread of a window without errors is NaN, and so not above 0
+    return torch.where(spread > 0, weights, 1.0)  # the spread of a window without errors is NaN, so not above 0
 
 
 def masked_mean_squared_errors(
     reconstruction: torch.Tensor, labels: torch.Tensor, loss_mask: torch.Tensor, weights: torch.Tensor | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean of every window's (weighted) squared errors over its scored observations, and whether it has any; both (B,)."""
+    """Mean (weighted) squared error of each window over its scored observations, and whether it has any; both (B,)."""
     squares = torch.where(loss_mask, reconstruction.float() - labels.float(), 0.0).square()
     counts = loss_mask.sum(1)
     total = (squares if weights is None else squares * weights).sum(1)
@@ -39,9 +39,8 @@ def masked_rmse(
 ) -> torch.Tensor:
     """Root of the mean over windows of each window's mean squared error over scored observations (paper, Eq. 5).
 
-    The paper prints a sum over observations and N - 1 windows; the released code takes these two means.
-
-    Windows without a scored observation do not count. A tiny floor keeps the root's gradient finite at a perfect fit.
+    The paper prints a sum over observations and N - 1 windows; the released code takes these two means. Windows without a
+    scored observation do not count. A small floor keeps the gradient of the root finite at a perfect fit.
     """
     errors, scored = masked_mean_squared_errors(reconstruction, labels, loss_mask, weights)
     return (errors.sum() / scored.sum().clamp(min=1)).clamp(min=1e-12).sqrt()
@@ -50,11 +49,12 @@ def masked_rmse(
 def relative_squared_error(
     reconstruction: torch.Tensor, labels: torch.Tensor, loss_mask: torch.Tensor, weights: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """Mean over windows of each window's mean squared error over its mean squared magnitude. Not in the paper.
+    """Mean over windows of each window's mean squared error divided by its mean squared magnitude. Not in the paper.
 
-    Windows weigh the same whatever their amplitude: a Mira of 5 mag does not drown a hundred Cepheids. 0.003 mag² (0.055 mag)
-    is added to the denominator, about the photometric noise, below which there is nothing to reconstruct. Being a mean over
-    windows, it adds up over devices and accumulation steps of equal size. Weights count in both means.
+    All windows have the same weight, whatever their amplitude: one Mira of 5 mag does not outweigh a hundred Cepheids. The
+    denominator has an offset of 0.003 mag² (0.055 mag), about the photometric noise, below which there is nothing to
+    reconstruct. As a mean over windows, the loss adds up over devices and accumulation steps of equal size. `weights` apply to
+    both means.
     """
     errors, scored = masked_mean_squared_errors(reconstruction, labels, loss_mask, weights)
     powers, _ = masked_mean_squared_errors(torch.zeros_like(labels), labels, loss_mask, weights)

@@ -1,7 +1,7 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Masks of windows: which observations there are, which are hidden, and which attend to which (paper, Sect. 4.3, Eq. 6).
+"""Masks of windows: which observations exist, which are hidden, and which attend to which (paper, Sect. 4.3, Eq. 6).
 
-Before this file stands the configuration; after it `modeling_astromer.py`. Polarity: True is an observation, or a hidden one.
+`modeling_astromer.py` uses them. Polarity: True marks an observation, or a hidden one.
 
 Shapes: B windows, L observations a window, H heads.
 """
@@ -35,11 +35,11 @@ def resolve_masks(
 def attention_mask_of(
     config: AstromerConfig, hidden_states: torch.Tensor, observed: torch.Tensor, masked: torch.Tensor, visible: torch.Tensor
 ) -> torch.Tensor | None:
-    """The mask that `config.masking_scheme` asks for, broadcastable to (B, H, L, L), or None where all attend to all."""
+    """The mask for `config.masking_scheme`, broadcastable to (B, H, L, L), or None where all observations attend to all."""
     scheme = config.masking_scheme
     mask = None
     if scheme != "additive_padding":
-        # Where nothing is visible, attend evenly to what is observed (all of magnitude 0): softmax needs a key.
+        # Where nothing is visible, attend to all observations (their magnitudes are 0): softmax needs a key.
         attended = torch.where(visible.any(1, keepdim=True), visible, observed)
         # A tensor, since flex attention and its block masks are not supported.
         mask = cast("torch.Tensor | None", create_bidirectional_mask(config, hidden_states, attended))

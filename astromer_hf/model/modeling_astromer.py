@@ -2,16 +2,17 @@
 # ruff: noqa: RUF012 - transformers reads these class attributes as they stand
 """ASTROMER (Donoso-Oliva et al. 2023, A&A 670, A54): the encoder and its two heads.
 
-It follows the paper's Sects. 3 and 4: time encoding and magnitude embedding, self-attention blocks, then the
-reconstruction of hidden magnitudes; and Sect. 7, the classification of windows. Before it stand `feature_extraction_astromer.py`, which
-makes the tensors, and the files beside it with masks, heads, losses, files of weights and what the paper does not have,
-`folding_astromer.py`; after it `inference/embedding.py`, which turns window outputs into one embedding an object.
+The order is that of the paper: time encoding (Sect. 3.2), magnitude embedding (Sect. 4.2), self-attention blocks (Sects. 3.1
+and 4.2), reconstruction of hidden magnitudes (Sects. 4.3 and 4.4) and classification (Sect. 7). Masks, heads and losses have
+files of their own, and `folding_astromer.py` holds what the paper does not have. `feature_extraction_astromer.py` makes the
+input tensors; `inference/` turns the outputs of windows into results of objects.
 
 Shapes: B windows, L observations a window, D = `hidden_size`, H heads. Polarity of every mask is stated where it enters.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -64,9 +65,9 @@ class AstromerForMaskedReconstructionOutput(ModelOutput):
 class AstromerTimeEncoding(nn.Module):
     """Sinusoidal encoding of the observation times (paper, Eqs. 3-4): PE_j(t) = sin(ω_j t) for even j, cos(ω_j t) for odd j.
 
-    ω_j = base^(-2j/D) for every j in [0, D), as the released code has it, and not the same ω for each sine-cosine pair:
-    the frequencies fall from 1 rad/day to base^-2, where 2 is `time_encoding_exponent`. Angles are computed in float32
-    whatever the model's dtype, since bfloat16 cannot tell two nights apart.
+    ω_j = base^(-2j/D) for every j in [0, D), as in the released code; a sine and a cosine do not share one ω. The frequencies
+    fall from 1 rad/day to base^-2, where 2 is `time_encoding_exponent`. Angles are always computed in float32, because bfloat16
+    cannot tell two nights apart.
     """
 
     angular_frequencies: torch.Tensor
@@ -100,7 +101,7 @@ class AstromerTimeEncoding(nn.Module):
 class AstromerEmbeddings(nn.Module):
     """The input of the first block (paper, Sect. 4.2, App. A): linear embedding of the magnitude plus encoding of the time.
 
-    Options that the paper does not have add the folded phases, the scale of the window's variation and the bands.
+    Options beyond the paper add folded phases, the scale of the window's variation, bands and photometric errors.
     """
 
     def __init__(self, config: AstromerConfig):
@@ -207,9 +208,9 @@ class AstromerMLP(nn.Module):
 
 
 class AstromerLayer(GradientCheckpointingLayer):
-    """One block: attention, dropout, layer norm, feed-forward, dropout, layer norm; the paper's has no residuals.
+    """One block: attention, dropout, layer norm, feed-forward, dropout, layer norm. The paper's block has no residuals.
 
-    Each sublayer's input may be added to its output before the layer norm, as it is or through a learned linear layer.
+    `use_residual` adds each sublayer's input to its output before the layer norm, directly or through a learned linear layer.
     """
 
     def __init__(self, config: AstromerConfig):
@@ -261,8 +262,8 @@ class AstromerPreTrainedModel(StrictPreTrainedModel):
         if isinstance(module, AstromerHeadLinear) and module.initializer_range is not None:
             init.normal_(module.weight, std=module.initializer_range)
         elif isinstance(module, nn.Linear):
-            init.xavier_uniform_(module.weight)  # Keras' default, hence the paper's
-        elif isinstance(module, AstromerTimeEncoding):  # not in the checkpoint, so loading leaves it unset
+            init.xavier_uniform_(module.weight)  # the default of Keras, and the paper's (Sect. 6.1)
+        elif isinstance(module, AstromerTimeEncoding):  # not in the checkpoint, so loading does not set it
             init.copy_(module.angular_frequencies, module.compute_angular_frequencies())
         elif isinstance(module, AstromerClassificationHead) and module.layer_weights is not None:
             init.zeros_(module.layer_weights)
@@ -305,11 +306,12 @@ class AstromerModel(AstromerPreTrainedModel):
             attention_mask (`torch.Tensor` of shape `(B, L)`, *optional*): 1 for observations, 0 for padding. All
                 observations when absent.
             masked_positions (`torch.BoolTensor` of shape `(B, L)`, *optional*): True for observations whose magnitude is
-                hidden from the encoder, in the way `config.masking_scheme` says. None are when absent.
+                hidden from the encoder, as `config.masking_scheme` defines it; none when absent.
             band_ids (`torch.LongTensor` of shape `(B, L)`, *optional*): the band of every observation, a number in
                 `config.bands`; used where `config.use_band_embedding` is set.
             magnitude_errors (`torch.FloatTensor` of shape `(B, L)`, *optional*): photometric errors in magnitudes; used where
-                `config.use_magnitude_errors` is set. NaN, 0 and absence mean unknown.
+                `config.use_magnitude_errors` is set. NaN, 0 and absent errors are unknown. A window with masked
+                positions is encoded without errors, because the error of a hidden observation tells its magnitude.
 
         Returns:
             `BaseModelOutputWithPooling`: `last_hidden_state` (B, L, D) and `pooler_output` (B, D), its mean over
@@ -320,7 +322,7 @@ class AstromerModel(AstromerPreTrainedModel):
         """
         observed, masked = resolve_masks(magnitudes, times, attention_mask, masked_positions)
         visible = observed & ~masked if self.config.masking_scheme == "hidden" else observed
-        # Selected, not multiplied: what stands in padding or at a hidden observation may be anything, NaN included.
+        # Selected, not multiplied: padding and hidden observations may hold any value, NaN included.
         magnitudes = torch.where(visible, magnitudes, torch.zeros_like(magnitudes))
         times = torch.where(observed, times, torch.zeros_like(times))
 
@@ -328,7 +330,8 @@ class AstromerModel(AstromerPreTrainedModel):
         if self.config.normalize_amplitude or self.config.use_magnitude_errors:
             center, scale = visible_center_and_scale(magnitudes, visible)
         if self.config.use_magnitude_errors:
-            weights, error_features = relative_precisions(magnitude_errors, observed, scale)
+            nothing_hidden = ~masked.any(1, keepdim=True)  # an error grows with the magnitude, and would tell a hidden one
+            weights, error_features = relative_precisions(magnitude_errors, observed & nothing_hidden, scale)
         if self.config.normalize_amplitude:
             magnitudes = torch.where(visible, (magnitudes - center) / scale, torch.zeros_like(magnitudes))
             counts = visible.sum(1, keepdim=True).clamp(min=1).float()
@@ -377,21 +380,16 @@ class AstromerForMaskedReconstruction(AstromerPreTrainedModel):
         r"""Reconstruct the magnitudes of windows.
 
         Args:
-            magnitudes, times, attention_mask, masked_positions: as for `AstromerModel`. Probed observations that are shown
-                another one's magnitude carry it in `magnitudes`.
+            magnitudes, times, attention_mask, masked_positions: as for `AstromerModel`. A probed observation that is shown
+                with the magnitude of another one has that magnitude in `magnitudes`.
             loss_mask (`torch.BoolTensor` of shape `(B, L)`, *optional*): True for scored observations (the probed half).
-                `masked_positions` when absent; every observation when that is absent too.
+                Defaults to `masked_positions`, and to every observation where that is absent too.
             labels (`torch.FloatTensor` of shape `(B, L)`, *optional*): the true centred magnitudes.
-            magnitude_errors (`torch.FloatTensor` of shape `(B, L)`, *optional*): photometric errors in magnitudes, which weigh
-                the loss where `config.weight_loss_by_errors` is set, and which the encoder sees where
-                `config.use_magnitude_errors` is.
-
-        Returns:
-            `AstromerForMaskedReconstructionOutput`
+            magnitude_errors (`torch.FloatTensor` of shape `(B, L)`, *optional*): photometric errors, mag. They
+                weight the loss (`config.weight_loss_by_errors`) and enter the encoder (`config.use_magnitude_errors`).
         """
-        if self.config.use_magnitude_errors:
-            kwargs["magnitude_errors"] = magnitude_errors  # type: ignore[typeddict-unknown-key]
-        outputs = self.model(magnitudes, times, attention_mask, masked_positions, return_dict=True, **kwargs)
+        options: dict[str, Any] = {"magnitude_errors": magnitude_errors, "return_dict": True, **kwargs}
+        outputs = self.model(magnitudes, times, attention_mask, masked_positions, **options)
         reconstruction = self.decoder(self.decoder_layer_norm(outputs.last_hidden_state)).squeeze(-1)
         observed, masked = resolve_masks(magnitudes, times, attention_mask, masked_positions)
         if self.config.normalize_amplitude:
@@ -403,9 +401,8 @@ class AstromerForMaskedReconstruction(AstromerPreTrainedModel):
         if labels is not None:
             if loss_mask is None:
                 loss_mask = masked if masked_positions is not None else observed
-            weights = None
-            if self.config.weight_loss_by_errors and magnitude_errors is not None:
-                weights = inverse_error_weights(magnitude_errors, observed)
+            errors = magnitude_errors if self.config.weight_loss_by_errors else None
+            weights = None if errors is None else inverse_error_weights(errors, observed)
             loss_function = RECONSTRUCTION_LOSSES[self.config.reconstruction_loss]
             loss = loss_function(reconstruction, labels, loss_mask.bool() & observed, weights)
         return AstromerForMaskedReconstructionOutput(
@@ -421,9 +418,9 @@ class AstromerForMaskedReconstruction(AstromerPreTrainedModel):
 class AstromerForSequenceClassification(AstromerPreTrainedModel):
     """ASTROMER with a head that classifies windows, or predicts numbers of them (`problem_type="regression"`).
 
-    `config.classifier_head` chooses the head. The class of a light curve of several windows is that of the mean of their
-    probabilities, see `inference/classification.py`. With `config.band_combination="concat"` it classifies objects by a window
-    in each of the K `config.bands`, which the encoder reads one by one.
+    `config.classifier_head` selects the head. `inference/classification.py` averages the probabilities of the windows of a
+    light curve. With `config.band_combination="concat"` the input is one window in each of the K `config.bands`; the encoder
+    reads them one by one, and the head reads their pooled states together.
     """
 
     def __init__(self, config: AstromerConfig):
@@ -437,13 +434,13 @@ class AstromerForSequenceClassification(AstromerPreTrainedModel):
         self.post_init()
 
     def freeze_encoder(self) -> None:
-        """Train the head alone: the encoder's parameters take no gradient, and its dropout stays off."""
+        """Train only the head: the encoder's parameters get no gradient, and its dropout stays off."""
         self.model.requires_grad_(False)
         self.encoder_is_frozen = True
         self.train(self.training)
 
     def train(self, mode: bool = True) -> "AstromerForSequenceClassification":
-        """Switch to training mode, of which a frozen encoder takes no part."""
+        """Switch to training mode. A frozen encoder stays in evaluation mode."""
         super().train(mode)
         if self.encoder_is_frozen:
             self.model.eval()
@@ -463,14 +460,14 @@ class AstromerForSequenceClassification(AstromerPreTrainedModel):
         r"""Classify windows.
 
         Args:
-            magnitudes, times, attention_mask, masked_positions, magnitude_errors: as for `AstromerModel`; each of shape `(B, K, L)` where K bands
-                are concatenated, of which one that an object lacks is padding, `attention_mask` 0, throughout.
+            magnitudes, times, attention_mask, masked_positions, magnitude_errors: as for `AstromerModel`. Where K bands are
+                concatenated, each has the shape `(B, K, L)`, and a band that an object lacks is all padding.
             labels (`torch.Tensor`, *optional*): class ids `(B,)`, int64; 0/1 indicators `(B, num_labels)` for
                 `problem_type="multi_label_classification"`; targets `(B,)` or `(B, num_labels)` for `"regression"`.
 
         Returns:
-            `SequenceClassifierOutput`: `logits` of shape `(B, num_labels)`, divided by `config.classifier_temperature`. Hidden
-            states and attentions are those of `B · K` windows where bands are concatenated.
+            `SequenceClassifierOutput`: `logits` of shape `(B, num_labels)`, divided by `config.classifier_temperature`. Where
+            bands are concatenated, hidden states and attentions have `B · K` rows.
         """
         wants_states = kwargs.pop("output_hidden_states", None)
         wants_states = self.config.output_hidden_states if wants_states is None else wants_states
@@ -478,16 +475,9 @@ class AstromerForSequenceClassification(AstromerPreTrainedModel):
             magnitudes, times, attention_mask, masked_positions, magnitude_errors = flatten_bands(
                 self.config.bands or [], magnitudes, times, attention_mask, masked_positions, magnitude_errors
             )
-        outputs = self.model(
-            magnitudes,
-            times,
-            attention_mask,
-            masked_positions,
-            magnitude_errors=magnitude_errors,
-            output_hidden_states=wants_states or self.config.reads_all_layers,
-            return_dict=True,
-            **kwargs,
-        )
+        options: dict[str, Any] = {"magnitude_errors": magnitude_errors, "return_dict": True, **kwargs}
+        options["output_hidden_states"] = wants_states or self.config.reads_all_layers
+        outputs = self.model(magnitudes, times, attention_mask, masked_positions, **options)
         observed, _ = resolve_masks(magnitudes, times, attention_mask, masked_positions)
         states = outputs.hidden_states if self.config.reads_all_layers else (outputs.last_hidden_state,)
         logits = self.classifier(states, observed) / self.config.classifier_temperature

@@ -1,9 +1,9 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Transformers pipelines: light curves in, embeddings, reconstructions or classes out, one result a light curve.
+"""Transformers pipelines: light curves in, embeddings, reconstructions or classes out, one result per light curve.
 
 `pipeline("light-curve-embedding", model=...)`, and likewise `"light-curve-reconstruction"` and `"light-curve-classification"`.
-Before this file stand the extractor and the model, with which it travels to the Hub; after it whoever has light curves at hand.
-Tables on disk are the business of `inference/embedding.py` and `inference/classification.py`, which stream them.
+The file is uploaded to the Hub with the extractor and the model. For tables on disk, which are streamed, see
+`inference/embedding.py` and `inference/classification.py`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,12 +26,12 @@ _Pipeline: Any = Pipeline  # whose methods are typed for text and images
 
 @dataclass(frozen=True)
 class PreparedLightCurves:
-    """Light curves on their way through a pipeline.
+    """Light curves that a pipeline has read and cut.
 
     Args:
-        object_ids (`list[str | None]`): of each, where it came with one.
+        object_ids (`list[str | None]`): of each light curve, None where it has none.
         curves ([`RaggedLightCurves`]): clean.
-        windows ([`LightCurveWindows`]): of the curves, in torch tensors.
+        windows ([`LightCurveWindows`]): of the curves, as torch tensors.
     """
 
     object_ids: list[str | None]
@@ -40,20 +40,20 @@ class PreparedLightCurves:
 
 
 class LightCurvePipeline(_Pipeline):
-    """What the pipelines share: they read light curves, cut them, and run the model over a batch of their windows.
+    """What the pipelines share: they read light curves, cut them, and run the model over batches of their windows.
 
     Call one with
 
-    - a light curve: `{"mjd": days, "mag": magnitudes}`, with `"magerr"` and `"object_id"` where there are any; or, where the
-      package is installed, whatever `astromer_hf.read_light_curve` reads: an astropy `TimeSeries`, a lightkurve object,
-      a table of one light curve;
+    - a light curve: `{"mjd": days, "mag": magnitudes}`, optionally with `"magerr"` and `"object_id"`. Where the package is
+      installed, also anything that `astromer_hf.read_light_curve` reads: an astropy `TimeSeries`, a lightkurve object, a table
+      of one light curve;
     - a list of light curves, for which it returns a list; a generator, a `torch` dataset or one of `datasets`, for which it
       returns a generator;
     - a table of many light curves (pandas, pyarrow, polars; in the layouts of `iter_light_curves`) with a column of object ids,
-      for which it returns a list. `columns` names columns that cannot be guessed.
+      for which it returns a list. `columns` names the columns that cannot be guessed.
 
-    `batch_size` light curves are read at a time, and as many windows make a forward pass. A light curve without a usable
-    observation has a result of None. `return_numpy=True` leaves arrays as they are, which are lists otherwise.
+    It reads `batch_size` light curves at a time, and a forward pass has the same number of windows. The result of a light curve
+    without a usable observation is None. `return_numpy=True` returns arrays instead of lists.
     """
 
     feature_extractor: AstromerFeatureExtractor
@@ -111,7 +111,7 @@ class LightCurvePipeline(_Pipeline):
         forward_params: dict[str, Any],
         postprocess_params: dict[str, Any],
     ) -> Iterator[dict[str, Any]]:
-        """Results in order. Light curves are read and cut here, in far less time than the model takes; no worker helps."""
+        """Results in order. Reading and cutting take far less time than the model, so there are no worker processes."""
         source = iter(inputs)
         while light_curves := list(islice(source, batch_size)):
             prepared = self.preprocess(light_curves, **preprocess_params)
@@ -136,9 +136,9 @@ class LightCurvePipeline(_Pipeline):
             except ValueError as error:
                 raise ValueError(f"Light curve {one.get('object_id') or number} cannot be read: {error}") from error
         if wrong := [number for number, part in enumerate(parts) if len(part) != 1]:
-            raise ValueError(f"Light curve {wrong[0]} holds {len(parts[wrong[0]])} light curves: give a list of them instead.")
+            raise ValueError(f"Light curve {wrong[0]} holds {len(parts[wrong[0]])} light curves: pass a list of them instead.")
         curves, dropped = RaggedLightCurves.concatenate(parts).clean()
-        # Upstream's masking lets padding take part in attention, so that its amount matters.
+        # In upstream's masking padding takes part in attention, so the amount of padding matters.
         padding: Literal["longest", "max_length"] = (
             "max_length" if self.model.config.masking_scheme == "additive_padding" else "longest"
         )
@@ -147,7 +147,7 @@ class LightCurvePipeline(_Pipeline):
         return PreparedLightCurves([one.get("object_id") for one in read], curves, windows.convert_to_tensors("pt"))
 
     def inputs_of(self, windows: LightCurveWindows) -> dict[str, torch.Tensor]:
-        """What the model reads of windows; photometric errors only where its configuration says so."""
+        """The model's inputs for windows; photometric errors only where its configuration uses them."""
         names = [*windows.keys()] if self.model.config.use_magnitude_errors else ["magnitudes", "times", "attention_mask"]
         return {name: windows[name] for name in names}
 
@@ -163,7 +163,7 @@ class LightCurvePipeline(_Pipeline):
         return values
 
     def postprocess(self, outputs: Any, return_numpy: bool = False) -> list[dict[str, Any]]:
-        """A dictionary for each light curve: what it came with, and what the model makes of it."""
+        """One dictionary per light curve: its id and counts, and the model's result."""
         prepared, values = outputs
         windows = prepared.windows
         num_windows = np.bincount(windows.object_index, minlength=len(windows.num_points))
@@ -176,7 +176,7 @@ class LightCurvePipeline(_Pipeline):
         return results
 
     def describe(self, prepared: PreparedLightCurves, values: Any) -> Iterator[dict[str, Any]]:
-        """What the model makes of each light curve."""
+        """The model's result for each light curve."""
         raise NotImplementedError
 
 
@@ -195,8 +195,8 @@ class LightCurveEmbeddingPipeline(LightCurvePipeline):
 class LightCurveClassificationPipeline(LightCurvePipeline):
     """The class of each light curve, as `classify_light_curves` gives it; see `LightCurvePipeline` for the input.
 
-    `label` and its `score`, and `probabilities` of all classes. For several labels at a time there are `probabilities` alone,
-    for a regression `values`, each by name.
+    The result has `label`, its `score`, and the `probabilities` of all classes. A multi-label classifier gives only
+    `probabilities`, a regression `values`, each by name.
     """
 
     def _forward(self, prepared: PreparedLightCurves, batch_size: int = BATCH_SIZE) -> torch.Tensor:
@@ -220,13 +220,14 @@ class LightCurveClassificationPipeline(LightCurvePipeline):
 
 
 class LightCurveReconstructionPipeline(LightCurvePipeline):
-    """What the model makes of the magnitudes of each light curve, part of which is hidden from it.
+    """The reconstructed magnitudes of each light curve, part of which is hidden from the model.
 
-    `mjd`, `mag`, where it has any `magerr`, `hidden` (True where the model did not see the magnitude) and `reconstruction`
-    (magnitudes), each with a value for every usable observation, sorted by time. See `LightCurvePipeline` for the input.
+    The result has `mjd`, `mag`, `magerr` where given, `hidden` (True where the model did not see the magnitude) and
+    `reconstruction` (magnitudes), each with one value per usable observation, sorted by time. See `LightCurvePipeline` for the
+    input.
 
-    `hidden_fraction` (0.5 by default, 0 hides nothing) of the observations of every light curve is hidden, drawn by `seed`;
-    which ones depends on nothing else but their number. A hidden magnitude never enters the model, whatever its masking scheme.
+    `hidden_fraction` (0.5 by default, 0 hides nothing) of the observations of every light curve is hidden, drawn by `seed`. The
+    draw depends only on the number of observations. A hidden magnitude never enters the model, whatever its masking scheme.
     """
 
     def _sanitize_parameters(  # type: ignore[override]
@@ -248,7 +249,7 @@ class LightCurveReconstructionPipeline(LightCurvePipeline):
         place = torch.from_numpy(curves.offsets[windows.object_index] + windows.window_start)
         place = (place[:, None] + torch.arange(observed.shape[1])).clamp(max=max(len(curves.times) - 1, 0))
         masked = torch.from_numpy(np.concatenate([*hidden, np.zeros(1, bool)]))[place] & observed
-        # Centred on what is seen, and set to that mean elsewhere: no scheme of masking lets a hidden magnitude through.
+        # Centred on the visible magnitudes, and set to their mean elsewhere: a hidden magnitude enters under no masking scheme.
         center, _ = visible_center_and_scale(inputs["magnitudes"], observed & ~masked)
         inputs["magnitudes"] = torch.where(observed & ~masked, inputs["magnitudes"] - center, 0.0)
         centred = self.run(self.model, "reconstruction", inputs | {"masked_positions": masked}, batch_size)
@@ -256,7 +257,7 @@ class LightCurveReconstructionPipeline(LightCurvePipeline):
         return torch.from_numpy(magnitudes), hidden
 
     def describe(self, prepared: PreparedLightCurves, values: Any) -> Iterator[dict[str, Any]]:
-        """Observation by observation; of two windows that share one, the later."""
+        """One value per observation. Where two windows share an observation, the later window's value is used."""
         magnitudes, hidden = values
         curves = prepared.curves
         columns = {"mjd": curves.times, "mag": curves.magnitudes}
@@ -269,14 +270,14 @@ class LightCurveReconstructionPipeline(LightCurvePipeline):
 
 
 def hide(num_points: int, fraction: float, seed: int) -> np.ndarray:
-    """Which of so many observations are hidden, `(num_points,)` bool: ⌊fraction · num_points⌋ of them at random."""
+    """Which observations are hidden, `(num_points,)` bool: ⌊fraction · num_points⌋ of them, at random."""
     hidden = np.zeros(num_points, dtype=bool)
     hidden[: int(fraction * num_points + 1e-6)] = True  # 0.29 * 100 is 28.999999999999996
     return np.random.default_rng(seed).permutation(hidden)
 
 
 def as_plain(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Arrays to lists of Python's own numbers."""
+    """Convert arrays to lists of Python numbers."""
     return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in result.items()}
 
 
@@ -284,10 +285,10 @@ def as_plain(result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_one(source: Any, columns: Mapping[str, str | None] | None = None) -> Mapping[str, Any]:
-    """A light curve of any kind as `{"mjd", "mag"}`, with `magerr` and `object_id` where it has any.
+    """A light curve of any kind as `{"mjd", "mag"}`, with `magerr` and `object_id` where it has them.
 
     Raises:
-        TypeError, ValueError: it is none.
+        TypeError, ValueError: it is not a light curve.
     """
     # A band for every measurement: there may be several.
     has_bands = isinstance(source, Mapping) and not isinstance(source.get("band"), str | None)
@@ -306,13 +307,13 @@ def read_one(source: Any, columns: Mapping[str, str | None] | None = None) -> Ma
 
 
 def read_objects(source: Any, columns: Mapping[str, str | None] | None = None) -> list[dict[str, Any]] | None:
-    """The light curves of a table in memory that has a column of object ids; None of anything else."""
+    """The light curves of a table in memory that has a column of object ids; None for anything else."""
     if not any(hasattr(source, name) for name in ("__arrow_c_stream__", "colnames")):  # pandas, polars, pyarrow; astropy
         return None
     try:
         from astromer_hf.light_curves.source import read_chunk
     except ImportError as error:
-        raise TypeError("Tables are read by the package astromer-hf, which is not installed: give dictionaries.") from error
+        raise TypeError("Reading tables needs the package astromer-hf, which is not installed: pass dictionaries.") from error
     chunk = read_chunk(source, columns)
     return None if chunk is None else chunk.light_curves()
 
@@ -327,7 +328,7 @@ TASKS: dict[str, tuple[type[LightCurvePipeline], Any]] = {
 
 
 def register_pipelines() -> None:
-    """Make transformers' `pipeline` know the tasks."""
+    """Register the tasks with transformers' `pipeline`."""
     for task, (pipeline_class, auto_class) in TASKS.items():
         if task not in PIPELINE_REGISTRY.supported_tasks:
             PIPELINE_REGISTRY.register_pipeline(task, pipeline_class=pipeline_class, pt_model=auto_class, type="multimodal")

@@ -15,7 +15,7 @@ from transformers.modeling_utils import PreTrainedModel
 
 
 def _checksum(header: dict[str, Any], file: BinaryIO) -> str:
-    """SHA-256 of the names, types and shapes in the `header` of a safetensors file, and of the numbers that `file` goes on with."""
+    """SHA-256 of names, types and shapes in the `header` of a safetensors file, and of the numbers that follow in `file`."""
     found = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     while block := file.read(2**20):
         found.update(block)
@@ -101,7 +101,7 @@ class StrictPreTrainedModel(PreTrainedModel):
         Args:
             pretrained_model_name_or_path, args, kwargs: as in transformers.
             strict_loading (`bool`, defaults to `True`): `False` skips all these checks, and loads as transformers does.
-            use_safetensors (`bool`, *optional*, defaults to `True`): pickles are not loaded by default, since they can run code.
+            use_safetensors (`bool`, *optional*, defaults to `True`): pickles can run code and are not loaded by default.
             ignore_mismatched_sizes (`bool`, defaults to `False`): initialise weights of another shape at random.
             output_loading_info (`bool`, defaults to `False`): return the model and transformers' loading report.
 
@@ -123,7 +123,7 @@ class StrictPreTrainedModel(PreTrainedModel):
                 pretrained_model_name_or_path,
                 *args,
                 use_safetensors=use_safetensors,
-                ignore_mismatched_sizes=ignore_mismatched_sizes or strict,  # where strict, refused below, with their names
+                ignore_mismatched_sizes=ignore_mismatched_sizes or strict,  # strict loading names them below
                 output_loading_info=True,
                 **kwargs,
             ),
@@ -165,7 +165,7 @@ def _describe_fault(source: Any, kind: str, names: list[str]) -> str:
     """What is wrong with weights, in one line, and what to do about it."""
     if kind == "mismatched":
         what = "have another shape than the configuration asks for"
-        remedy = "Pass `ignore_mismatched_sizes=True` to initialise these weights anew"
+        remedy = "Pass `ignore_mismatched_sizes=True` to initialise these weights at random"
     else:
         what = "are damaged, or its config.json is another model's"
         remedy = "Download it again, or save it again"

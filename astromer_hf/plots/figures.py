@@ -1,9 +1,8 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Pictures: every function takes arrays and returns a matplotlib `Figure`, ready to be saved or shown.
+"""Figures: every function takes arrays and returns a matplotlib `Figure`, which can be saved or shown.
 
-Before this file stand the model's outputs and tables of results; nothing here runs a model. Colours are those of Okabe & Ito,
-which colour-blind readers tell apart (grey for their yellow, which paper swallows), and markers and lines differ too, for print
-in black and white.
+Nothing here runs a model. The colours are those of Okabe & Ito, which colour-blind readers can distinguish (with grey instead
+of their yellow, which is hardly visible on white). Markers and lines differ too, for print in black and white.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,14 +34,14 @@ def plot_light_curve(
     period_days: float | None = None,
     title: str = "",
 ) -> Figure:
-    """A light curve, bright above; with its hidden points, their reconstruction and the residuals where these are given.
+    """A light curve, bright at the top; optionally with hidden points, their reconstruction and residuals.
 
     Args:
         mjd, mag, magerr: `(n,)`, days and magnitudes.
         hidden: `(n,)` bool, True for observations that the model did not see.
-        reconstruction: `(n,)`, magnitudes that the model gives.
-        reconstruction_std: `(n,)`, their spread under Monte-Carlo dropout, say; drawn as error bars.
-        period_days: draw against the phase of this period instead of time.
+        reconstruction: `(n,)`, reconstructed magnitudes.
+        reconstruction_std: `(n,)`, their uncertainty, for example under Monte-Carlo dropout; drawn as error bars.
+        period_days: plot against the phase of this period instead of time.
     """
     times, magnitudes = _columns(mjd=mjd, mag=mag)
     times, time_label = (times, TIME_LABEL) if period_days is None else _fold(times, magnitudes, period_days)
@@ -108,12 +107,12 @@ def plot_time_encoding(times: ArrayLike, encoding: ArrayLike, *, title: str = ""
 def plot_magnitude_projection(
     weight: ArrayLike, bias: ArrayLike, *, magnitudes: Sequence[float] = (-1, -0.5, 0.5, 1), title: str = ""
 ) -> Figure:
-    """The learned linear embedding of some centred magnitudes (paper, Fig. A.1), and what a magnitude adds to it.
+    """The learned linear embedding of some centred magnitudes, and its weights (paper, Fig. A.1).
 
     Args:
         weight, bias: of the layer, `(D,)` or `(D, 1)` and `(D,)`.
-        magnitudes: which to draw.
-        title: of the picture.
+        magnitudes: to embed.
+        title: of the figure.
     """
     slope, offset = _columns(weight=np.asarray(weight, dtype=float).reshape(-1), bias=bias)
     figure = Figure(figsize=(7, 5), layout="constrained")
@@ -165,7 +164,7 @@ def plot_learning_curves(curves: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> F
 
 
 def plot_few_shot(scores: Mapping[str, Mapping[int, Sequence[float]]], *, score_name: str = "macro-F1") -> Figure:
-    """A score against labelled samples a class, with a band of one standard deviation: method -> samples -> scores of seeds."""
+    """Score against labelled samples per class, with a band of one standard deviation: method -> samples -> scores of seeds."""
     figure = Figure(figsize=(9, 5), layout="constrained")
     axes = figure.subplots()
     for (method, by_samples), (color, marker, line) in zip(scores.items(), _styles(), strict=False):
@@ -183,7 +182,7 @@ def plot_few_shot(scores: Mapping[str, Mapping[int, Sequence[float]]], *, score_
 
 
 def plot_confusion_matrix(true_labels: Sequence[str], predicted_labels: Sequence[str]) -> Figure:
-    """Percentage of each true class that goes to each predicted class."""
+    """Percentage of each true class that is assigned to each predicted class."""
     figure = Figure(figsize=(6, 5.5), layout="constrained")
     axes = figure.subplots()
     style = {"values_format": ".0%", "cmap": "cividis", "xticks_rotation": "vertical"}
@@ -192,9 +191,9 @@ def plot_confusion_matrix(true_labels: Sequence[str], predicted_labels: Sequence
 
 
 def plot_reliability(bins: Mapping[str, tuple[ArrayLike, ArrayLike, ArrayLike]]) -> Figure:
-    """How often classes are right against how likely they are said to be: name -> confidence, accuracy and objects of bins.
+    """Accuracy against confidence: name -> confidence, accuracy and number of objects of bins.
 
-    The nearer to the diagonal, the better calibrated; a point is as large as its bin is full. See
+    Calibrated probabilities lie on the diagonal. The size of a point shows the number of objects in its bin. See
     `classification_metrics.bin_confidences`.
     """
     figure = Figure(figsize=(5, 4.5), layout="constrained")
@@ -221,17 +220,17 @@ def plot_embedding_map(
     seed: int = 0,
     title: str = "",
 ) -> Figure:
-    """Embeddings (N, D) in two dimensions, after each of theirs is scaled; coloured by label.
+    """Embeddings (N, D) in two dimensions, after each dimension is standardised; coloured by label.
 
-    Rows that are not finite (objects without an embedding) are left out; 2-d points are drawn as they are.
+    Rows that are not finite (objects without an embedding) are left out; 2-d points are plotted directly.
 
     Args:
         embeddings: `(N, D)`.
-        labels: the class of each, None for the unlabelled.
-        method: `"pca"`, the two first principal components; or `"umap"`, which needs `umap-learn`.
-        max_classes: beyond so many, the smallest are drawn as one.
+        labels: the class of each, None for unlabelled objects.
+        method: `"pca"`, the first two principal components; or `"umap"`, which needs `umap-learn`.
+        max_classes: if there are more, the smallest classes are merged into one.
         seed: of UMAP.
-        title: of the picture.
+        title: of the figure.
     """
     if method not in ("pca", "umap"):
         raise ValueError(f'`method` must be "pca" or "umap", got {method!r}.')
@@ -261,7 +260,7 @@ def plot_embedding_map(
         others = f"{len(by_size) - max_classes + 1} smaller classes"
         names = np.where(np.isin(names, by_size[: max_classes - 1]), names, others)
         by_size = [*by_size[: max_classes - 1], others]
-    size = float(np.clip(12000 / max(len(points), 1), 6, 20))  # thousands of points stay apart
+    size = float(np.clip(12000 / max(len(points), 1), 6, 20))  # smaller for thousands of points
     for name, (color, marker, _) in zip(by_size, _styles(), strict=False):
         chosen = points[names == name]
         label = f"{name} ({len(chosen)})"
@@ -273,7 +272,7 @@ def plot_embedding_map(
 
 
 def plot_survey_summary(surveys: Mapping[str, Mapping[str, ArrayLike]]) -> Figure:
-    """Points a curve, magnitudes and Δt of surveys (paper, Figs. 6 and B.1): name -> `num_points`, `mag`, `gaps` (days)."""
+    """Points per curve, magnitudes and Δt of surveys (paper, Figs. 6 and B.1): name -> `num_points`, `mag`, `gaps` (days)."""
     panels = (("num_points", "observations a light curve", True), ("mag", MAGNITUDE_LABEL, False), ("gaps", "Δt [d]", True))
     figure = Figure(figsize=(11, 3.5), layout="constrained")
     for axes, (column, label, logarithmic) in zip(figure.subplots(1, 3), panels, strict=True):
@@ -297,7 +296,7 @@ def plot_light_curves(
 
     Args:
         curves: title, days and magnitudes of each.
-        highlight_first: draw the first in another colour and marker than the rest, a query before its nearest neighbours.
+        highlight_first: draw the first in another colour and marker, for example a query beside its nearest neighbours.
         num_columns: of the grid.
     """
     if not curves:
@@ -315,13 +314,13 @@ def plot_light_curves(
         axes.set_ylabel(MAGNITUDE_LABEL, fontsize="small")
         axes.tick_params(labelsize="x-small")
         axes.invert_yaxis()
-    for axes in panels:  # what is left of the iterator
+    for axes in panels:  # unused panels
         axes.set_axis_off()
     return figure
 
 
 def _styles() -> Iterator[tuple[str, str, str]]:
-    """Colour, marker and line of the first group, the second ...; no pair of colour and marker comes again before the 65th."""
+    """Colour, marker and line of the first group, the second ...; a pair of colour and marker repeats after 64 groups."""
     for i in count():
         turn = i // len(COLORS)
         yield COLORS[i % len(COLORS)], MARKERS[(i + turn) % len(MARKERS)], LINES[(i + turn) % len(LINES)]
@@ -346,7 +345,7 @@ def _columns(**columns: ArrayLike) -> list[np.ndarray]:
 
 
 def _fold(times: np.ndarray, magnitudes: np.ndarray, period_days: float) -> tuple[np.ndarray, str]:
-    """Phases in [0, 1) from the brightest observation on, and the label of their axis."""
+    """Phases in [0, 1), counted from the brightest observation, and the label of their axis."""
     if not period_days > 0:
         raise ValueError(f"`period_days` must be positive, got {period_days}.")
     return (times - times[np.argmin(magnitudes)]) / period_days % 1, f"phase (period {period_days:.6g} d)"
@@ -366,7 +365,7 @@ def _errorbar(
     if errors is not None:
         bars = np.nan_to_num(_columns(mjd=chosen, magerr=errors)[1][chosen].astype(float))
         axes.errorbar(x, y, bars, fmt="none", ecolor=color, alpha=0.4, linewidth=0.8)
-    size = float(np.clip(3000 / max(len(chosen), 1), 4, 14))  # a thousand points stay apart
+    size = float(np.clip(3000 / max(len(chosen), 1), 4, 14))  # smaller for a thousand points
     axes.scatter(x, y, s=size, marker=MARKERS[style % 2], color=facecolor or color, edgecolor=color, linewidth=0.8, label=label)
 
 

@@ -1,10 +1,10 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""`DataCollatorForMaskedLightCurves`: the masks of ASTROMER's pre-training task, drawn for a whole batch at once.
+"""Collators: windows of a whole batch of light curves, masked for pre-training or labelled for classification.
 
-Before it stands a `datasets.Dataset` of light curves, after it `AstromerForMaskedReconstruction`. Masking follows the paper's
-Sect. 4.3 as the released code counts it: of n observations floor(n·probed) are probed; of the probed ceil(20 %) are shown
-with their own magnitude, then ceil(20 %) of the remaining with the magnitude of a random observation of the window, and the
-rest is hidden. All probed observations are scored.
+The input is a `datasets.Dataset` of light curves or `InMemoryLightCurves`; the output goes to `AstromerForMaskedReconstruction`
+or `AstromerForSequenceClassification`. Masking follows the paper's Sect. 4.3 as the released code counts it. Of n observations,
+floor(n·probed) are probed. Of the probed, ceil(20 %) are shown with their own magnitude; then ceil(20 %) of the remaining are
+shown with the magnitude of a random observation of the window; the rest is hidden. All probed observations are scored.
 """
 
 import hashlib
@@ -29,14 +29,14 @@ from ..model.feature_extraction_astromer import (
 
 @dataclass(frozen=True)
 class Masks:
-    """Masks of B windows of L columns: masked_positions ⊆ loss_mask ⊆ observations, and randomised in their difference.
+    """Masks of B windows of L columns: masked_positions ⊆ loss_mask ⊆ observations. Randomised ones are in their difference.
 
     Args:
-        loss_mask: `(B, L)` bool, probed and hence scored.
+        loss_mask: `(B, L)` bool, probed and therefore scored.
         masked_positions: `(B, L)` bool, hidden from the encoder.
-        randomised: `(R,)` int64, probed observations that are shown with another one's magnitude, as indices into the flattened
-            windows.
-        donors: `(R,)` int64, the observations of the same windows that lend it, likewise.
+        randomised: `(R,)` int64, probed observations that are shown with the magnitude of another one, as indices into the
+            flattened windows.
+        donors: `(R,)` int64, indices of the observations of the same windows whose magnitudes are shown instead.
     """
 
     loss_mask: np.ndarray
@@ -45,7 +45,7 @@ class Masks:
     donors: np.ndarray
 
     def shown(self, magnitudes: np.ndarray) -> np.ndarray:
-        """A copy of `magnitudes` (B, L) in which the randomised observations have their donors' magnitudes."""
+        """A copy of `magnitudes` (B, L) in which the randomised observations have the magnitudes of their donors."""
         shown = magnitudes.copy()
         np.put(shown, self.randomised, np.take(magnitudes, self.donors))
         return shown
@@ -59,10 +59,10 @@ def draw_masks(
     random_fraction: float = 0.2,
     same_fraction: float = 0.2,
 ) -> Masks:
-    """Draw the masks of B windows of `width` columns, of which the first `lengths` (B,) hold observations.
+    """Draw the masks of B windows of `width` columns. The first `lengths` (B,) columns hold observations.
 
-    Every observation gets a random key; those with the smallest keys of their window are probed. The column number in its low
-    bits makes a key unique; padding, and one column more, have the largest.
+    Every observation gets a random key. The observations with the smallest keys of their window are probed. The low bits of a
+    key are the column number, which makes keys unique. Padding, and one extra column, have the largest keys.
     """
     column_bits = width.bit_length()
     dtype: type[np.unsignedinteger] = np.uint32 if column_bits <= 12 else np.uint64
@@ -84,15 +84,15 @@ def draw_masks(
     randomised = np.flatnonzero(shown & ~is_among_first(num_same))
     window, column = np.divmod(randomised, width)
     others = lengths[window] - 1
-    step = 1 + (generator.random(len(window)) * others).astype(np.int64)  # on to another observation, if there is one
+    step = 1 + (generator.random(len(window)) * others).astype(np.int64)  # the next or a later observation, if there is one
     donors = window * width + (column + step) % lengths[window]
     return Masks(probed, probed & ~shown, randomised, donors)
 
 
 def mean_of_visible(magnitudes: np.ndarray, visible: np.ndarray) -> np.ndarray:
-    """What to centre masked windows (B, L) on, `(B, 1)`; 0 where nothing is visible.
+    """The mean on which masked windows (B, L) are centred, `(B, 1)`; 0 where nothing is visible.
 
-    The mean of all observations, which the extractor subtracts, would tell the mean of the hidden ones.
+    The mean of all observations, which the extractor subtracts, would reveal the mean of the hidden ones.
     """
     counts = visible.sum(1, keepdims=True, dtype=np.float32)
     return (magnitudes * visible).sum(1, keepdims=True) / np.maximum(counts, 1)
@@ -100,11 +100,11 @@ def mean_of_visible(magnitudes: np.ndarray, visible: np.ndarray) -> np.ndarray:
 
 @dataclass
 class _WindowCollator:
-    """Cut one window out of each light curve of a batch, or all of them, and centre and pad it.
+    """Cut one window out of each light curve of a batch, or all windows, and centre and pad them.
 
-    The generator of a batch is seeded by `seed` and by the light curves in it, in their order. Nothing is remembered between
-    batches, so a batch comes out the same whatever the number of dataloader workers or processes and after a resumed run, the
-    same at every evaluation, and new in every epoch of a training set that is shuffled into batches of several.
+    The generator of a batch is seeded by `seed` and by the light curves of the batch, in their order. No state is kept between
+    batches. A batch is therefore the same for any number of dataloader workers or processes, after a resumed run, and at every
+    evaluation. In training it changes from epoch to epoch, because the set is shuffled into batches of several light curves.
     """
 
     feature_extractor: AstromerFeatureExtractor
@@ -116,7 +116,7 @@ class _WindowCollator:
     def cut(
         self, features: "LightCurveBatch | Sequence[dict[str, Any]]"
     ) -> tuple[LightCurveWindows, "LightCurveBatch", np.random.Generator]:
-        """The windows of a batch, whose `object_index` counts light curves of the batch, the batch, and its generator."""
+        """The windows of a batch, whose `object_index` counts light curves of the batch; the batch; and its generator."""
         batch = features if isinstance(features, LightCurveBatch) else LightCurveBatch.from_rows(features)
         if not batch.lengths.all():
             raise ValueError(
@@ -132,7 +132,7 @@ class _WindowCollator:
         return windows, batch, generator
 
     def batch_generator(self, batch: "LightCurveBatch") -> np.random.Generator:
-        """A generator that depends on `seed` and on the batch's light curves and their order alone."""
+        """A generator that depends only on `seed` and on the batch's light curves and their order."""
         first = batch.curves.offsets[batch.indices]
         fingerprint = hashlib.blake2b(batch.curves.times[first].tobytes(), digest_size=16)
         fingerprint.update(batch.curves.magnitudes[first].tobytes())
@@ -142,14 +142,14 @@ class _WindowCollator:
 
 @dataclass
 class DataCollatorForMaskedLightCurves(_WindowCollator):
-    """Cut windows out of a batch of light curves and mask them; reproducible as `_WindowCollator` says.
+    """Cut windows out of a batch of light curves and mask them; reproducible as `_WindowCollator` describes.
 
     Args:
         feature_extractor (`AstromerFeatureExtractor`): cuts, centres and pads.
-        windows (`str`, defaults to `"random"`): `"random"` for training: one window a light curve at a random place.
-            `"sequential"` for evaluation: every window of every light curve. (Trainer's evaluation loses windows of its last
-            batch where a light curve makes several: give it light curves that `training.cut_sequentially` cut.)
-        window_size (`int`, *optional*): observations in a full window instead of the extractor's own.
+        windows (`str`, defaults to `"random"`): `"random"` for training: one window per light curve at a random position.
+            `"sequential"` for evaluation: every window of every light curve. (Trainer's evaluation drops windows of its last
+            batch if a light curve gives several: pass it light curves that `training.cut_sequentially` has cut.)
+        window_size (`int`, *optional*): observations in a full window; the extractor's own when absent.
         padding (`str`, defaults to `"longest"`): `"max_length"` gives every batch the same width (for `torch.compile`).
         seed (`int`, defaults to 0): of windows and masks.
         probed_fraction, random_fraction, same_fraction (`float`): see `draw_masks`.
@@ -168,15 +168,15 @@ class DataCollatorForMaskedLightCurves(_WindowCollator):
                 raise ValueError(f"`{name}` must lie in [0, 1], got {getattr(self, name)}.")
 
     def __call__(self, features: "LightCurveBatch | Sequence[dict[str, Any]]") -> dict[str, torch.Tensor]:
-        """Cut and mask windows of light curves: a `LightCurveBatch`, or rows with `mjd`, `mag` and perhaps `magerr`.
+        """Cut and mask windows of light curves: a `LightCurveBatch`, or rows with `mjd`, `mag` and optionally `magerr`.
 
         Returns:
-            Tensors of shape (B, L): `magnitudes` as shown to the encoder, `times` (float32), `attention_mask` (int64),
-            `masked_positions`, `loss_mask` (bool), `labels` (float32, the true magnitudes) and `magnitude_errors` where the
-            light curves have them. Magnitudes and labels are relative to the mean that the encoder can see.
+            Tensors of shape (B, L): `magnitudes` as the encoder sees them, `times` (float32), `attention_mask` (int64),
+            `masked_positions`, `loss_mask` (bool), `labels` (float32, the true magnitudes), and `magnitude_errors` if the light
+            curves have errors. Magnitudes and labels are relative to the mean of the visible observations.
 
         Raises:
-            ValueError: rows without `mjd` and `mag`; light curves without a usable observation.
+            ValueError: rows lack `mjd` or `mag`; a light curve has no usable observation.
         """
         windows, _, generator = self.cut(features)
         magnitudes = windows["magnitudes"]
@@ -197,7 +197,7 @@ class DataCollatorForMaskedLightCurves(_WindowCollator):
 
 @dataclass
 class DataCollatorForLightCurveClassification(_WindowCollator):
-    """Cut windows out of a batch of labelled light curves; every window has its light curve's label.
+    """Cut windows out of a batch of labelled light curves. Every window has the label of its light curve.
 
     Args:
         feature_extractor, windows, window_size, padding, seed: as for `DataCollatorForMaskedLightCurves`.
@@ -208,10 +208,10 @@ class DataCollatorForLightCurveClassification(_WindowCollator):
 
         Returns:
             `magnitudes`, `times` (B, L) float32, `attention_mask` (B, L) int64, `labels` (B,), int64 or float32, and
-            `magnitude_errors` (B, L) float32 where the light curves have them.
+            `magnitude_errors` (B, L) float32 if the light curves have errors.
 
         Raises:
-            ValueError: rows without one of the columns; light curves without a usable observation.
+            ValueError: rows lack one of the columns; a light curve has no usable observation.
         """
         windows, batch, _ = self.cut(features)
         if batch.labels is None:
@@ -223,7 +223,7 @@ class DataCollatorForLightCurveClassification(_WindowCollator):
 
 @dataclass(frozen=True)
 class LightCurveBatch:
-    """Some of many clean light curves, by their index, without copying them, and their labels, `(B,)`, where they have them."""
+    """Some of many clean light curves, by index, without copying them, and their labels, `(B,)`, if they have any."""
 
     curves: RaggedLightCurves
     indices: np.ndarray
@@ -231,7 +231,7 @@ class LightCurveBatch:
 
     @classmethod
     def from_rows(cls, rows: Sequence[dict[str, Any]]) -> "LightCurveBatch":
-        """Gather and clean rows of a dataset with the columns `mjd`, `mag` and perhaps `magerr` and `label`."""
+        """Gather and clean rows of a dataset with the columns `mjd`, `mag` and optionally `magerr` and `label`."""
         if not len(rows):
             raise ValueError("A batch needs at least one light curve, got none.")
         if missing := [name for name in ("mjd", "mag") if name not in rows[0]]:
@@ -261,34 +261,35 @@ class LightCurveBatch:
 
 
 class InMemoryLightCurves(torch.utils.data.Dataset[LightCurveBatch]):
-    """Clean light curves as a map-style dataset whose batches are views: the fast way into the collator.
+    """Clean light curves as a map-style dataset whose batches are views: the fast input of the collators.
 
-    A dataloader asks for a whole batch at once (`__getitems__`) and gets a `LightCurveBatch`.
+    A dataloader requests a whole batch at once (`__getitems__`) and gets a `LightCurveBatch`.
 
     Args:
         curves ([`RaggedLightCurves`]): N light curves.
         labels (`np.ndarray` of shape `(N,)`, *optional*): class ids or targets.
 
     Raises:
-        ValueError: light curves without a usable observation, or not one label for each.
+        ValueError: a light curve has no usable observation, or the number of labels differs from N.
     """
 
     def __init__(self, curves: RaggedLightCurves, labels: np.ndarray | None = None):
         self.curves, _ = curves.clean()
         self.labels = labels
         if labels is not None and len(labels) != len(curves):
-            raise ValueError(f"There are {len(curves)} light curves and {len(labels)} labels: give one for each.")
+            raise ValueError(f"There are {len(curves)} light curves and {len(labels)} labels: pass one for each.")
         if empty := int(np.sum(self.curves.lengths == 0)):
-            raise ValueError(f"{empty} of {len(curves)} light curves have no usable observation: leave them out.")
+            raise ValueError(f"{empty} of {len(curves)} light curves have no usable observation: remove them.")
 
     @classmethod
     def from_table(cls, table: pa.Table | datasets.Dataset) -> "InMemoryLightCurves":
-        """Take the list columns `mjd`, `mag` and perhaps `magerr` of a table, in its order.
+        """Take the list columns `mjd`, `mag` and optionally `magerr` of a table, in its order.
 
-        Nothing is looped over, and of a table in one chunk, sorted and without missing values, nothing but errors is copied.
+        There is no loop over rows. A table in one chunk that is sorted and has no missing values is not copied, except its
+        errors.
 
         Raises:
-            ValueError: a column is missing, or a light curve's lists differ in length.
+            ValueError: a column is missing, or the lists of a light curve differ in length.
         """
         if isinstance(table, datasets.Dataset):
             table = table.with_format("arrow")[:]

@@ -1,11 +1,10 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Few-shot classification (paper, Sects. 6 and 7): few labels a class, several draws of them, and the methods to compare.
+"""Few-shot classification (paper, Sects. 6 and 7): few labels a class, several draws, and the methods to compare.
 
-Before it stand labelled light curves and pre-trained encoders; after it `scripts/run_few_shot_benchmark.py`, which makes the
-table, and `astromer-hf fit`, which makes a classifier. A draw decides which light curves teach, which stop the training
-and which test. A method turns a draw into probabilities of its test light curves. Methods differ in what they learn from: the
-states of a frozen encoder, computed once for all draws; the windows themselves, with an encoder that is trained along or
-without one; hand-crafted features.
+A draw splits labelled light curves into a training, a validation and a test set. A method turns a draw into class probabilities
+of its test set. Methods differ in what they are trained on: the states of a frozen encoder, computed once for all draws; the
+windows themselves, with or without an encoder that is trained too; or hand-crafted features.
+`scripts/run_few_shot_benchmark.py` makes the table of scores, and `table_classifier.py` a classifier for `astromer-hf`.
 """
 
 import math
@@ -37,7 +36,7 @@ from .trainer import WeightedCrossEntropy, cut_sequentially, load_labelled_split
 
 TRAINING_FRACTION = FEW_SHOT_TRAINING_FRACTION
 TEST_PER_CLASS = FEW_SHOT_TEST_SAMPLES
-LEAST_KEPT = 0.4  # of the observations of a light curve that is thinned
+LEAST_KEPT = 0.4  # smallest fraction of observations that a thinned light curve keeps
 MIN_THINNED_POINTS = 10
 
 
@@ -52,7 +51,7 @@ class LabelledCurves:
         curves ([`RaggedLightCurves`] or [`MultibandLightCurves`]): clean, with at least one observation each.
         labels (`np.ndarray` of shape `(N,)`, int64): class ids.
         classes (`tuple[str, ...]`): their names, C of them.
-        held_out (`np.ndarray` of shape `(N,)`, bool): True for those that may test and must not teach.
+        held_out (`np.ndarray` of shape `(N,)`, bool): True for those that are only used for testing.
     """
 
     curves: Any
@@ -66,7 +65,7 @@ class LabelledCurves:
 
 @dataclass(frozen=True)
 class Draw:
-    """Numbers of the light curves that teach, that stop the training and that test, each rising."""
+    """Sorted indices of the light curves of the training, validation and test sets."""
 
     train: np.ndarray
     validation: np.ndarray
@@ -74,7 +73,7 @@ class Draw:
 
     @property
     def labelled(self) -> np.ndarray:
-        """Those whose labels a method may use."""
+        """Light curves whose labels a method may use: the training and the validation set."""
         return np.concatenate((self.train, self.validation))
 
 
@@ -83,57 +82,59 @@ def load_labelled_survey(
 ) -> LabelledCurves:
     """The labelled light curves of a prepared dataset, of the classes that are large enough.
 
-    Those of the training split teach. Those of the validation and the test split test, which no pre-training on the training
-    split has seen.
+    Light curves of the training split are used for training. Those of the validation and test splits are used for testing,
+    since no pre-training on the training split has seen them.
 
     Args:
-        folder: that `scripts/prepare_dataset.py` wrote.
+        folder: written by `scripts/prepare_dataset.py`.
         min_points: light curves with fewer observations are left out.
-        min_train, test_per_class: a class with fewer light curves to teach or to test is left out.
+        min_train, test_per_class: classes with fewer light curves to train on or to test on are left out.
 
     Raises:
         FileNotFoundError: there is no such dataset.
         ValueError: fewer than two classes are large enough.
     """
-    teaching, names = load_labelled_split(folder, "train", min_points=min_points)
+    training, names = load_labelled_split(folder, "train", min_points=min_points)
     parts = [load_labelled_split(folder, split, min_points=min_points) for split in ("validation", "test")]
     tested = np.concatenate([labels for _, labels in parts])
     counts = {name: (int(np.sum(names == name)), int(np.sum(tested == name))) for name in np.unique(names).tolist()}
-    classes = tuple(name for name, (taught, test) in counts.items() if taught >= min_train and test >= test_per_class)
+    classes = tuple(name for name, (train, test) in counts.items() if train >= min_train and test >= test_per_class)
     if len(classes) < 2:
         raise ValueError(
-            f"At least two classes of {min_train} light curves to teach and {test_per_class} to test are needed; {folder} has "
-            f"{counts}: lower these numbers."
+            f"At least two classes of {min_train} light curves to train on and {test_per_class} to test on are needed; "
+            f"{folder} has {counts}: lower these numbers."
         )
-    curves = RaggedLightCurves.concatenate([teaching, *(part for part, _ in parts)])
+    curves = RaggedLightCurves.concatenate([training, *(part for part, _ in parts)])
     names = np.concatenate((names, tested))
     chosen = np.flatnonzero(np.isin(names, classes))
-    return LabelledCurves(curves.select(chosen), np.searchsorted(classes, names[chosen]), classes, chosen >= len(teaching))
+    return LabelledCurves(curves.select(chosen), np.searchsorted(classes, names[chosen]), classes, chosen >= len(training))
 
 
 def draw_few_shot(
     labelled: LabelledCurves, samples_per_class: int, fold: int, *, test_per_class: int = TEST_PER_CLASS, seed: int = 0
 ) -> Draw:
-    """Draw `samples_per_class` light curves of each class to learn from, 80 % to teach and 20 % to stop, and the test set.
+    """Draw `samples_per_class` light curves of each class, 80 % for training and 20 % for validation, and the test set.
 
-    A class with fewer gives all it has. The test set depends on `seed` alone, so that it is the same in every fold and for
-    every number of samples; the smaller draws of a fold are part of its larger ones.
+    A class with fewer light curves gives all it has. The test set depends only on `seed`, so it is the same in every fold and
+    for every number of samples. The smaller draws of a fold are subsets of its larger ones.
 
     Raises:
-        ValueError: fewer than two samples of each class, of which one teaches and one stops.
+        ValueError: fewer than two samples of a class; training and validation need one each.
     """
     if samples_per_class < 2:
-        raise ValueError(f"At least 2 samples a class are needed, one to teach and one to stop, got {samples_per_class}.")
+        raise ValueError(
+            f"At least 2 samples a class are needed, one for training and one for validation, got {samples_per_class}."
+        )
     train, validation, test = [], [], []
     for label in range(len(labelled.classes)):
         of_class = labelled.labels == label
-        teaching, testing = (np.flatnonzero(of_class & (labelled.held_out == kind)) for kind in (False, True))
+        training, testing = (np.flatnonzero(of_class & (labelled.held_out == kind)) for kind in (False, True))
         test.append(np.random.default_rng([seed, label]).permutation(testing)[:test_per_class])
-        drawn = np.random.default_rng([seed, label, 1 + fold]).permutation(teaching)[:samples_per_class]
+        drawn = np.random.default_rng([seed, label, 1 + fold]).permutation(training)[:samples_per_class]
         if len(drawn) < 2 or not len(test[-1]):
             raise ValueError(
-                f"Class {labelled.classes[label]!r} has {len(teaching)} light curves to learn from and {len(testing)} to test; "
-                "at least 2 and 1 are needed. Leave it out, or merge it with another."
+                f"Class {labelled.classes[label]!r} has {len(training)} light curves to train on and {len(testing)} to test "
+                "on; at least 2 and 1 are needed. Leave it out, or merge it with another class."
             )
         cut = min(round(TRAINING_FRACTION * len(drawn)), len(drawn) - 1)
         train.append(drawn[:cut])
@@ -142,10 +143,10 @@ def draw_few_shot(
 
 
 def thin_light_curves(curves: Any, rng: np.random.Generator) -> Any:
-    """Copies of light curves in which observations are left out at random, as if they had been observed less often.
+    """Copies of light curves with observations removed at random, as if they had been observed less often.
 
-    For each a probability is drawn, between 40 % and 1, with which each of its observations stays. One that would be left with
-    fewer than 10 stays whole.
+    For each light curve a probability between 40 % and 1 is drawn; each observation is kept with this probability. A light
+    curve that would keep fewer than 10 observations is not thinned.
 
     Args:
         curves ([`RaggedLightCurves`] or [`MultibandLightCurves`]): N light curves, or objects in several bands.
@@ -166,8 +167,8 @@ def thin_light_curves(curves: Any, rng: np.random.Generator) -> Any:
 class Recipe:
     """How a network is trained: Adam at a constant rate until the validation loss has not fallen for `patience` epochs.
 
-    `max_steps` stands in place of `max_epochs` where it is positive: a network that is slow to learn then gets as many steps
-    from few samples as from many.
+    A positive `max_steps` replaces `max_epochs`: a network that learns slowly then gets as many steps from few samples as from
+    many.
     """
 
     learning_rate: float = 1e-3
@@ -180,11 +181,11 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a method made of a draw.
+    """The result of a method on a draw.
 
     Args:
         probabilities (`np.ndarray` of shape `(T, C)`): of the test light curves, in the draw's order.
-        history (`list[dict]`): `epoch`, `loss` and `eval_loss` of every epoch of the training; empty where nothing iterates.
+        history (`list[dict]`): `epoch`, `loss` and `eval_loss` of every epoch; empty for methods without iterations.
     """
 
     probabilities: np.ndarray
@@ -205,14 +206,14 @@ def fit(
     seed: int,
     class_weights: Sequence[float] | None = None,
 ) -> list[dict[str, float]]:
-    """Train `model` by transformers' `Trainer`, leave it with its best weights and return the losses of every epoch.
+    """Train `model` with transformers' `Trainer`, restore its best weights, and return the losses of every epoch.
 
     Args:
-        model: any whose outputs have a `loss`; with `class_weights`, `logits` for inputs without labels instead.
+        model: any module whose outputs have a `loss`; with `class_weights`, `logits` for inputs without labels instead.
         train, validation, collator: as Trainer takes them.
         recipe: see `Recipe`.
         seed: of the order of batches and of dropout.
-        class_weights: of the cross-entropy, one a class.
+        class_weights: of the cross-entropy, one per class.
     """
     with tempfile.TemporaryDirectory(prefix="astromer-fit-") as folder:
         trainer = Trainer(
@@ -262,17 +263,17 @@ def fit(
 
 @dataclass(frozen=True)
 class FrozenStates:
-    """What a frozen encoder makes of some light curves, a row a window; for heads to be trained on.
+    """The outputs of a frozen encoder for some light curves, one row per window, on which heads are trained.
 
-    Of objects in several bands a row is a window of any of them, or, where bands are concatenated, all of the object.
+    For objects in several bands a row is a window in one band, or, where bands are concatenated, the whole object.
 
     Args:
-        pooled (`np.ndarray` of shape `(W, S, 2D)`, float32): means over observations, and standard deviations, of the input
-            embedding and every block's output, S = `num_hidden_layers` + 1; of K concatenated bands `(W, S, K, 2D)`.
+        pooled (`np.ndarray` of shape `(W, S, 2D)`, float32): means and standard deviations over observations of the input
+            embedding and every block's output, S = `num_hidden_layers` + 1; `(W, S, K, 2D)` for K concatenated bands.
         observations (`np.ndarray` of shape `(W, L, D)`, float16, *optional*): the last block's output at every observation.
         object_index (`np.ndarray` of shape `(W,)`): the light curve of each window.
-        length (`np.ndarray` of shape `(W,)`): its observations.
-        weight (`np.ndarray` of shape `(W,)`, *optional*): of each window in the mean over an object's; `length` when absent.
+        length (`np.ndarray` of shape `(W,)`): its number of observations.
+        weight (`np.ndarray` of shape `(W,)`, *optional*): of each window in the mean over an object; `length` when absent.
     """
 
     pooled: np.ndarray
@@ -291,7 +292,7 @@ class FrozenStates:
         with_observations: bool = False,
         batch_size: int | None = None,
     ) -> "FrozenStates":
-        """Run the encoder over all windows of the light curves of these numbers, which it leaves as they are numbered."""
+        """Run the encoder over all windows of the light curves with these indices, which keep their numbers."""
         runner = WindowRunner(encoder, batch_size=batch_size)
         objects = np.sort(objects)
         chosen = labelled.curves.select(objects)
@@ -328,9 +329,9 @@ class FrozenStates:
         seed: int,
         batch_size: int | None = None,
     ) -> "FrozenStates":
-        """Of so many copies, at least one, of the light curves of these numbers, see `thin_light_curves`.
+        """States of `copies` (at least one) thinned copies of the light curves with these indices, see `thin_light_curves`.
 
-        A copy depends on `seed`, its number and its light curve's, and not on which others are asked for.
+        A copy depends only on `seed`, its own number and that of its light curve.
         """
         parts = []
         for copy in range(copies):
@@ -354,19 +355,19 @@ class FrozenStates:
         return np.flatnonzero(np.isin(self.object_index, objects))
 
     def mean_over_windows(self, values: np.ndarray, windows: np.ndarray) -> np.ndarray:
-        """Mean of `values`, a row for each of `windows`, over every object that they are of, in the order of their numbers."""
+        """Mean of `values`, one row for each of `windows`, over each object, in the order of the object numbers."""
         present, position = np.unique(self.object_index[windows], return_inverse=True)
         weight = self.length if self.weight is None else self.weight
         return mean_over_windows(values, position, weight[windows], len(present))
 
     def object_embeddings(self, objects: np.ndarray) -> np.ndarray:
-        """Embeddings of light curves, `(N, D)`, as `embed_light_curves` gives them; `objects` rise."""
+        """Embeddings of light curves, `(N, D)`, as `embed_light_curves` gives them; `objects` are sorted."""
         windows = self.windows_of(objects)
         return self.mean_over_windows(self.pooled[windows, -1, : self.pooled.shape[2] // 2], windows)
 
 
 class StatesOfWindows(Dataset[Any]):
-    """Rows of `FrozenStates` with their labels, as batches for the `HeadOnStates` of a classifier's configuration."""
+    """Rows of `FrozenStates` with their labels, as batches for `HeadOnStates`."""
 
     def __init__(self, states: FrozenStates, windows: np.ndarray, labels: np.ndarray, config: AstromerConfig):
         self.states, self.windows, self.labels = states, windows, labels
@@ -382,7 +383,7 @@ class StatesOfWindows(Dataset[Any]):
         return len(self.windows)
 
     def __getitems__(self, indices: Sequence[int]) -> dict[str, torch.Tensor]:
-        """`labels` (B,) and `pooled` (B, S, P); for a head that reads observations `observations` (B, L, D) and `observed`."""
+        """`labels` (B,) and `pooled` (B, S, P); for a head that reads observations, `observations` (B, L, D) and `observed`."""
         rows = self.windows[indices]
         labels = torch.from_numpy(self.labels[self.states.object_index[rows]])
         if not self.reads_observations:
@@ -396,7 +397,7 @@ class StatesOfWindows(Dataset[Any]):
 
 
 class HeadOnStates(nn.Module):
-    """The head of a classifier without its encoder, whose states come as input."""
+    """The head of a classifier without its encoder; the encoder's states are its input."""
 
     def __init__(self, model: AstromerForSequenceClassification):
         super().__init__()
@@ -404,12 +405,12 @@ class HeadOnStates(nn.Module):
 
     def forward(
         self,
-        labels: torch.Tensor | None = None,  # kept back by Trainer where it has a `compute_loss_func`
+        labels: torch.Tensor | None = None,  # Trainer withholds it where it has a `compute_loss_func`
         pooled: torch.Tensor | None = None,
         observations: torch.Tensor | None = None,
         observed: torch.Tensor | None = None,
     ) -> dict[str, torch.Tensor]:
-        """Logits for a batch of `StatesOfWindows`, and their loss where there are labels."""
+        """Logits for a batch of `StatesOfWindows`, and their loss if there are labels."""
         if pooled is not None:
             logits = self.classifier.classify_pooled(pooled.unbind(1))
         else:
@@ -429,19 +430,18 @@ def train_head(
     class_weights: Sequence[float] | None = None,
     thinned: FrozenStates | None = None,
 ) -> Outcome:
-    """Train the head of `model`, in place, on the states that its frozen encoder gave.
+    """Train the head of `model`, in place, on the states of its frozen encoder.
 
-    It learns from those of `thinned` copies of the light curves that teach as well, where there are any; what stops the
-    training and what tests are whole light curves.
+    The training set also includes the states of `thinned` copies, if given. The validation and test sets do not.
     """
     head = HeadOnStates(model)
 
     def windows_of(states: FrozenStates, objects: np.ndarray) -> StatesOfWindows:
         return StatesOfWindows(states, states.windows_of(objects), labels, model.config)
 
-    taught = states if thinned is None else FrozenStates.concatenate((states, thinned))
-    train, validation = windows_of(taught, draw.train), windows_of(states, draw.validation)
-    history = fit(head, train, validation, _as_it_is, recipe, seed, class_weights)
+    training = states if thinned is None else FrozenStates.concatenate((states, thinned))
+    train, validation = windows_of(training, draw.train), windows_of(states, draw.validation)
+    history = fit(head, train, validation, _identity, recipe, seed, class_weights)
     return Outcome(classify_states(model, states, labels, draw.test)(1.0), history)
 
 
@@ -449,22 +449,22 @@ def train_head(
 def classify_states(
     model: AstromerForSequenceClassification, states: FrozenStates, labels: np.ndarray, objects: np.ndarray
 ) -> Callable[[float], np.ndarray]:
-    """From a temperature to the probabilities (N, C) that the head of `model` gives objects, whose numbers rise."""
+    """A function from a temperature to the probabilities (N, C) that the head of `model` gives these (sorted) objects."""
     head = HeadOnStates(model)
     device = next(head.parameters()).device  # where Trainer left the head
     model.to(device).eval()  # type: ignore[arg-type]
     asked = StatesOfWindows(states, states.windows_of(objects), labels, model.config)
-    loader = DataLoader(asked, 256, collate_fn=_as_it_is)
+    loader = DataLoader(asked, 256, collate_fn=_identity)
     batches = ({name: tensor.to(device) for name, tensor in batch.items()} for batch in loader)
     logits = torch.cat([head(**batch)["logits"].float().cpu() for batch in batches])
     return lambda temperature: states.mean_over_windows((logits / temperature).softmax(-1).numpy(), asked.windows)
 
 
-def _as_it_is(batch: Any) -> Any:
+def _identity(batch: Any) -> Any:
     return batch
 
 
-def probe_linearly(features: np.ndarray, labels: np.ndarray, draw: Draw, seed: int) -> Outcome:
+def fit_linear_probe(features: np.ndarray, labels: np.ndarray, draw: Draw, seed: int) -> Outcome:
     """Logistic regression on standardised `features` (N, F) of objects; its penalty is chosen on the validation set."""
     return _choose_and_refit(
         [
@@ -477,8 +477,8 @@ def probe_linearly(features: np.ndarray, labels: np.ndarray, draw: Draw, seed: i
     )
 
 
-def ask_neighbors(features: np.ndarray, labels: np.ndarray, draw: Draw, seed: int) -> Outcome:
-    """The vote of the nearest objects; how many, of as many as teach at most, is chosen on the validation set."""
+def fit_nearest_neighbors(features: np.ndarray, labels: np.ndarray, draw: Draw, seed: int) -> Outcome:
+    """The vote of the nearest training objects; their number is chosen on the validation set."""
     counts = (min(count, len(draw.train)) for count in (3, 5, 10, 20))
     return _choose_and_refit(
         [make_pipeline(StandardScaler(), KNeighborsClassifier(count, weights="distance")) for count in counts],
@@ -489,7 +489,7 @@ def ask_neighbors(features: np.ndarray, labels: np.ndarray, draw: Draw, seed: in
 
 
 def _choose_and_refit(candidates: Sequence[Any], features: np.ndarray, labels: np.ndarray, draw: Draw) -> Outcome:
-    """The candidate of the best validation accuracy, fitted on all labelled samples."""
+    """The candidate with the best validation accuracy, fitted on all labelled samples."""
 
     def accuracy(candidate: Any) -> float:
         candidate.fit(features[draw.train], labels[draw.train])
@@ -500,7 +500,7 @@ def _choose_and_refit(candidates: Sequence[Any], features: np.ndarray, labels: n
 
 
 def fit_and_predict(estimator: Any, features: np.ndarray, labels: np.ndarray, draw: Draw) -> Outcome:
-    """A scikit-learn classifier, which needs no validation set, on all labelled samples."""
+    """Fit a scikit-learn classifier, which needs no validation set, on all labelled samples."""
     estimator.fit(features[draw.labelled], labels[draw.labelled])
     return Outcome(estimator.predict_proba(features[draw.test]))
 
@@ -516,7 +516,10 @@ def train_on_windows(
     seed: int,
     class_weights: Sequence[float] | None = None,
 ) -> Outcome:
-    """Train a whole classifier, in place: a random window of every light curve an epoch, all windows to stop and to test."""
+    """Train a whole classifier, in place.
+
+    An epoch has one random window of every training light curve. Validation and test use all windows.
+    """
     extractor = AstromerFeatureExtractor(window_size=model.config.window_size)
     train = InMemoryLightCurves(labelled.curves.select(draw.train), labelled.labels[draw.train])
     cut, owner = cut_sequentially(labelled.curves.select(draw.validation), extractor.window_size)
@@ -528,7 +531,7 @@ def train_on_windows(
 
 
 def adapt_encoder(model: Any, curves: RaggedLightCurves, validation: RaggedLightCurves, recipe: Recipe, seed: int) -> None:
-    """Go on with the pre-training of an `AstromerForMaskedReconstruction`, in place, on light curves of a survey."""
+    """Continue the pre-training of an `AstromerForMaskedReconstruction`, in place, on light curves of a survey."""
     extractor = AstromerFeatureExtractor(window_size=model.config.window_size)
     collator = DataCollatorForMaskedLightCurves(extractor, seed=seed)
     cut, _ = cut_sequentially(validation, extractor.window_size)
@@ -538,7 +541,7 @@ def adapt_encoder(model: Any, curves: RaggedLightCurves, validation: RaggedLight
 def build_classifier(
     config: AstromerConfig, classes: Sequence[str], seed: int, **head: Any
 ) -> AstromerForSequenceClassification:
-    """A classifier of `classes` with a new head, and a new encoder that waits for weights."""
+    """A classifier of `classes` with a new head, and an untrained encoder whose weights are loaded afterwards."""
     set_seed(seed)
     names = dict(enumerate(classes))
     fields = {
@@ -546,7 +549,7 @@ def build_classifier(
         "id2label": names,
         "label2id": {name: i for i, name in names.items()},
         "problem_type": "single_label_classification",
-        # The new head's own, whatever head the encoder came with:
+        # Defaults of the new head, whatever head the encoder came with:
         "classifier_temperature": 1.0,
         "classifier_initializer_range": None,
         "use_weighted_layer_sum": False,

@@ -1,9 +1,8 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""A labelled table of light curves to a classifier of one's own, in minutes: a head on the embeddings of a frozen encoder.
+"""Train a classifier on a labelled table of light curves in minutes: a head on the embeddings of a frozen encoder.
 
-Before it stand `light_curves/labelled.py`, which splits the table by star, and `few_shot.py`, which trains the head; after it
-`astromer-hf classify`, or transformers' `AutoModelForSequenceClassification`. To train the encoder along, see
-`scripts/run_classification.py`.
+`light_curves/labelled.py` splits the table by star and `few_shot.py` trains the head. `astromer-hf classify` and transformers'
+`AutoModelForSequenceClassification` load the result. To train the encoder too, see `scripts/run_classification.py`.
 """
 
 from collections import Counter
@@ -25,7 +24,7 @@ from ..model.modeling_astromer import AstromerForSequenceClassification, Astrome
 from .few_shot import Draw, FrozenStates, LabelledCurves, Outcome, Recipe, build_classifier, classify_states, train_head
 from .trainer import balanced_class_weights, take_per_class
 
-# The head that did best on frozen embeddings of few light curves: few weights, which start small, much dropout, standardised
+# The best head on frozen embeddings of few light curves: few weights with small initial values, much dropout, and standardised
 # features of all blocks.
 SMALL_MLP: dict[str, Any] = {
     "classifier_head": "mlp",
@@ -36,27 +35,27 @@ SMALL_MLP: dict[str, Any] = {
     "classifier_initializer_range": 0.02,
     "concatenate_layers": True,
 }
-THINNED_COPIES = 4  # of every training light curve, which the head learns from as well
+THINNED_COPIES = 4  # of every training light curve, added to the training set
 
 
 def default_recipe(combine_bands: CombinationKind | None = None, max_epochs: int = 100) -> Recipe:
-    """A training for `SMALL_MLP`; in smaller batches where a row is an object in all of its bands, of which there are fewer."""
+    """The training of `SMALL_MLP`. Batches are smaller where a row is an object in all of its bands: there are fewer rows."""
     return Recipe(learning_rate=3e-4, batch_size=16 if combine_bands == "concat" else 64, max_epochs=max_epochs)
 
 
 @dataclass(frozen=True)
-class TaughtClassifier:
-    """A classifier and how it does on light curves of stars that it never saw.
+class TrainedClassifier:
+    """A classifier and its scores on light curves of held-out stars.
 
     Args:
-        model ([`AstromerForSequenceClassification`]): the given encoder with a trained head, in evaluation mode.
-            Its probabilities are calibrated, see `uncertainty.fit_temperature`.
-        counts (`pd.DataFrame`): light curves of each class (rows) that taught, stopped the training and tested (columns).
-        left_out (`Counter[str]`): reason -> how many light curves of the table were not used.
+        model ([`AstromerForSequenceClassification`]): the given encoder with a trained head, in evaluation mode. Its
+            probabilities are calibrated, see `uncertainty.fit_temperature`.
+        counts (`pd.DataFrame`): light curves of each class (rows) in the training, validation and test split (columns).
+        left_out (`Counter[str]`): reason -> number of light curves of the table that were not used.
         scores (`dict[str, float]`): `macro_f1`, `accuracy` and `calibration_error` on the test split.
         true, predicted (`list[str]`): classes of the T light curves of the test split.
         outcome ([`Outcome`]): probabilities of the test split and the losses of every epoch.
-        uncalibrated (`np.ndarray` of shape `(T, C)`): probabilities of the test split before they were calibrated.
+        uncalibrated (`np.ndarray` of shape `(T, C)`): probabilities of the test split before calibration.
     """
 
     model: AstromerForSequenceClassification
@@ -70,16 +69,16 @@ class TaughtClassifier:
 
     @property
     def true_ids(self) -> np.ndarray:
-        """Ids of the classes of the test split, `(T,)`."""
+        """Ids of the true classes of the test split, `(T,)`."""
         return np.searchsorted(sorted(self.counts.index), self.true)
 
     def save(self, folder: str | Path) -> None:
-        """Write a model folder that `astromer-hf classify` and every Auto class read."""
+        """Write a model folder that `astromer-hf classify` and every Auto class can load."""
         self.model.save_pretrained(folder)
         AstromerFeatureExtractor(window_size=self.model.config.window_size).save_pretrained(folder)
 
 
-def teach_classifier(
+def train_table_classifier(
     table: str | Path,
     encoder: AstromerModel,
     *,
@@ -96,36 +95,36 @@ def teach_classifier(
     combine_bands: CombinationKind | None = None,
     bands: Sequence[str] | None = None,
     augment: int | None = None,
-) -> TaughtClassifier:
-    """Train a head on the labelled light curves of a table, calibrate it, and score it on a fifth of their stars.
+) -> TrainedClassifier:
+    """Train a head on the labelled light curves of a table, calibrate it, and score it on a fifth of the stars.
 
-    The head learns from the light curves and from thinned copies of them. A fifth of the stars stops the training and
-    calibrates the probabilities. With `combine_bands` it classifies objects in several bands: the counts, and the scores,
-    are of objects.
+    The head is trained on the light curves and on thinned copies of them. Another fifth of the stars is the validation set: it
+    stops the training and calibrates the probabilities. With `combine_bands` the head classifies objects in several bands;
+    counts and scores are then those of objects.
 
     Args:
         table: labelled parquet or CSV table, see `iter_light_curves`, or a prepared dataset with its own splits.
-        encoder: pre-trained; it stays as it is.
-        columns: names of the table's columns where guessing is not enough.
+        encoder: pre-trained; it is not changed.
+        columns: names of the table's columns that cannot be guessed.
         min_points: light curves with fewer observations are left out.
         min_per_class: training light curves that a class needs.
-        max_per_class: training light curves of a class at the most, chosen at random.
-        drop_rare_classes: leave rare classes out instead of refusing them.
-        balance_classes: let every class count the same in the loss.
-        head: fields of `AstromerConfig` that choose the head; `SMALL_MLP` by default.
+        max_per_class: largest number of training light curves of a class, chosen at random.
+        drop_rare_classes: leave out classes with too few light curves instead of raising an error.
+        balance_classes: give every class the same weight in the loss.
+        head: fields of `AstromerConfig` that define the head; `SMALL_MLP` by default.
         recipe: of the training; `default_recipe` by default.
-        batch_size: windows a forward pass of the encoder.
+        batch_size: windows in a forward pass of the encoder.
         seed: of the splits, the sample and the training.
-        combine_bands: `"mean"`: the head learns from the windows of all bands, and an object has the mean of its bands'
-            probabilities; `"concat"`: the head learns from the pooled embeddings of all bands together. The classifier
-            keeps it.
+        combine_bands: `"mean"`: the head is trained on the windows of all bands, and an object gets the mean probability of
+            its bands; `"concat"`: the head is trained on the pooled embeddings of all bands together. The setting is saved
+            with the classifier.
         bands: to combine, in this order; as for `embed_table`.
-        augment: copies of every training light curve to learn from beside itself, in which observations are left out at
-            random, see `thin_light_curves`; 4 when absent, and none for an LSTM, whose inputs would fill memory.
+        augment: number of copies of every training light curve with observations removed at random, see `thin_light_curves`.
+            The default is 4, and 0 for an LSTM, whose inputs would fill the memory.
 
     Raises:
-        FileNotFoundError, TableError: no labelled light curves can be read, or a class is too rare.
-        ValueError: an LSTM is to read concatenated bands or copies.
+        FileNotFoundError, TableError: no labelled light curves can be read, or a class has too few.
+        ValueError: an LSTM with concatenated bands or with copies.
     """
     head = SMALL_MLP if head is None else head
     is_lstm = head.get("classifier_head", encoder.config.classifier_head) == "lstm"
@@ -167,7 +166,7 @@ def teach_classifier(
     calibrated = classify_states(model, states, ids, draw.test)(temperature)
 
     true, predicted = ids[draw.test], calibrated.argmax(1)
-    return TaughtClassifier(
+    return TrainedClassifier(
         model=model.eval(),
         counts=counts,
         left_out=labelled.left_out,

@@ -1,8 +1,7 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""What the training scripts share beyond the stock `Trainer`: arguments, mixed surveys, losses, safe resuming.
+"""Additions to the stock `Trainer` that the training scripts share: arguments, mixtures of surveys, losses, safe resuming.
 
-Before it stand prepared datasets (`light_curves/`), labelled light curves and the collator; after it `few_shot.py` and
-`scripts/run_*.py`.
+`few_shot.py` and `scripts/run_*.py` use them on prepared datasets (`light_curves/`).
 """
 
 import json
@@ -36,25 +35,25 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class ScriptArguments(TrainingArguments):
-    """Trainer's arguments with the defaults that our data need."""
+    """Trainer's arguments with defaults that suit light curves."""
 
-    remove_unused_columns: bool = False  # the collator, not the dataset, makes the model's inputs
-    restore_callback_states_from_checkpoint: bool = True  # the patience of early stopping goes on where it was
+    remove_unused_columns: bool = False  # the collator makes the model's inputs, not the dataset
+    restore_callback_states_from_checkpoint: bool = True  # early stopping keeps its count
 
     def __post_init__(self) -> None:
-        """Take the CPU where there is nothing else: Trainer refuses bfloat16 there until it is told so."""
+        """Use the CPU if there is no accelerator: otherwise Trainer rejects bfloat16 on it."""
         self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
         super().__post_init__()
 
     @property
     def output_folder(self) -> Path:
-        """Where the run writes; Trainer has a default."""
+        """The folder that the run writes to; Trainer has a default."""
         assert self.output_dir is not None
         return Path(self.output_dir)
 
 
 def read_yaml_arguments(argv: Sequence[str]) -> list[str]:
-    """Put the fields of a YAML file, if `argv` starts with one, as options before the others, which so override them."""
+    """If `argv` starts with a YAML file, replace it by its fields as options. Later options override them."""
     if not argv or not argv[0].endswith((".yaml", ".yml")):
         return list(argv)
     options: list[str] = []
@@ -67,14 +66,15 @@ def read_yaml_arguments(argv: Sequence[str]) -> list[str]:
 def load_split(
     dataset: str | Path, split: str, *, min_points: int = 1, max_objects: int | None = None, seed: int = 0
 ) -> RaggedLightCurves:
-    """Read a split of a prepared dataset, `<dataset>/<split>-*.parquet`, into memory: 24 bytes an observation, and twice that
-    for a moment.
+    """Read a split of a prepared dataset, `<dataset>/<split>-*.parquet`, into memory.
+
+    It takes 24 bytes per observation, and twice that while it reads.
 
     Args:
-        dataset: folder that `scripts/prepare_dataset.py` wrote.
+        dataset: folder written by `scripts/prepare_dataset.py`.
         split: `"train"`, `"validation"` or `"test"`.
         min_points: light curves with fewer observations are left out.
-        max_objects: a random sample of so many is taken; all by default.
+        max_objects: size of a random sample; all by default.
         seed: of the sample.
 
     Raises:
@@ -87,29 +87,29 @@ def load_split(
     curves = RaggedLightCurves.concatenate(parts)
     if max_objects is None or len(curves) <= max_objects:
         return curves
-    # A table's order is rarely random: neighbours in it are neighbours in the sky, or in the catalogue's order of classes.
+    # The order of a table is rarely random: neighbouring rows are often neighbours in the sky, or of the same class.
     return curves.select(np.sort(np.random.default_rng(seed).permutation(len(curves))[:max_objects]))
 
 
 def load_labelled_split(dataset: str | Path, split: str, *, min_points: int = 1) -> tuple[RaggedLightCurves, np.ndarray]:
-    """The light curves of a split that have a label, and the labels, `(N,)` strings; see `load_split`."""
+    """The labelled light curves of a split, and their labels, `(N,)` strings; see `load_split`."""
     labelled = read_labelled(iter_split(dataset, split), min_points=min_points)
     assert isinstance(labelled.curves, RaggedLightCurves)  # no bands are combined here
     return labelled.curves, labelled.labels
 
 
 def take_per_class(labels: np.ndarray, classes: Sequence[str] | np.ndarray, per_class: int | None, seed: int) -> np.ndarray:
-    """Numbers of up to `per_class` random members of each class, all by default, in their order."""
+    """Sorted indices of up to `per_class` random members of each class, all by default."""
     order = np.random.default_rng(seed).permutation(len(labels))
     return np.sort(np.concatenate([order[labels[order] == name][:per_class] for name in classes]))
 
 
 def mix(curves: Sequence[RaggedLightCurves], power: float, seed: int) -> Subset[Any]:
-    """Join surveys into one training set in which a survey of N light curves weighs as N^`power`.
+    """Join surveys into one training set in which a survey of N light curves has the weight N^`power`.
 
-    With a power of 1 an epoch holds every light curve once, with 0 as many of each survey. The epoch has as many light curves
-    as there are; of a survey that weighs more than its share all come several times, of one that weighs less a random part,
-    which `seed` draws once for the whole run.
+    With a power of 1 an epoch holds every light curve once; with 0 it holds the same number from each survey. The epoch is as
+    long as all surveys together. A survey with more than its share is repeated; from one with less, `seed` draws a random part
+    once for the whole run.
     """
     counts = np.array([len(part) for part in curves])
     weights = counts**power / np.sum(counts**power)
@@ -122,21 +122,21 @@ def mix(curves: Sequence[RaggedLightCurves], power: float, seed: int) -> Subset[
 
 
 def cut_sequentially(curves: RaggedLightCurves, window_size: int) -> tuple[RaggedLightCurves, np.ndarray]:
-    """Every window of every light curve as a light curve of its own, for evaluation: a collator takes it whole.
+    """Cut every window of every light curve into a light curve of its own, for evaluation. A collator takes it whole.
 
     Returns:
-        The windows, and the light curve that each is of, `(W,)`.
+        The windows, and the index of the light curve of each, `(W,)`.
     """
     object_index, start, length = cut_windows(curves.lengths, window_size, "sequential")
     return curves.slices(curves.offsets[object_index] + start, length), object_index
 
 
 class ExactRmse(TrainerCallback):
-    """Make the paper's loss mean the same on any number of processes and accumulation steps.
+    """Make the paper's loss independent of the number of processes and accumulation steps.
 
-    The root of a mean is not additive over micro-batches. So every micro-batch back-propagates its mean squared error, which
-    is, and before the optimiser's step the gradient is divided by 2·RMSE of all of them: ∇√m = ∇m / (2√m). The training loss
-    in the logs is then the mean squared error.
+    The root of a mean is not additive over micro-batches, but the mean squared error is. So every micro-batch back-propagates
+    its mean squared error, and before the optimiser's step the gradient is divided by 2·RMSE of all of them: ∇√m = ∇m / (2√m).
+    The training loss in the logs is then the mean squared error.
 
     Raises:
         ValueError: `max_grad_norm` is set, which would clip the gradient of the mean squared error.
@@ -149,7 +149,9 @@ class ExactRmse(TrainerCallback):
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Square the loss that the model returns."""
         if args.max_grad_norm:
-            raise ValueError(f"The exact RMSE is not clipped: set `max_grad_norm` to 0, got {args.max_grad_norm}.")
+            raise ValueError(
+                f"Gradient clipping does not work with the exact RMSE: set `max_grad_norm` to 0, got {args.max_grad_norm}."
+            )
 
         def square_loss(module: nn.Module, inputs: Any, output: Any) -> Any:
             if module.training and output.loss is not None:
@@ -171,22 +173,22 @@ class ExactRmse(TrainerCallback):
                 parameter.grad.mul_(0.5 / error.clamp(min=1e-12).sqrt())
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Leave the model as it was."""
+        """Remove the hook from the model."""
         self._hook.remove()
 
 
-# Trainer adds up what a `compute_loss_func` returns for the micro-batches of a step, and divides by nothing: each is a sum,
-# divided by the items of the whole step.
+# Trainer adds the results of a `compute_loss_func` over the micro-batches of a step and does not divide the total. Each result
+# is therefore a sum divided by the items of the whole step.
 
 
 class WeightedCrossEntropy:
-    """`compute_loss_func` of a Trainer: cross-entropy in which every class has a weight, with a mean of 1 over the labels."""
+    """`compute_loss_func` of a Trainer: cross-entropy with class weights, whose mean over the labels is 1."""
 
     def __init__(self, class_weights: Sequence[float]):
         self.class_weights = torch.tensor(class_weights, dtype=torch.float32)
 
     def __call__(self, outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
-        """Weighted sum of the losses by the number of items in the step, or else their weighted mean, as torch defines it."""
+        """Weighted sum of the losses divided by the number of items in the step; without that number, torch's weighted mean."""
         logits = outputs["logits"].float()
         weights = self.class_weights.to(logits.device)
         if num_items_in_batch is None:
@@ -195,13 +197,16 @@ class WeightedCrossEntropy:
 
 
 def squared_error(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
-    """`compute_loss_func` of a Trainer: the mean squared error of one number, which of transformers' own would not add up."""
+    """`compute_loss_func` of a Trainer: the mean squared error of one number.
+
+    The one of transformers does not add up over micro-batches.
+    """
     squares = (outputs["logits"].float().squeeze(-1) - labels).square()
     return squares.mean() if num_items_in_batch is None else squares.sum() / num_items_in_batch
 
 
 def balanced_class_weights(labels: np.ndarray, num_classes: int) -> list[float]:
-    """Weights by which every class counts the same, `N / (C · members)`.
+    """Weights that give every class the same influence, `N / (C · members)`.
 
     Raises:
         ValueError: a class has no member.
@@ -213,16 +218,16 @@ def balanced_class_weights(labels: np.ndarray, num_classes: int) -> list[float]:
 
 @torch.no_grad()
 def rescale_predictions(model: AstromerForSequenceClassification, center: float, scale: float) -> None:
-    """Have a regression that learned `(target - center) / scale` predict targets: its last linear layer takes both up."""
+    """Make a regression trained on `(target - center) / scale` predict targets, by rescaling its last linear layer."""
     last = [module for module in model.classifier.modules() if isinstance(module, nn.Linear)][-1]
     last.weight *= scale
     last.bias.mul_(scale).add_(center)
 
 
 def last_complete_checkpoint(folder: str | Path) -> str | None:
-    """The newest checkpoint of a run that can be resumed from; one that a kill left half-written is passed over.
+    """The newest checkpoint of a run that training can resume from. Incomplete checkpoints of an interrupted save are skipped.
 
-    Trainer writes `trainer_state.json` last. Weights whose file is shorter than its header says do not count either.
+    Trainer writes `trainer_state.json` last. A weights file shorter than its header states is incomplete too.
     """
 
     def step(path: Path) -> int:
@@ -235,18 +240,18 @@ def last_complete_checkpoint(folder: str | Path) -> str | None:
             verify_checksum(checkpoint / SAFE_WEIGHTS_NAME)
             for name in (OPTIMIZER_NAME, SCHEDULER_NAME):
                 torch.load(checkpoint / name, map_location="cpu", weights_only=True)
-        except Exception as error:  # torch's reader lets out whatever a damaged file makes of it, its own unpickler's error too
-            logger.warning("Passing over %s, which is not complete: %s", checkpoint, error)
+        except Exception as error:  # torch's reader raises many types for damaged files
+            logger.warning("Skipping the incomplete checkpoint %s: %s", checkpoint, error)
             continue
         return str(checkpoint)
     return None
 
 
 def train_or_resume(trainer: Trainer) -> None:
-    """Train, from the newest complete checkpoint of the run where there is one.
+    """Train, from the newest complete checkpoint of the run if there is one.
 
-    A run that has made all of its `max_steps` has its weights loaded and is left as it is; Trainer would make one step more.
-    (Under FSDP and DeepSpeed it does: their models Trainer alone can load.)
+    If a run has completed its `max_steps`, its weights are loaded and nothing is trained; Trainer would train one step more.
+    (Under FSDP and DeepSpeed it does, since only Trainer can load their models.)
     """
     args = trainer.args
     assert args.output_dir is not None
@@ -254,7 +259,7 @@ def train_or_resume(trainer: Trainer) -> None:
     if checkpoint is not None and args.max_steps > 0 and not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
         state = TrainerState.load_from_json(str(Path(checkpoint) / TRAINER_STATE_NAME))
         if state.global_step >= args.max_steps:
-            logger.warning("%s has made all %d steps: nothing is left to train.", checkpoint, args.max_steps)
+            logger.warning("%s has completed all %d steps: there is nothing left to train.", checkpoint, args.max_steps)
             best = state.best_model_checkpoint if args.load_best_model_at_end else None
             trainer._load_from_checkpoint(best if best is not None and Path(best).is_dir() else checkpoint)
             state.is_local_process_zero = trainer.is_local_process_zero()

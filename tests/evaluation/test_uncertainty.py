@@ -8,7 +8,7 @@ from conftest import TINY
 
 from astromer_hf import AstromerConfig, AstromerForMaskedReconstruction, AstromerForSequenceClassification, RaggedLightCurves
 from astromer_hf.evaluation.classification_metrics import expected_calibration_error
-from astromer_hf.evaluation.uncertainty import TEMPERATURES, fit_temperature, sample_with_dropout, switched_on_dropout
+from astromer_hf.evaluation.uncertainty import TEMPERATURES, dropout_enabled, fit_temperature, sample_with_dropout
 from astromer_hf.inference.classification import LightCurveClassifier
 from astromer_hf.light_curves.simulation import simulate_light_curves
 from astromer_hf.model.pipelines_astromer import LightCurveReconstructionPipeline
@@ -136,7 +136,7 @@ def test_reconstructions_spread_where_the_encoder_has_dropout():
 
 
 def test_dropout_layers_alone_are_switched_on_and_off_again_after_an_error(classifier):
-    with pytest.raises(KeyError), switched_on_dropout(classifier):  # noqa: PT012
+    with pytest.raises(KeyError), dropout_enabled(classifier):  # noqa: PT012
         training = {type(module).__name__ for module in classifier.modules() if module.training}
         assert training == {"Dropout"}
         raise KeyError

@@ -144,6 +144,18 @@ def test_a_card_of_the_leaking_mask_says_so(folder):
     assert "sees what it must predict" in write_card(folder, CardFacts("astromer/tiny", ("macho",))).text
 
 
+@pytest.mark.parametrize("sees_errors", [False, True])
+def test_a_card_says_whether_the_model_uses_photometric_errors(tmp_path, sees_errors):
+    config = AstromerConfig(**TINY, use_magnitude_errors=sees_errors)
+    AstromerForMaskedReconstruction(config).save_pretrained(tmp_path / "tiny")
+    text = write_card(tmp_path / "tiny", CardFacts("astromer/tiny", ("macho",))).text
+    assert ("| `magnitude_errors` | float32 |" in text) is sees_errors
+    assert ("Photometric errors are optional." in text) is sees_errors
+    assert ("Errors are not used." in text) is not sees_errors
+    rows = text[text.index("| tensor |") :].split("\n\n")[0].split("\n")
+    assert len(rows) == 5 + sees_errors  # the table has no blank line
+
+
 def test_a_prepared_folder_gives_its_splits_to_the_card(folder, tmp_path):
     splits = {"train": {"light_curves": 7}, "test": {"light_curves": 3}}
     (tmp_path / "mine").mkdir()

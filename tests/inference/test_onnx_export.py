@@ -168,7 +168,7 @@ def test_another_graph_is_refused(tmp_path):
     graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "g", value[:1], value[1:])
     other = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10)
     onnx.save(other, tmp_path / "other.onnx")
-    with pytest.raises(ValueError, match="no exported ASTROMER encoder"):
+    with pytest.raises(ValueError, match="not an exported ASTROMER encoder"):
         OnnxEncoder(tmp_path / "other.onnx")
 
 

@@ -40,7 +40,7 @@ from astromer_hf.light_curves.bands import BandCombination, MultibandLightCurves
 from astromer_hf.light_curves.columns import TableError
 from astromer_hf.light_curves.simulation import SIMULATED_SURVEYS, LightCurve, VariableClass, simulate_light_curves, to_table
 from astromer_hf.training.few_shot import Recipe, build_classifier
-from astromer_hf.training.table_classifier import TaughtClassifier, teach_classifier
+from astromer_hf.training.table_classifier import TrainedClassifier, train_table_classifier
 
 WIDTH = TINY["hidden_size"]
 SURVEY = replace(SIMULATED_SURVEYS["ztf_like"], min_points=5, max_points=120)
@@ -190,7 +190,11 @@ def test_several_light_curves_of_an_object_in_a_band_count_as_windows_of_one(mod
 @pytest.mark.parametrize(
     ("change", "options", "message"),
     [
-        ({}, {"combine_bands": "concat"}, r"in an order, and none is given: give `bands`. There are g, i, r"),
+        (
+            {},
+            {"combine_bands": "concat"},
+            r"`bands` is missing: a concatenation needs the order of the bands. There are g, i, r",
+        ),
         ({}, {"combine_bands": "concat", "bands": ["g", "g"]}, "unlike names that are not empty, got g, g"),
         ({}, {"combine_bands": "sum", "bands": ["g"]}, 'by "mean" or "concat", got \'sum\''),
         ({"band": BANDS[:-1]}, {"combine_bands": "mean"}, f"{len(IDS)} ids, {len(IDS) - 1} bands and {len(IDS)} light curves"),
@@ -339,7 +343,7 @@ def test_a_label_is_the_one_that_the_bands_agree_in(tmp_path, model, caplog):
     [
         (None, {"combine_bands": "concat"}, r"none is given: name it \(--bands\). in.parquet has the bands g, i, r"),
         (None, {"combine_bands": "concat", "bands": ["u", "y"]}, "no light curve in u or y; its bands are g, i, r"),
-        (None, {"bands": ["g"]}, "say how, `combine_bands`"),
+        (None, {"bands": ["g"]}, "`bands` needs `combine_bands`"),
         (None, {"combine_bands": "mean", "level": "window"}, "leave `level` at \"object\", got 'window'"),
         (None, {"combine_bands": "median"}, "got 'median'"),
         (lambda table: table.drop_columns("band"), {"combine_bands": "mean"}, r"no column for band.*\(--band-column\)"),
@@ -527,7 +531,7 @@ def test_a_table_is_classified_by_the_bands_of_the_model(tmp_path):
     ("fields", "options", "message"),
     [
         ({}, {"combine_bands": "concat", "bands": ["g"]}, "has no weights for a concatenation"),
-        ({}, {"bands": ["g"]}, "say how, `combine_bands`"),
+        ({}, {"bands": ["g"]}, "`bands` needs `combine_bands`"),
         (
             {"bands": ["g", "r"], "band_combination": "concat"},
             {"combine_bands": "mean"},
@@ -603,14 +607,14 @@ def encoder() -> AstromerModel:
 
 
 @pytest.fixture(scope="module")
-def taught(colours: Path, encoder: AstromerModel) -> TaughtClassifier:
-    return teach_classifier(colours, encoder, recipe=RECIPE, combine_bands="concat", bands=["g", "r"])
+def taught(colours: Path, encoder: AstromerModel) -> TrainedClassifier:
+    return train_table_classifier(colours, encoder, recipe=RECIPE, combine_bands="concat", bands=["g", "r"])
 
 
 def test_classes_that_differ_in_colour_alone_are_told_apart_by_both_bands_together(taught, colours, encoder):
     assert taught.counts.to_numpy().sum() == 240  # objects, not light curves
     assert taught.scores["macro_f1"] > 0.8  # nine in ten have both bands
-    mean = teach_classifier(colours, encoder, recipe=RECIPE, combine_bands="mean")
+    mean = train_table_classifier(colours, encoder, recipe=RECIPE, combine_bands="mean")
     assert mean.scores["macro_f1"] < 0.7  # of any amplitude half the light curves are of either class
     assert mean.counts.to_numpy().sum() == 240
     assert (mean.model.config.band_combination, mean.model.config.bands) == ("mean", None)
@@ -619,7 +623,7 @@ def test_classes_that_differ_in_colour_alone_are_told_apart_by_both_bands_togeth
 @pytest.mark.parametrize("kind", ["concat", "mean"])
 def test_the_saved_folder_gives_the_probabilities_of_the_test_stars(taught, colours, encoder, tmp_path, kind):
     if kind == "mean":
-        taught = teach_classifier(colours, encoder, recipe=replace(RECIPE, max_epochs=1), combine_bands="mean")
+        taught = train_table_classifier(colours, encoder, recipe=replace(RECIPE, max_epochs=1), combine_bands="mean")
     taught.save(tmp_path / "model")
     model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model")
     assert AutoFeatureExtractor.from_pretrained(tmp_path / "model").window_size == CONFIG.window_size
@@ -646,18 +650,18 @@ def test_the_encoder_of_a_classifier_of_bands_teaches_one_of_single_light_curves
             {"combine_bands": "concat", "bands": ["g", "r"], "head": {"classifier_head": "lstm"}},
             "An LSTM reads the observations",
         ),
-        ({"bands": ["g", "r"]}, "say how, `combine_bands`"),
+        ({"bands": ["g", "r"]}, "`bands` needs `combine_bands`"),
     ],
 )
 def test_what_cannot_be_taught_is_refused(colours, encoder, options, message):
     with pytest.raises(ValueError, match=message):
-        teach_classifier(colours, encoder, recipe=RECIPE, **options)
+        train_table_classifier(colours, encoder, recipe=RECIPE, **options)
 
 
 def test_an_lstm_learns_from_the_windows_of_all_bands(colours, encoder):
     head = {"classifier_head": "lstm", "classifier_lstm_sizes": [8]}
     short = replace(RECIPE, max_epochs=1)
-    learned = teach_classifier(colours, encoder, recipe=short, head=head, combine_bands="mean", max_per_class=20)
+    learned = train_table_classifier(colours, encoder, recipe=short, head=head, combine_bands="mean", max_per_class=20)
     np.testing.assert_allclose(learned.outcome.probabilities.sum(1), 1, atol=1e-5)
     assert len(learned.true) == learned.counts["test"].sum()
 
@@ -678,7 +682,9 @@ def test_the_commands_combine_bands(colours, encoder, tmp_path, capsys):
     assert "240 objects (" in run("embed", colours, "-o", tmp_path / "embeddings.parquet", *own, *concat)
     assert pq.read_schema(tmp_path / "embeddings.parquet").field("embedding").type.list_size == 2 * CONFIG.hidden_size
     assert "is complete" in run("embed", LAYOUTS["lists"](tmp_path, to_table(CURVES)), "-o", tmp_path / "shards", *own, *concat)
-    run("fit", colours, "-o", tmp_path / "mine", *own, *concat, "--max-epochs", 2)
+    report = json.loads(run("fit", colours, "-o", tmp_path / "mine", *own, *concat, "--max-epochs", 2, "--json"))
+    assert report["epochs"] == 2
+    assert set(report["calibration"]) == {"as trained", "calibrated"}
     assert "240 objects (" in run(
         "classify", colours, "-o", tmp_path / "classes.parquet", "--model", tmp_path / "mine", "--quiet"
     )

@@ -90,7 +90,7 @@ def test_the_best_series_explains_as_much_as_that_of_a_lomb_scargle_periodogram_
         step = 1 / (2 * np.ptp(t))
         reference = timeseries.LombScargle(t, m, nterms=3, fit_mean=True, center_data=True)
         own = float(folded.frequencies[i, 0])
-        # The penalty takes a little from what plain least squares explain, and nothing is above their best by more than rounding.
+        # The penalty lowers the power a little; only rounding can raise it above that of plain least squares.
         assert -0.05 < float(folded.powers[i, 0]) - reference.power(own, method="chi2") < 1e-4
         near = own + np.linspace(-2, 2, 161) * step
         assert abs(own - near[reference.power(near, method="chi2").argmax()]) < step / 4

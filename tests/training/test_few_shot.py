@@ -37,13 +37,13 @@ from astromer_hf.training.few_shot import (
     Recipe,
     WeightedCrossEntropy,
     adapt_encoder,
-    ask_neighbors,
     build_classifier,
     draw_few_shot,
     fit,
     fit_and_predict,
+    fit_linear_probe,
+    fit_nearest_neighbors,
     load_labelled_survey,
-    probe_linearly,
     thin_light_curves,
     train_head,
     train_on_windows,
@@ -237,7 +237,9 @@ def test_light_curves_of_few_observations_are_left_out(prepared):
 
 
 def test_too_few_labels_say_how_many_there_are_and_what_to_lower(prepared, tmp_path):
-    with pytest.raises(ValueError, match=r"1000 light curves to teach and 2 to test.*'DSCT': \(3, 6\).*lower these numbers"):
+    with pytest.raises(
+        ValueError, match=r"1000 light curves to train on and 2 to test on.*'DSCT': \(3, 6\).*lower these numbers"
+    ):
         load_labelled_survey(prepared[0], min_points=1, min_train=1000, test_per_class=2)
     with pytest.raises(FileNotFoundError, match="prepare_dataset"):
         load_labelled_survey(tmp_path)
@@ -476,13 +478,13 @@ def test_a_head_that_reads_observations_needs_them_and_the_last_block_alone(stat
 # --- Methods on features of objects ---
 
 
-@pytest.mark.parametrize("learn", [probe_linearly, ask_neighbors])
+@pytest.mark.parametrize("learn", [fit_linear_probe, fit_nearest_neighbors])
 def test_a_probe_tells_classes_apart_by_the_embeddings_of_the_draw_alone(learn, embeddings, labelled, draw):
     assert np.isnan(embeddings).any()
     assert macro_f1(labelled, draw, learn(embeddings, labelled.labels, draw, 0)) > 0.7
 
 
-@pytest.mark.parametrize("learn", [probe_linearly, ask_neighbors])
+@pytest.mark.parametrize("learn", [fit_linear_probe, fit_nearest_neighbors])
 def test_a_probe_learns_from_two_samples_of_each_class(learn, embeddings, labelled, draw):
     first = np.array([np.flatnonzero(labelled.labels[draw.train] == label)[0] for label in range(3)])
     last = np.array([np.flatnonzero(labelled.labels[draw.validation] == label)[0] for label in range(3)])
@@ -524,8 +526,8 @@ def test_no_method_sees_the_labels_of_the_test_set(states, embeddings, labelled,
         return [
             train_head(build_classifier(CONFIG, CLASSES, 0), states, labelled.labels, draw, recipe, 0).probabilities,
             train_on_windows(build_classifier(CONFIG, CLASSES, 0), labelled, draw, recipe, 0).probabilities,
-            probe_linearly(embeddings, labelled.labels, draw, 0).probabilities,
-            ask_neighbors(embeddings, labelled.labels, draw, 0).probabilities,
+            fit_linear_probe(embeddings, labelled.labels, draw, 0).probabilities,
+            fit_nearest_neighbors(embeddings, labelled.labels, draw, 0).probabilities,
         ]
 
     for seen, unseen in zip(outcomes(labelled), outcomes(hidden), strict=True):

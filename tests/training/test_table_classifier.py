@@ -1,6 +1,7 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """A labelled table becomes a classifier that is scored on stars it never saw and labels new light curves by name."""
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from astromer_hf.inference.classification import classify_light_curves
 from astromer_hf.light_curves.columns import TableError
 from astromer_hf.light_curves.simulation import SIMULATED_SURVEYS, simulate_light_curves, to_table
 from astromer_hf.training.few_shot import FrozenStates, Recipe, build_classifier
-from astromer_hf.training.table_classifier import TaughtClassifier, teach_classifier
+from astromer_hf.training.table_classifier import TrainedClassifier, train_table_classifier
 
 SURVEY = replace(SIMULATED_SURVEYS["macho_like"], min_points=40, max_points=80, noise_floor=0.005, noise_at_faint_end=0.01)
 CLASSES = ["Constant", "LPV", "RRab"]  # they differ in amplitude and time scale
@@ -51,17 +52,17 @@ def encoder() -> AstromerModel:
 
 
 @pytest.fixture(scope="module")
-def taught(table: Path, encoder: AstromerModel) -> TaughtClassifier:
-    return teach_classifier(table, encoder, drop_rare_classes=True, recipe=RECIPE)
+def taught(table: Path, encoder: AstromerModel) -> TrainedClassifier:
+    return train_table_classifier(table, encoder, drop_rare_classes=True, recipe=RECIPE)
 
 
-def test_it_tells_classes_of_unlike_amplitude_apart(taught: TaughtClassifier):
+def test_it_tells_classes_of_unlike_amplitude_apart(taught: TrainedClassifier):
     assert taught.scores["macro_f1"] > 0.6  # chance is a third
     assert taught.scores["accuracy"] == np.mean([a == b for a, b in zip(taught.true, taught.predicted, strict=True)])
     assert taught.model.config.id2label == dict(enumerate(CLASSES))
 
 
-def test_its_probabilities_are_calibrated_on_stars_that_did_not_train_it(taught: TaughtClassifier):
+def test_its_probabilities_are_calibrated_on_stars_that_did_not_train_it(taught: TrainedClassifier):
     temperature = taught.model.config.classifier_temperature
     sharpened = np.log(taught.uncalibrated) / temperature  # exact for light curves of one window
     single = np.abs(torch.from_numpy(sharpened).softmax(-1).numpy() - taught.outcome.probabilities).max(1)
@@ -70,23 +71,23 @@ def test_its_probabilities_are_calibrated_on_stars_that_did_not_train_it(taught:
     assert [CLASSES[i] for i in taught.true_ids] == taught.true
 
 
-def test_the_encoder_of_a_calibrated_classifier_teaches_another_from_temperature_1(taught: TaughtClassifier):
+def test_the_encoder_of_a_calibrated_classifier_teaches_another_from_temperature_1(taught: TrainedClassifier):
     config = replace(taught.model.config, classifier_temperature=3.0)
     assert build_classifier(config, CLASSES, 0).config.classifier_temperature == 1
 
 
-def test_the_encoder_stays_as_it_was(taught: TaughtClassifier, encoder: AstromerModel):
+def test_the_encoder_stays_as_it_was(taught: TrainedClassifier, encoder: AstromerModel):
     for name, weights in taught.model.model.state_dict().items():
         torch.testing.assert_close(weights, encoder.state_dict()[name], rtol=0, atol=0)
 
 
-def test_what_was_left_out_is_counted(taught: TaughtClassifier):
+def test_what_was_left_out_is_counted(taught: TrainedClassifier):
     assert taught.left_out["without a label"] == 2
     assert sum(count for reason, count in taught.left_out.items() if "DSCT" in reason) == 3
     assert taught.counts.to_numpy().sum() == 120
 
 
-def test_the_saved_folder_gives_the_probabilities_of_the_test_stars(taught: TaughtClassifier, table: Path, tmp_path: Path):
+def test_the_saved_folder_gives_the_probabilities_of_the_test_stars(taught: TrainedClassifier, table: Path, tmp_path: Path):
     taught.save(tmp_path / "model")
     model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model")
     assert AutoFeatureExtractor.from_pretrained(tmp_path / "model").window_size == CONFIG.window_size
@@ -100,11 +101,11 @@ def test_the_saved_folder_gives_the_probabilities_of_the_test_stars(taught: Taug
 
 def test_a_rare_class_is_refused_unless_it_is_dropped(table: Path, encoder: AstromerModel):
     with pytest.raises(TableError, match=r"'DSCT' has .*--drop_rare_classes"):
-        teach_classifier(table, encoder, recipe=RECIPE)
+        train_table_classifier(table, encoder, recipe=RECIPE)
 
 
 def test_so_many_of_a_class_teach_at_the_most(table: Path, encoder: AstromerModel):
-    few = teach_classifier(table, encoder, drop_rare_classes=True, max_per_class=5, recipe=replace(RECIPE, max_epochs=1))
+    few = train_table_classifier(table, encoder, drop_rare_classes=True, max_per_class=5, recipe=replace(RECIPE, max_epochs=1))
     assert len(few.outcome.history) == 1
     assert few.counts["train"].tolist() == [5, 5, 5]
     assert len(few.true) == few.counts["test"].sum()
@@ -141,7 +142,9 @@ def test_the_head_learns_from_copies_of_the_training_light_curves_unless_it_is_a
 ):
     asked = count_copies(monkeypatch)
     recipe = replace(RECIPE, max_epochs=1)
-    few = teach_classifier(table, encoder, drop_rare_classes=True, max_per_class=5, recipe=recipe, head=head, augment=augment)
+    few = train_table_classifier(
+        table, encoder, drop_rare_classes=True, max_per_class=5, recipe=recipe, head=head, augment=augment
+    )
     assert asked == expected
     assert few.counts["train"].tolist() == [5, 5, 5]  # copies are not counted
 
@@ -149,7 +152,7 @@ def test_the_head_learns_from_copies_of_the_training_light_curves_unless_it_is_a
 @pytest.mark.parametrize(("head", "augment", "message"), [(None, -1, "at least 0, got -1"), (LSTM, 1, "must be 0 for an LSTM")])
 def test_impossible_copies_are_refused_before_anything_is_read(encoder: AstromerModel, head: Any, augment: int, message: str):
     with pytest.raises(ValueError, match=message):
-        teach_classifier("absent.parquet", encoder, head=head, augment=augment)
+        train_table_classifier("absent.parquet", encoder, head=head, augment=augment)
 
 
 # --- The command ---
@@ -177,7 +180,9 @@ def test_two_commands_go_from_labelled_to_newly_classified_light_curves(
     assert {"classification_report.txt", "confusion_matrix.png", "reliability.png"} <= {path.name for path in folder.iterdir()}
     new = to_table(simulate_light_curves(7, seed=9, survey=SURVEY, classes=CLASSES)).drop_columns(["label"])
     pq.write_table(new, tmp_path / "new.parquet")
-    assert main(["classify", str(tmp_path / "new.parquet"), "-o", str(output), "--model", str(folder), "--quiet"]) == 0
+    arguments = ["classify", str(tmp_path / "new.parquet"), "-o", str(output), "--model", str(folder), "--quiet", "--json"]
+    assert main(arguments) == 0
+    assert json.loads(capsys.readouterr().out)["num_objects"] == 7
     assert set(pq.read_table(output)["predicted_label"].to_pylist()) <= set(CLASSES)
 
 
