@@ -201,8 +201,8 @@ def embed_shards(
     shards = plan_shards(opened, objects_per_shard, by_object=combination is not None)
     if num_workers > 1 and shards[0].rows is None:
         raise TableError(
-            f"{opened.path} has one row a measurement, or is not a parquet table: {num_workers} processes cannot split it. Use one "
-            "process, or convert it to one row an object with scripts/prepare_dataset.py."
+            f"{opened.path} has one row a measurement, or is not a parquet table: {num_workers} processes cannot split it. Use "
+            "one process, or convert it to one row an object with scripts/prepare_dataset.py."
         )
     output = Path(output)
     if not output.absolute().parent.is_dir():
