@@ -5,6 +5,7 @@ Each sample below is invented: points of two stars or bands, one point of every 
 """
 
 import json
+import runpy
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ import pandas as pd
 import pytest
 
 from astromer_hf.light_curves.columns import TableError
+from astromer_hf.light_curves.formats import READERS
 from astromer_hf.light_curves.layouts import LAYOUTS
 from astromer_hf.light_curves.source import LightCurveSource
 
@@ -377,6 +379,14 @@ def test_a_survey_without_one_of_its_columns_is_read_or_refused_clearly(name, co
 
 def test_every_record_has_a_sample_here():
     assert set(LAYOUTS) == {*SAMPLES, "ogle", "eros"}  # these two have no header, and are read by name
+
+
+def test_the_page_of_files_names_every_format_and_survey():
+    pytest.importorskip("mkdocs")
+    folder = Path(__file__).parents[2] / "docs"
+    page = "\n".join(runpy.run_path(str(folder / "files_page.py"))["write_page"]())
+    assert all(f"| {reader.name} |" in page for reader in READERS)
+    assert all(f"| {layout.title} | `{name}` |" in page for name, layout in LAYOUTS.items())
 
 
 def test_files_without_a_header_are_read_by_the_name_of_their_survey(tmp_path):
