@@ -360,6 +360,19 @@ LAYOUTS: dict[str, Layout] = {
             zero_point=8.9,
         ),
         Layout(
+            name="starembed",
+            title="StarEmbed benchmark",
+            requires=("mjd", "target", "past_feat_dynamic_real"),
+            columns={
+                "object_id": "sourceid|source_id",
+                "mjd": "mjd",
+                "mag": "target",
+                "magerr": "past_feat_dynamic_real",
+                "band": "band",
+                "label": "class_str",
+            },
+        ),
+        Layout(
             name="open_catalog",
             title="Open Astronomy Catalogs",
             requires=("time", "magnitude", "band", "e_magnitude|upperlimit"),

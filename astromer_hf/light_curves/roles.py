@@ -299,8 +299,8 @@ def _missing_columns(raw: RawTable, mjd: str | None, has_values: bool) -> Missin
     likely = [name for name in raw.names if any(part in name.lower() for part in ("mag", "flux", "time", "jd", "date"))]
     shown = f" Likely are: {', '.join(likely[:12])}." if likely else ""
     return MissingColumnsError(
-        f"Expected columns for mjd and mag and found none for {', '.join(missing)}; there are: {_listed(raw.names)}.{shown} "
-        f"Name them ({options} on the command line).",
+        f"Expected columns for mjd and mag in {raw.name} and found none for {', '.join(missing)}; there are: "
+        f"{_listed(raw.names) or 'none'}.{shown} Name them ({options} on the command line).",
         missing,
     )
 

@@ -292,6 +292,20 @@ def test_a_dataset_of_the_datasets_package_is_read_too():
 
     assert_same(curves_of(datasets.Dataset.from_pandas(TABLE)), EXPECTED)
     assert_same(curves_of(datasets.Dataset(struct_of_lists())), EXPECTED)
+    names = {"mjd": "mjd", "mag": "target", "magerr": "past_feat_dynamic_real"}
+    benchmark = [
+        {
+            "sourceid": row["star"],
+            "class_str": "EW",
+            "bands_data": {
+                band: {names[name]: values for name, values in own.items()} for band, own in row["bands_data"].items()
+            },
+        }
+        for row in struct_of_bands().to_pylist()
+    ]
+    held = datasets.Dataset(pa.Table.from_pylist(benchmark))
+    assert_same(curves_of(held), EXPECTED)
+    assert next(LightCurveSource.open(held).chunks()).annotations["label"].to_pylist() == ["EW"] * 4
 
 
 # --- Missing values, limits, fluxes ---
@@ -336,6 +350,15 @@ def test_a_column_that_is_plainly_flux_is_no_column_of_magnitudes(tmp_path, magn
     with pytest.raises(TableError, match=r"'mag' of t\.csv was taken for magnitudes and is plainly flux.*--flux-column mag"):
         curves_of(path)
     curves_of(path, columns={"flux": "mag", "flux_err": "magerr"})
+
+
+def test_a_header_among_comments_and_limits_in_a_table_in_memory_are_understood(tmp_path):
+    text = "#TYPE=EXTENDED\n#DELIM=,\n#NAME,DATE,MAG,MERR,FILT,NOTES\n"
+    text += "SS CYG,2450702.12,11.1,0.5,V,na\nSS CYG,2450703.1,11.2,na,B,na\n"
+    assert set(curves_of(put(tmp_path, "t.txt", text))) == {("SS CYG", "V"), ("SS CYG", "B")}
+    source = LightCurveSource.open(pd.DataFrame({"mjd": [1, 2, 3], "mag": [15.0, 16, ">17"]}))
+    list(source.chunks())
+    assert source.ledger.dropped == {"upper limit": 1}
 
 
 # --- What cannot be decided is asked ---

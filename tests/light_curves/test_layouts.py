@@ -303,6 +303,18 @@ SAMPLES: dict[str, Sample] = {
         {"objID": ["77"] * 6, "detectID": range(6), "filterID": [1, 1, 1, 5, 5, 5], "obsTime": DAYS, "psfFlux": FLUX},
         {("77", "g"): (3, 0), ("77", "y"): (2, 1)},
     ),
+    "starembed": Sample(
+        {
+            "sourceid": two("1", "2"),
+            "band": ["g"] * 6,
+            "mjd": DAYS,
+            "target": MAGS,
+            "past_feat_dynamic_real": ERRORS,
+            "class_str": two("EW", "RRab"),
+        },
+        {("1", "g"): (3, 0), ("2", "g"): (3, 0)},
+        {"class_str": {("1", "g"): (3, 0), ("2", "g"): (3, 0)}, "target": None},
+    ),
     "open_catalog": Sample(
         {
             "event": ["SN"] * 6,

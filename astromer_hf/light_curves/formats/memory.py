@@ -27,7 +27,7 @@ def table_of(source: Any, name: str | None = None, **options: Any) -> RawTable |
         source = source.with_format("arrow")[:]
     if hasattr(source, "__arrow_c_stream__"):
         try:
-            table = pa.table(source)
+            table = pa.table(_without_mixed_columns(source))
         except (pa.ArrowException, TypeError) as error:
             raise TableError(f"The {kind} cannot be read as a table: {one_line(error)}.") from error
         return _of_arrow(kind, table, **options)
@@ -38,6 +38,18 @@ def table_of(source: Any, name: str | None = None, **options: Any) -> RawTable |
     if isinstance(source, Mapping):
         return _of_columns(kind, {str(column): values for column, values in source.items()}, None, **options)
     return None
+
+
+def _without_mixed_columns(source: Any) -> Any:
+    """A pandas table whose columns of numbers and words, such as 16.1 and ">17", are words; anything else as it is."""
+    if not hasattr(source, "select_dtypes"):
+        return source
+    changed = {}
+    for name in (name for name, kind in source.dtypes.items() if getattr(kind, "kind", "") == "O"):
+        kinds = {type(value) for value in source[name] if value is not None and value == value}
+        if str in kinds and len(kinds) > 1:
+            changed[name] = source[name].map(lambda value: None if value is None or value != value else str(value))
+    return source.assign(**changed) if changed else source
 
 
 def _of_arrow(kind: str, table: pa.Table, **options: Any) -> RawTable:

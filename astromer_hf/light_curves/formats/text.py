@@ -156,7 +156,8 @@ def split_quoted(line: str, delimiter: str) -> Iterator[list[str]]:
 def _is_data(fields: Sequence[str]) -> bool:
     """Whether fields are values and no names: half of those that are not missing are numbers."""
     present = [field for field in fields if field.lower() not in _MISSING]
-    return bool(present) and 2 * sum(bool(_NUMBER.match(field)) for field in present) >= len(present)
+    numbers = [field for field in present if _NUMBER.match(field)]
+    return bool(present) and (2 * len(numbers) >= len(present) or sum("." in field for field in numbers) >= 2)
 
 
 def read(path: Path) -> RawTable:
