@@ -287,6 +287,11 @@ def test_the_same_table_in_memory_gives_the_same_light_curves(name):
     assert len(chunk) == len(EXPECTED)
 
 
+def test_a_table_in_memory_without_a_header_is_read_by_its_places():
+    table = pd.DataFrame([[1.0, 15.0, 0.1], [2.0, 15.5, 0.1]])
+    assert_same(curves_of(table), {("DataFrame", None): [(1.0, 15.0, 0.1), (2.0, 15.5, 0.1)]})
+
+
 def test_a_dataset_of_the_datasets_package_is_read_too():
     import datasets
 

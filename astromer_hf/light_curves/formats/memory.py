@@ -65,6 +65,9 @@ def _of_arrow(kind: str, table: pa.Table, **options: Any) -> RawTable:
             flat |= flatten_column(name, array)
         known = [inner.name for field in table.schema for inner in flat_fields(field)]
         table = pa.table({name: flat[name] for name in known if name in flat})
+    if table.column_names == [str(i) for i in range(table.num_columns)]:  # of a file without a header
+        table = table.rename_columns([str(i + 1) for i in range(table.num_columns)])
+        options["has_header"] = False
     return table_in_memory(kind, "table", table, **{"star": kind, **options})
 
 
