@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .inference.neighbors import Embeddings, find_neighbors
     from .light_curves.in_memory import read_light_curve
     from .light_curves.simulation import simulate_light_curve, simulate_light_curves
-    from .light_curves.source import iter_light_curves
+    from .light_curves.source import LightCurveSource, iter_light_curves
     from .model.configuration_astromer import AstromerConfig
     from .model.feature_extraction_astromer import AstromerFeatureExtractor, LightCurveWindows, RaggedLightCurves
     from .model.modeling_astromer import (
@@ -45,6 +45,7 @@ _MODULES = {  # of the names above
     "DataCollatorForLightCurveClassification": "training.data_collator",
     "DataCollatorForMaskedLightCurves": "training.data_collator",
     "Embeddings": "inference.neighbors",
+    "LightCurveSource": "light_curves.source",
     "LightCurveWindows": "model.feature_extraction_astromer",
     "RaggedLightCurves": "model.feature_extraction_astromer",
     "check_checkpoint": "hub.check",
@@ -76,6 +77,7 @@ __all__ = [
     "DataCollatorForLightCurveClassification",
     "DataCollatorForMaskedLightCurves",
     "Embeddings",
+    "LightCurveSource",
     "LightCurveWindows",
     "RaggedLightCurves",
     "check_checkpoint",

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow.parquet as pq
 import transformers
 from transformers import AutoFeatureExtractor, AutoModelForSequenceClassification
@@ -27,9 +26,8 @@ from transformers.utils import logging
 from astromer_hf.hub.load import default_model_folder
 from astromer_hf.inference.neighbors import Embeddings, find_neighbors
 from astromer_hf.light_curves.columns import TableError
-from astromer_hf.light_curves.in_memory import read_light_curve
 from astromer_hf.light_curves.simulation import simulate_light_curves, to_table
-from astromer_hf.light_curves.source import iter_light_curves
+from astromer_hf.light_curves.source import LightCurveSource
 from astromer_hf.plots.figures import plot_light_curve, plot_light_curves
 from astromer_hf.training.few_shot import Recipe
 from astromer_hf.training.table_classifier import SMALL_MLP, train_table_classifier
@@ -68,7 +66,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def read_upload(file: str | Path) -> list[LightCurve]:
-    """The light curves of an uploaded table, or the only one of a table without object ids.
+    """The light curves of an uploaded file of any format, such as `astromer-hf embed` reads.
 
     Raises:
         ValueError: the table cannot be read; the message says what was expected and what was found.
@@ -76,17 +74,14 @@ def read_upload(file: str | Path) -> list[LightCurve]:
     path = Path(file)
     if path.stat().st_size > MAX_BYTES:
         raise TableError(f"{path.name} is larger than {MAX_BYTES // 1_000_000} MB: upload a part of it.")
-    try:
-        chunk = next(iter_light_curves(path, objects_per_chunk=MAX_UPLOADED), None)
-    except TableError as no_table:
-        try:
-            mjd, mag, magerr = read_light_curve(pd.read_csv(path) if ".csv" in path.suffixes else pd.read_parquet(path))
-        except (ValueError, TypeError, OSError):
-            raise no_table from None
-        return [{"object_id": path.stem, "mjd": mjd, "mag": mag, "magerr": magerr}]
-    if chunk is None or not len(chunk):
+    light_curves: list[LightCurve] = []
+    for chunk in LightCurveSource.open(path).chunks(MAX_UPLOADED):
+        light_curves += chunk.light_curves()
+        if len(light_curves) >= MAX_UPLOADED:
+            break
+    if not light_curves:
         raise TableError(f"{path.name} holds no light curve.")
-    return chunk.light_curves()[:MAX_UPLOADED]
+    return light_curves[:MAX_UPLOADED]
 
 
 @dataclass

@@ -400,6 +400,7 @@ TABLES: dict[str, Callable[[Path], Path]] = {
     "gzipped CSV": lambda folder: (
         folder.joinpath("t.csv.gz").write_bytes(gzip.compress(rows().to_csv(index=False).encode())) and folder / "t.csv.gz"
     ),
+    "CSV of semicolons": lambda folder: write_csv(rows(), folder / "t.csv", sep=";"),
     "another spelling of the columns": lambda folder: write(
         lists().rename_columns(["ID", "HJD", "Magnitude"]), folder / "t.parquet"
     ),
@@ -505,7 +506,7 @@ def flip_middle(content: bytes) -> bytes:
 BAD_TABLES: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a table that is not there": (lambda folder: folder / "none.parquet", "There is no file"),
     "a folder without tables": (make_folder, "holds no .parquet file"),
-    "a FITS file": (put("t.fits", b"SIMPLE  =" * 100), "Expected a .parquet, .csv or .csv.gz file, got t.fits"),
+    "a FITS file": (put("t.fits", b"SIMPLE  =" * 100), "t.fits cannot be read as FITS"),
     "an empty parquet file": (put("t.parquet", b""), "not a complete parquet file"),
     "text named parquet": (put("t.parquet", b"id,mjd,mag\n" * 10), "not a complete parquet file"),
     "a truncated parquet file": (put("t.parquet", bytes_of(lists())[:-100]), "not a complete parquet file"),
@@ -536,7 +537,6 @@ BAD_TABLES: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a CSV with a missing column": (put("t.csv", b"id,mjd\na,1\n"), "found none for mag"),
     "a CSV with words": (put("t.csv", b"id,mjd,mag\na,1,bright\n"), "t.csv cannot be read.*'bright'"),
     "a CSV with a short line": (put("t.csv", b"id,mjd,mag\na,1,2\na,1\n"), "Expected 3 columns, got 2"),
-    "a CSV of semicolons": (put("t.csv", b"id;mjd;mag\na;1;2\n"), "there are: id;mjd;mag"),
     "an empty CSV": (put("t.csv", b""), "t.csv cannot be read"),
     "a CSV that is no text": (put("t.csv", bytes(range(256)) * 4), "t.csv|there are"),
     "a truncated gzip": (put("t.csv.gz", gzip.compress(rows().to_csv(index=False).encode())[:200]), "t.csv.gz cannot be read"),
@@ -781,7 +781,12 @@ def test_ids_of_any_letters_come_back_in_their_order(objects: list):
             for i, name in enumerate(("mjd", "mag"))
         }
         source = write(pa.table({"object_id": [name for name, _ in objects], **columns}), folder / "t.parquet")
-        report = embed_table(source, folder / "out.parquet", MODEL, show_progress=False)
+        try:
+            report = embed_table(source, folder / "out.parquet", MODEL, show_progress=False)
+        except TableError as error:  # what was drawn may look like fluxes
+            if "is plainly flux" not in str(error):
+                raise
+            return
         written = pq.read_table(folder / "out.parquet")
     assert written["object_id"].to_pylist() == [name for name, _ in objects]
     assert report.num_objects == len(objects)

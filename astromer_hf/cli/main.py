@@ -16,13 +16,14 @@ import typer
 from typer.main import get_command
 
 from .. import __version__
-from . import card, check, classify, convert, embed, env, export, fit, neighbors, plot, push, simulate
+from . import card, check, classify, convert, embed, env, export, fit, inspect, neighbors, plot, push, simulate
 from .verb import Group, Verb, show_examples
 
 PROGRAM = "astromer-hf"
 # Groups of the help, and in each the verbs: name, function, examples.
 VERBS: dict[str, list[tuple[str, Any, tuple[str, ...]]]] = {
     "Use": [
+        ("inspect", inspect.inspect, inspect.EXAMPLES),
         ("embed", embed.embed, embed.EXAMPLES),
         ("classify", classify.classify, classify.EXAMPLES),
         ("neighbors", neighbors.neighbors, neighbors.EXAMPLES),

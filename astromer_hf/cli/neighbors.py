@@ -79,13 +79,13 @@ def draw_found(source: Path, columns: Columns, embeddings: Any, found: Any, quer
     """The light curves of a search's results, after that of the object they were searched for."""
     import numpy as np
 
-    from ..light_curves.source import find_light_curves
+    from ..light_curves.source import LightCurveSource
     from ..plots.figures import plot_light_curves
 
     rows = found.to_dict("records")
     if query is not None:
         rows = [*embeddings.describe(np.array([query])).assign(distance=0.0).to_dict("records"), *rows]
-    chunk = find_light_curves(source, [row["object_id"] for row in rows], columns=columns)
+    chunk = LightCurveSource.open(source, columns=columns).find([row["object_id"] for row in rows])
     curves, _ = chunk.curves.clean()
     bands = chunk.annotations["band"].to_pylist() if "band" in chunk.annotations else [None] * len(chunk)
     object_ids = chunk.object_ids.to_pylist()

@@ -3,6 +3,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from inspect import Parameter, signature
 from pathlib import Path
@@ -11,8 +12,21 @@ from typing import Annotated, Any, Literal, TypeVar
 import typer
 
 T = TypeVar("T")
-COLUMN_ROLES = ("object_id", "mjd", "mag", "magerr", "band", "label")
-Columns = dict[str, str | None]
+# Role -> what its column holds, for the help.
+COLUMN_ROLES = {
+    "object_id": "ids of the stars; none where all is one star",
+    "mjd": "times",
+    "mag": "magnitudes",
+    "magerr": "errors of the magnitudes",
+    "band": "bands; none where all is one band",
+    "label": "labels",
+    "flux": "fluxes, in place of magnitudes",
+    "flux_err": "errors of the fluxes",
+    "star": "stars, where several ids are of one star",
+    "path": "paths of the stars' files, in a catalogue",
+}
+Columns = dict[str, str | None]  # and how the rest is read: `light_curves.columns.ReadingOptions`
+READING = "How a table is read"
 
 # --- Values ---
 
@@ -34,7 +48,7 @@ def fraction(value: float) -> float:
 # --- Tables ---
 
 Table = Annotated[
-    Path, typer.Argument(metavar="TABLE", help="Light curves: a parquet or CSV table, or a folder of parquet shards.")
+    Path, typer.Argument(metavar="TABLE", help="Light curves: a file of any format, a folder, an archive or a pattern.")
 ]
 OutputTable = Annotated[Path, typer.Option("-o", "--output", help="Parquet file to write.")]
 CombineBands = Annotated[
@@ -52,21 +66,84 @@ Bands = Annotated[
 ]
 
 
+READING_OPTIONS = {
+    "survey": Annotated[
+        str | None,
+        typer.Option(metavar="NAME", rich_help_panel=READING, help="Read as of this survey, such as ztf. Default: recognised."),
+    ],
+    "no_survey": Annotated[bool, typer.Option("--no-survey", rich_help_panel=READING, help="Recognise no survey.")],
+    "keep_flagged": Annotated[
+        bool, typer.Option("--keep-flagged", rich_help_panel=READING, help="Use points that the survey flags as bad.")
+    ],
+    "asinh": Annotated[
+        bool,
+        typer.Option("--asinh", rich_help_panel=READING, help="Asinh magnitudes of fluxes, which keep those around zero."),
+    ],
+    "join_arcsec": Annotated[
+        float | None,
+        typer.Option(
+            metavar="R", callback=positive, rich_help_panel=READING, help="Ids nearer to each other on the sky are one star."
+        ),
+    ],
+}
+
+
 def with_columns(verb: Callable[..., T]) -> Callable[..., T]:
-    """Add the options that name a table's columns to a verb, which receives them together as `columns`."""
+    """Add the options that say how a table is read to a verb, which receives them together as `columns`.
+
+    The report of the verb ends with one line a file of what was read. A verb fails where no point could be used. The error of
+    a table that cannot be read ends with the command that looks at it.
+    """
 
     @wraps(verb)
     def run(**options: Any) -> T:
-        columns: Columns = {role: options.pop(f"{role}_column") for role in COLUMN_ROLES}
-        return verb(**options, columns=columns)
+        from ..light_curves.reading import ReadingOptions
 
-    added = {
+        named = {role: options.pop(f"{role}_column") for role in COLUMN_ROLES}
+        survey, is_off, keep, asinh, join = (options.pop(name) for name in READING_OPTIONS)
+        columns = ReadingOptions(
+            named,
+            survey=False if is_off else survey,
+            keep_flagged=keep,
+            magnitudes="asinh" if asinh else "pogson",
+            join_arcsec=join,
+        )
+        try:
+            result = verb(**options, columns=columns)
+        except ValueError as error:
+            from ..light_curves.columns import TableError
+
+            path = next((options[name] for name in ("source", "curves") if options.get(name)), None)
+            if not isinstance(error, TableError) or path is None or verb.__name__ == "inspect" or not Path(path).exists():
+                raise
+            shown = f"'{path}'" if " " in str(path) else path
+            raise TableError(f"{error} To see how it is read: astromer-hf inspect {shown}") from error
+        return tell_sources(result, columns.sources)
+
+    added: dict[str, Any] = {f"{role}_column": None for role in COLUMN_ROLES}
+    annotations: dict[str, Any] = {
         f"{role}_column": Annotated[
-            str | None, typer.Option(metavar="NAME", help=f"Column of {role}, if its name is not a usual one.")
+            str | None, typer.Option(metavar="NAME", rich_help_panel=READING, help=f"Column of {what}. Default: recognised.")
         ]
-        for role in COLUMN_ROLES
+        for role, what in COLUMN_ROLES.items()
     }
-    return replace_parameters(run, verb, without=("columns",), added=dict.fromkeys(added), annotations=added)
+    added |= {"survey": None, "no_survey": False, "keep_flagged": False, "asinh": False, "join_arcsec": None}
+    return replace_parameters(run, verb, without=("columns",), added=added, annotations=annotations | READING_OPTIONS)
+
+
+def tell_sources(result: Any, sources: list[Any]) -> Any:
+    """The report of a verb with one line for each source that it read; of a verb that draws, the lines are printed."""
+    ledgers = {source.path: source.ledger for source in sources if source.ledger.num_light_curves}.values()
+    lines = [ledger.line for ledger in ledgers]
+    problem = "" if not ledgers or any(ledger.points_used for ledger in ledgers) else f"no point could be used. {lines[0]}"
+    if hasattr(result, "facts"):
+        facts = {**result.facts, **({"sources": [ledger.to_dict() for ledger in ledgers]} if ledgers else {})}
+        return replace(result, text="\n".join([result.text, *lines]), facts=facts, problem=result.problem or problem)
+    if lines:
+        print("\n".join(lines))
+    if problem:
+        raise ValueError(problem)
+    return result
 
 
 def replace_parameters(

@@ -81,9 +81,9 @@ def find_object(source: Path, object_id: str, band: str | None, columns: Columns
     import numpy as np
 
     from ..light_curves.columns import TableError
-    from ..light_curves.source import find_light_curves
+    from ..light_curves.source import LightCurveSource
 
-    found = find_light_curves(source, [object_id], columns=columns)
+    found = LightCurveSource.open(source, columns=columns).find([object_id])
     bands = found.annotations["band"].to_pylist() if "band" in found.annotations else [None] * len(found)
     chosen = [number for number, own in enumerate(bands) if band in (None, own)]
     if len(chosen) != 1:
@@ -284,11 +284,11 @@ def draw_survey(
     sources: Annotated[list[Path], typer.Argument(metavar="TABLE...", help="Tables of light curves.")], columns: Columns
 ) -> "Figure":
     """Draw observations per light curve, magnitudes and gaps of one or several surveys."""
-    from ..light_curves.source import summarize_light_curves
+    from ..light_curves.source import LightCurveSource
     from ..plots.figures import plot_survey_summary
 
     names = [source.stem for source in sources]
-    summaries = [summarize_light_curves(source, columns=columns) for source in sources]
+    summaries = [LightCurveSource.open(source, columns=columns).summary() for source in sources]
     return plot_survey_summary(dict(zip(names, summaries, strict=True)))
 
 

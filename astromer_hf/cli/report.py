@@ -72,8 +72,6 @@ def table_report(report: "TableReport", seconds: float, output: Path, rows: str 
         f"{report.num_objects} {rows} ({report.num_points} observations, {report.num_windows} windows) in "
         f"{seconds:.1f} s, {report.num_objects / seconds:.0f} {rows.split()[-1]}/s{peak_memory()} -> {output}"
     ]
-    if report.dropped_points:
-        lines.append(f"{report.dropped_points} observations without a finite time and magnitude were left out.")
     if report.without_result:
         shown = ", ".join(report.without_result[:10]) + (" ..." if len(report.without_result) > 10 else "")
         print(

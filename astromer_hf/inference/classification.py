@@ -242,7 +242,7 @@ def resolve_combination(
 
 
 def classify_table(
-    source: str | Path,
+    source: Any,
     output: str | Path,
     model: Any,
     *,

@@ -191,7 +191,7 @@ def embed_multiband_light_curves(
 
 
 def embed_table(
-    source: str | Path,
+    source: Any,
     output: str | Path,
     model: Any,
     *,
@@ -217,7 +217,7 @@ def embed_table(
     an object agree. Memory is bounded if the rows of an object follow each other.
 
     Args:
-        source: parquet or CSV, see `iter_light_curves`.
+        source: a path, a table in memory or an open source, see `LightCurveSource.open`.
         output: a `.parquet` file; overwritten if it exists.
         model: an ASTROMER model.
         feature_extractor, batch_size: as for `embed_light_curves`.
@@ -263,7 +263,7 @@ def embed_table(
 
 
 def choose_bands_to_embed(
-    source: str | Path,
+    source: Any,
     model: Any,
     combine_bands: CombinationKind | BandCombination | None,
     bands: Sequence[str] | None,

@@ -5,6 +5,7 @@
 """
 
 import itertools
+import json
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,7 +24,8 @@ from tqdm.auto import tqdm
 from ..light_curves.bands import BandCombination, MultibandChunk, iter_objects
 from ..light_curves.chunk import LightCurveChunk
 from ..light_curves.columns import TableError
-from ..light_curves.source import count_light_curves, iter_light_curves
+from ..light_curves.ledger import Ledger
+from ..light_curves.source import LightCurveSource
 from ..model.feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves, cut_windows
 from ..model.heads_astromer import pool_observed
 from .output_files import complete_or_absent
@@ -149,17 +151,18 @@ def map_on_cores(function: Callable[[Any], Any], items: Iterable[Any]) -> Iterat
 
 @dataclass
 class TableReport:
-    """Counts of `map_table`: light curves written, ids of those without a result, observations dropped."""
+    """Counts of `map_table`: light curves written, ids of those without a result, observations dropped by reason."""
 
     num_objects: int = 0
     num_windows: int = 0
     num_points: int = 0
     dropped_points: int = 0
     without_result: list[str] = field(default_factory=list)
+    ledger: Ledger = field(default_factory=Ledger)
 
 
 def map_table(
-    source: str | Path,
+    source: Any,
     output: str | Path,
     process: Callable[[Any], dict[str, pa.Array]],
     *,
@@ -177,7 +180,7 @@ def map_table(
     complete. If two processes write the same output, the second raises an error.
 
     Args:
-        source: parquet or CSV, see `iter_light_curves`.
+        source: a path, a table in memory or an open source, see `LightCurveSource.open`.
         output: a `.parquet` file; overwritten if it exists.
         process: maps light curves, as they are in the table, to columns. The columns must include `num_points`, `num_windows`
             and `dropped_points`. The argument is a `MultibandLightCurves` where bands are combined, else a `RaggedLightCurves`.
@@ -185,7 +188,7 @@ def map_table(
         columns: names of the source's columns that cannot be guessed.
         show_progress: draw a progress bar.
         description: entries for the output's schema metadata, such as the model's name.
-        rows: read only these rows of the source, see `iter_light_curves`; where bands are combined, see `iter_by_object`.
+        rows: read only these rows of the source, see `LightCurveSource.chunks`; where bands are combined, see `objects`.
         combination: how to combine the bands of an object.
 
     Raises:
@@ -199,15 +202,17 @@ def map_table(
         raise ValueError(f"The output must be a .parquet file, got {output.name}.")
     if not output.absolute().parent.is_dir():
         raise FileNotFoundError(f"There is no folder {output.parent} for the output: create it first.")
-    if output.is_dir() or (output.exists() and Path(source).exists() and output.samefile(source)):
+    path = source.path if isinstance(source, LightCurveSource) else Path(source) if isinstance(source, (str, Path)) else None
+    if output.is_dir() or (output.exists() and path is not None and path.exists() and output.samefile(path)):
         raise ValueError(f"The output {output} must be a new file, not {'a folder' if output.is_dir() else 'the source'}.")
     report = TableReport()
     writer: pq.ParquetWriter | None = None
     with complete_or_absent(output) as partial:
         try:
-            total = len(rows) if rows is not None else count_light_curves(source) if Path(source).exists() else None
+            opened = LightCurveSource.open(source, columns=columns)
+            total = len(rows) if rows is not None else opened.num_light_curves
             with tqdm(total=total, unit=" curves", disable=None if show_progress else True) as progress:
-                for chunk in _iter_chunks(source, combination, objects_per_chunk=objects_per_chunk, columns=columns, rows=rows):
+                for chunk in _iter_chunks(opened, combination, objects_per_chunk, rows):
                     table = _process_chunk(chunk, process, report)
                     if writer is None:
                         metadata = {f"astromer_hf.{key}": value for key, value in (description or {}).items()}
@@ -215,8 +220,10 @@ def map_table(
                         writer = pq.ParquetWriter(partial, schema, write_page_checksum=True)
                     writer.write_table(table)
                     progress.update(chunk.num_light_curves)
+            report.ledger = opened.ledger
             if writer is None:
-                raise TableError(f"{source} holds no light curve.")
+                raise TableError(f"{opened.path or opened.name} holds no light curve.")
+            writer.add_key_value_metadata({"astromer_hf.ledger": json.dumps(report.ledger.to_dict())})
         finally:
             if writer is not None:
                 writer.close()  # this fails too on a full disk
@@ -224,9 +231,11 @@ def map_table(
 
 
 def _iter_chunks(
-    source: str | Path, combination: BandCombination | None, **options: Any
+    source: LightCurveSource, combination: BandCombination | None, objects_per_chunk: int, rows: range | None
 ) -> Iterator[LightCurveChunk | MultibandChunk]:
-    return iter_light_curves(source, **options) if combination is None else iter_objects(source, combination, **options)
+    if combination is None:
+        return source.chunks(objects_per_chunk, rows=rows)
+    return iter_objects(source, combination, objects_per_chunk=objects_per_chunk, rows=rows)
 
 
 def _process_chunk(

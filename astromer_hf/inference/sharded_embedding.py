@@ -23,7 +23,8 @@ import torch
 
 from ..light_curves.bands import BandCombination, CombinationKind
 from ..light_curves.columns import TableError
-from ..light_curves.source import count_light_curves, object_starts, row_group_sizes, rows_stand_together, table_files
+from ..light_curves.ledger import Ledger
+from ..light_curves.source import LightCurveSource
 from ..model.feature_extraction_astromer import AstromerFeatureExtractor
 from .embedding import choose_bands_to_embed, embed_table
 from .output_files import OutputInUseError
@@ -81,7 +82,7 @@ class ShardedReport(TableReport):
 
 
 def plan_shards(
-    source: str | Path,
+    source: str | Path | LightCurveSource,
     objects_per_shard: int = DEFAULT_OBJECTS_PER_SHARD,
     *,
     by_object: bool = False,
@@ -103,23 +104,28 @@ def plan_shards(
         TableError: it cannot be read, or is a folder without parquet files; or the light curves of an object do not follow
             each other in one file.
     """
-    source = Path(source)
-    files = table_files(source)
+    opened = LightCurveSource.open(source, columns=columns)
     if objects_per_shard < 1:
         raise ValueError(f"`objects_per_shard` must be at least 1, got {objects_per_shard}.")
-    if count_light_curves(source) is None:
-        return [Shard(0, 1, source, None)]
-    ranges = [(file, rows) for file in files for rows in _split_rows(row_group_sizes(file), objects_per_shard)]
+    path = opened.path
+    if path is None:
+        raise TableError(
+            f"Shards are made of a file or folder; {opened.name} is a table in memory: name a .parquet file as output."
+        )
+    if opened.num_light_curves is None:
+        return [Shard(0, 1, path, None)]
+    files = opened.files
+    ranges = [(file, rows) for file in files for rows in _split_rows(opened.row_group_sizes(file), objects_per_shard)]
     if not ranges:
-        raise TableError(f"{source} holds no light curve.")
+        raise TableError(f"{path} holds no light curve.")
     if not by_object:
         return [Shard(index, len(ranges), file, rows) for index, (file, rows) in enumerate(ranges)]
-    num_rows = np.cumsum([0, *(sum(row_group_sizes(file)) for file in files)])
-    starts = np.append(object_starts(source, columns=columns), num_rows[-1])
-    if not np.isin(num_rows, starts).all() or not rows_stand_together(source, columns=columns):
+    num_rows = np.cumsum([0, *(sum(opened.row_group_sizes(file)) for file in files)])
+    starts = np.append(opened.object_starts(), num_rows[-1])
+    if not np.isin(num_rows, starts).all() or not opened.rows_stand_together():
         raise TableError(
             "For bands to be combined shard by shard, the light curves of an object must follow each other in one file, and in "
-            f"{source} they do not: sort the table by id, or name a .parquet file as the output."
+            f"{path} they do not: sort the table by id, or name a .parquet file as the output."
         )
     first_row = dict(zip(files, num_rows.tolist(), strict=False))
     moved = [(file, *_move_to_objects(rows, first_row[file], starts)) for file, rows in ranges]
@@ -154,7 +160,7 @@ def _split_rows(group_sizes: list[int], objects_per_shard: int) -> list[range]:
 
 
 def embed_shards(
-    source: str | Path,
+    source: str | Path | LightCurveSource,
     output: str | Path,
     model: Any,
     *,
@@ -176,7 +182,7 @@ def embed_shards(
     the last shard writes `_SUCCESS` with the counts. If a shard fails, the others are still computed.
 
     Args:
-        source: parquet or CSV, see `iter_light_curves`.
+        source: a path, or an open source, see `LightCurveSource.open`.
         output: a folder, created if needed. A folder with shards of other settings raises an error.
         model: an ASTROMER model.
         worker, num_workers: index of this process and number of processes.
@@ -190,23 +196,24 @@ def embed_shards(
     """
     if not 0 <= worker < num_workers:
         raise ValueError(f"The worker must lie between 0 and {num_workers - 1}, got {worker}.")
-    combination = choose_bands_to_embed(source, model, combine_bands, bands, columns=columns, level=level)
-    shards = plan_shards(source, objects_per_shard, by_object=combination is not None, columns=columns)
+    opened = LightCurveSource.open(source, columns=columns)
+    combination = choose_bands_to_embed(opened, model, combine_bands, bands, level=level)
+    shards = plan_shards(opened, objects_per_shard, by_object=combination is not None)
     if num_workers > 1 and shards[0].rows is None:
         raise TableError(
-            f"{source} has one row a measurement, or is not a parquet table: {num_workers} processes cannot split it. Use one "
-            "process, or convert it to one row an object with scripts/prepare_dataset.py."
+            f"{opened.path} has one row a measurement, or is not a parquet table: {num_workers} processes cannot split it. Use "
+            "one process, or convert it to one row an object with scripts/prepare_dataset.py."
         )
     output = Path(output)
     if not output.absolute().parent.is_dir():
         raise FileNotFoundError(f"There is no folder {output.parent} for the output.")
     output.mkdir(exist_ok=True)
-    settings = _describe_run(source, model, feature_extractor, columns, level, objects_per_shard, combination)
+    settings = _describe_run(opened, model, feature_extractor, level, objects_per_shard, combination)
     _begin(output, settings)
     identity = _digest(json.dumps(settings, sort_keys=True).encode())
     if (output / SUCCESS_FILE).exists() and not all(_is_done(output / shard.file_name, shard, identity) for shard in shards):
         (output / SUCCESS_FILE).unlink(missing_ok=True)  # a shard has been lost
-    report = ShardedReport()
+    report = ShardedReport(ledger=Ledger(opened.name, opened.describe(), notes=[*opened.roles.notes]))
     failures: list[str] = []
     for shard in shards[worker::num_workers]:
         target = output / shard.file_name
@@ -217,12 +224,11 @@ def embed_shards(
             stale.unlink(missing_ok=True)
         try:
             done = embed_table(
-                shard.source,
+                opened if shard.rows is None else opened.at(shard.source),
                 target,
                 model,
                 feature_extractor=feature_extractor,
                 batch_size=batch_size,
-                columns=columns,
                 level=level,
                 show_progress=show_progress,
                 description={**(description or {}), _SETTINGS_KEY: identity, _SHARD_KEY: shard.description},
@@ -235,7 +241,9 @@ def embed_shards(
         report.written += 1
         for name in ("num_objects", "num_windows", "num_points", "dropped_points", "without_result"):
             setattr(report, name, getattr(report, name) + getattr(done, name))
+        report.ledger.add(done.ledger)
     report.missing = [shard.file_name for shard in shards if not _is_done(output / shard.file_name, shard, identity)]
+    opened.ledger = report.ledger
     if failures:
         raise TableError(f"{len(failures)} of the shards could not be embedded. {' '.join(failures)}")
     if not report.missing:
@@ -244,22 +252,22 @@ def embed_shards(
 
 
 def _describe_run(
-    source: str | Path,
+    source: LightCurveSource,
     model: Any,
     feature_extractor: AstromerFeatureExtractor | None,
-    columns: Mapping[str, str | None] | None,
     level: str,
     objects_per_shard: int,
     combination: BandCombination | None,
 ) -> dict[str, Any]:
     """Everything that determines the content of the shards."""
     return {
-        "source": [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in table_files(source)],
+        "source": [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in source.files],
         "weights": digest_weights(model),
         "masking_scheme": model.config.masking_scheme,
         "dtype": str(model.dtype).removeprefix("torch."),
         "window_size": (feature_extractor or model.config).window_size,
-        "columns": {role: name for role, name in sorted((columns or {}).items()) if name},
+        "columns": {role: name for role, name in sorted(source.options.items()) if name},
+        **source.options.description,
         "level": level,
         "objects_per_shard": objects_per_shard,
         "combine_bands": combination and [combination.kind, *combination.bands],

@@ -11,7 +11,6 @@ import json
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -22,7 +21,7 @@ import pyarrow.compute as pc
 from ..model.feature_extraction_astromer import RaggedLightCurves, mean_over_windows
 from .chunk import LightCurveChunk
 from .columns import TableError
-from .source import iter_by_object, iter_text_columns
+from .source import LightCurveSource
 
 logger = logging.getLogger(__name__)
 
@@ -62,22 +61,14 @@ class BandCombination:
         return {"band_combination": self.kind, "bands": json.dumps(self.bands)}
 
 
-def find_bands(path: str | Path, *, columns: Mapping[str, str | None] | None = None) -> tuple[str, ...]:
-    """The bands of a table, in alphabetical order; nothing but their column is read.
+def find_bands(path: Any, *, columns: Mapping[str, str | None] | None = None) -> tuple[str, ...]:
+    """The bands of a table, in alphabetical order; nothing but their column is read, where there is one.
 
     Raises:
         FileNotFoundError: there is no such file.
         TableError: it has no column of bands, or rows without one.
     """
-    found: set[str] = set()
-    missing = 0
-    for batch in iter_text_columns(path, ("band",), columns=columns):
-        bands = pc.fill_null(batch["band"], "")
-        missing += pc.sum(pc.equal(bands, "")).as_py() or 0
-        found.update(pc.unique(bands).to_pylist())
-    if missing:
-        raise TableError(f"{missing} rows of {Path(path).name} have no band: drop them, or say which they are in.")
-    return tuple(sorted(found))
+    return LightCurveSource.open(path, columns=columns).bands
 
 
 def names_of_bands(band: Sequence[Any]) -> list[str]:
@@ -86,7 +77,7 @@ def names_of_bands(band: Sequence[Any]) -> list[str]:
 
 
 def choose_bands(
-    path: str | Path,
+    path: Any,
     kind: CombinationKind,
     bands: Sequence[str] | None = None,
     *,
@@ -101,18 +92,19 @@ def choose_bands(
             them by.
         ValueError: as [`BandCombination`].
     """
-    found = find_bands(path, columns=columns)
+    source = LightCurveSource.open(path, columns=columns)
+    found = source.bands
     if bands is None and kind == "concat":
         raise TableError(
-            f"Bands are concatenated in an order, and none is given: name it (--bands). {Path(path).name} has the bands "
+            f"Bands are concatenated in an order, and none is given: name it (--bands). {source.name} has the bands "
             f"{', '.join(found)}."
         )
     combination = BandCombination(kind, found if bands is None else tuple(bands))
     absent = combination.absent_from(found)
     if len(absent) == len(combination.bands):
-        raise TableError(f"{Path(path).name} has no light curve in {' or '.join(absent)}; its bands are {', '.join(found)}.")
+        raise TableError(f"{source.name} has no light curve in {' or '.join(absent)}; its bands are {', '.join(found)}.")
     if absent:
-        logger.warning("%s has no light curve in %s; its bands are %s.", Path(path).name, ", ".join(absent), ", ".join(found))
+        logger.warning("%s has no light curve in %s; its bands are %s.", source.name, ", ".join(absent), ", ".join(found))
     if others := [band for band in found if band not in combination.bands]:
         logger.warning("Light curves in %s are left out: %s are combined.", ", ".join(others), ", ".join(combination.bands))
     return combination
@@ -356,13 +348,13 @@ def list_bands(bands: Sequence[str] | None, has_band: np.ndarray | None) -> dict
 
 
 def iter_objects(
-    path: str | Path,
+    path: Any,
     combination: BandCombination,
     *,
     objects_per_chunk: int = 2048,
     columns: Mapping[str, str | None] | None = None,
     rows: range | None = None,
 ) -> Iterator[MultibandChunk]:
-    """Read a table object by object; arguments and errors as of `iter_by_object` and `group_bands`."""
-    for chunk in iter_by_object(path, objects_per_chunk=objects_per_chunk, columns=columns, rows=rows):
+    """Read a table object by object; arguments and errors as of `LightCurveSource.objects` and `group_bands`."""
+    for chunk in LightCurveSource.open(path, columns=columns).objects(objects_per_chunk, rows=rows):
         yield group_bands(chunk, combination)

@@ -17,11 +17,16 @@ import pyarrow as pa
 
 from ..model.feature_extraction_astromer import RaggedLightCurves
 from .columns import PREPARED_SCHEMA, TableError
-from .source import iter_light_curves
+from .ledger import BEYOND_LIMIT, FLAGGED, LIMIT, NOT_POSITIVE
+from .source import LightCurveSource
 from .surveys import Survey
 
 if TYPE_CHECKING:
     import datasets
+
+
+NOT_FINITE = "no finite time and magnitude"
+READERS_REASONS = (LIMIT, NOT_POSITIVE, BEYOND_LIMIT, FLAGGED)
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ class Cleaning:
             stays &= ~discarded
         points_kept = int(curves.lengths[stays].sum())
         points_dropped = {
-            "no finite time and magnitude": int(unusable.sum()),
+            NOT_FINITE: int(unusable.sum()),
             f"error over {self.max_error:g} mag": int(np.sum(~precise)),
             "object dropped": len(curves.times) - points_kept,
         }
@@ -113,7 +118,7 @@ class Cleaning:
 
 
 def iter_clean_tables(
-    path: str | Path, survey: Survey, cleaning: Cleaning | None = None, *, objects_per_chunk: int = 2048
+    path: Any, survey: Survey, cleaning: Cleaning | None = None, *, objects_per_chunk: int = 2048
 ) -> Iterator[tuple[pa.Table, CleaningReport]]:
     """Read a survey's table, in any of its raw layouts, as clean tables of `PREPARED_SCHEMA`, a chunk at a time.
 
@@ -122,11 +127,18 @@ def iter_clean_tables(
         TableError: no light curves can be read from it, or an object has no id.
     """
     cleaning = cleaning or Cleaning()
-    for chunk in iter_light_curves(path, objects_per_chunk=objects_per_chunk, columns=survey.columns):
+    source = LightCurveSource.open(path, columns=survey.columns)
+    before: Counter[str] = Counter()
+    for chunk in source.chunks(objects_per_chunk):
         curves, stays, report = cleaning(chunk.curves)
+        # What the reader dropped for a reason of its own is not without a time and magnitude.
+        own = {reason: number - before[reason] for reason, number in source.ledger.dropped.items() if reason in READERS_REASONS}
+        before = Counter(source.ledger.dropped)
+        report.points_dropped[NOT_FINITE] -= sum(own.values())
+        report.points_dropped.update({reason: number for reason, number in own.items() if number})
         object_ids = chunk.object_ids.to_pylist()
         if not all(object_ids):
-            raise TableError(f"{Path(path).name} has objects without an id; every light curve needs one to be split by star.")
+            raise TableError(f"{source.name} has objects without an id; every light curve needs one to be split by star.")
         unknown = pa.nulls(len(chunk), pa.string())
         identities, labels = (chunk.annotations.get(role, unknown).to_pylist() for role in ("identity", "label"))
         offsets = pa.array(curves.offsets, pa.int32())

@@ -9,20 +9,67 @@ from dataclasses import dataclass, fields
 
 import pyarrow as pa
 
+from .reading import ReadingOptions
+
 # Guesses for each catalogue column, best first; compared in lower case.
 COLUMN_GUESSES: Mapping[str, tuple[str, ...]] = {
-    "object_id": ("object_id", "id", "objectid", "oid", "source_id", "star_id", "name"),
-    "mjd": ("mjd", "hjd", "bjd", "jd", "time", "times", "t"),
-    "mag": ("mag", "magnitude", "magnitudes", "mags", "magpsf", "psfmag", "m"),
-    "magerr": ("magerr", "mag_err", "err", "error", "errors", "magnitude_error", "e_mag", "sigmapsf", "mag_error"),
-    "band": ("band", "filter", "passband"),
-    "label": ("label", "class", "type", "label_name"),
+    "object_id": (
+        *("object_id", "id", "objectid", "oid", "source_id", "star_id", "star", "starid", "star name", "star_name"),
+        *("objid", "obj_id", "diaobjectid", "snid", "ticid", "kepid", "targetid", "target_id", "target", "name"),
+    ),
+    "mjd": (
+        *("mjd", "hjd", "bjd", "jd", "time", "times", "t", "obsmjd", "obs_mjd", "mjd_obs", "mjdobs"),
+        *("bjd_tdb", "btjd", "bkjd", "obstime", "obs_time", "date-obs", "date_obs", "datetime", "date", "epoch"),
+    ),
+    "mag": (
+        *("mag", "magnitude", "magnitudes", "mags", "magpsf", "psfmag", "m", "mag_psf", "mag_auto"),
+        *("mag_best", "calibrated_mag", "magcal", "mag_cal"),
+    ),
+    "magerr": (
+        *("magerr", "mag_err", "err", "error", "errors", "magnitude_error", "e_mag", "sigmapsf", "mag_error", "mag err"),
+        *("magerror", "emag", "merr", "e_magnitude", "uncertainty", "sigma", "mag_unc", "dmag", "dm", "sigma_mag"),
+        *("magunc", "errmag", "err_mag"),
+    ),
+    "band": (
+        *("band", "filter", "passband", "filtercode", "fid", "flt", "filt", "filter_name", "filtername", "filterid"),
+        *("filter_id", "band_id", "bandpass", "passband_id", "phot_filter", "photometric_band", "filters", "bands"),
+    ),
+    "label": ("label", "class", "type", "label_name", "class_str"),
     "identity": (),
 }
+FLUX_GUESSES: Mapping[str, tuple[str, ...]] = {
+    "flux": (
+        *("flux", "pdcsap_flux", "sap_flux", "psf_flux", "fluxes", "flux_njy", "flux_ujy", "flux_jy"),
+        *("flux_mjy", "flux(mjy)", "ujy", "flux_cal", "totflux", "total_flux", "scienceflux"),
+    ),
+    "flux_err": (
+        *("flux_err", "flux_error", "fluxerr", "pdcsap_flux_err", "sap_flux_err", "psf_flux_err"),
+        *("e_flux", "dflux", "flux_unc", "flux_uncertainty", "fluxerror", "flux_err_njy", "dujy"),
+    ),
+}
+
+
+__all__ = [
+    "COLUMN_GUESSES",
+    "FLUX_GUESSES",
+    "PREPARED_SCHEMA",
+    "ColumnNames",
+    "MissingColumnsError",
+    "ReadingOptions",
+    "TableError",
+]
 
 
 class TableError(ValueError):
     """A table that cannot be read as light curves: what was expected, what came, what to do next."""
+
+
+class MissingColumnsError(TableError):
+    """A table in which the column of a time, or of a magnitude or flux, was not found; `missing` are `"mjd"` and `"mag"`."""
+
+    def __init__(self, message: str, missing: Sequence[str]):
+        super().__init__(message)
+        self.missing = tuple(missing)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 """One light curve from whatever an astronomer holds it in, as times in days, magnitudes and perhaps their errors.
 
 Before it stands an astropy `TimeSeries`, `Table` or FITS record array, a lightkurve object, or a table of pandas, polars or
-pyarrow; after it the feature extractor and the pipelines. None of these packages is imported here: objects are known by what
-they offer. Tables of many objects are the business of `source.py`; names of columns are guessed as there.
+pyarrow; after it the feature extractor and the pipelines. Tables are read by `source.py`, as files are. Objects with attributes
+are known by what they offer; their package is not imported.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from .columns import COLUMN_GUESSES, TableError
+from .chunk import LightCurveChunk
+from .columns import COLUMN_GUESSES, MissingColumnsError, TableError
+from .fluxes import magnitudes_of
+from .formats.base import RawTable
+from .formats.memory import table_of
+from .roles import NONE
+from .source import LightCurveSource
 
 FLUX_NAMES = ("flux", "pdcsap_flux", "sap_flux")
 FLUX_ERROR_NAMES = ("flux_err", "flux_error", "fluxerr", "pdcsap_flux_err", "sap_flux_err")
@@ -47,8 +53,10 @@ def read_light_curve(
         return _from_numbers(source)
     names, get = _open(source)
     given = columns or {}
-    if unknown := [name for name in given.values() if name is not None and name not in names]:
+    if unknown := [name for name in given.values() if name is not None and name not in names and name.lower() != NONE]:
         raise TableError(f"There is no column {unknown[0]!r} in the {type(source).__name__}; there are: {', '.join(names)}.")
+    if (table := table_of(source)) is not None:
+        return _from_table(source, table, given)
 
     def find(role: str, guesses: Sequence[str]) -> str | None:
         lower = {name.lower(): name for name in reversed(names)}
@@ -58,11 +66,7 @@ def read_light_curve(
     flux = find("flux", FLUX_NAMES) if magnitude is None or given.get("flux") else None
     if time is None or (magnitude is None and flux is None):
         lacking = "a time" if time is None else "a magnitude or flux"
-        raise TableError(
-            f"A light curve needs a time and a magnitude or flux; this {type(source).__name__} has no column that looks like "
-            f"{lacking}; there are: {', '.join(names) or 'none'}. Name the columns, or give "
-            '{"mjd": days, "mag": magnitudes}.'
-        )
+        raise _no_light_curve(type(source).__name__, lacking, names)
     mjd = _as_days(get(time), time)
     if flux is None:
         error = find("magerr", COLUMN_GUESSES["magerr"])
@@ -70,13 +74,54 @@ def read_light_curve(
         result = mjd, _in_unit(get(str(magnitude)), "mag", str(magnitude)), magerr
     else:
         error = find("flux_err", FLUX_ERROR_NAMES)
-        result = mjd, *_magnitudes_of(_as_numbers(get(flux), flux), None if error is None else _as_numbers(get(error), error))
+        result = mjd, *magnitudes_of(_as_numbers(get(flux), flux), None if error is None else _as_numbers(get(error), error))
     lengths = {len(column) for column in result if column is not None}
     if len(lengths) > 1:
         raise TableError(
             f"The columns of the {type(source).__name__} differ in length: {', '.join(map(str, sorted(lengths)))}."
         )
     return result
+
+
+def _from_table(
+    source: Any, table: RawTable, given: Mapping[str, str | None]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """The light curve of a table, read as one in a file is."""
+    kind = type(source).__name__
+    try:
+        opened = LightCurveSource.open(source, columns=given)
+    except MissingColumnsError as error:
+        lacking = "a time" if "mjd" in error.missing else "a magnitude or flux"
+        raise _no_light_curve(kind, lacking, table.names) from error
+    if opened.has_lists:
+        name = opened.roles.mjd
+        raise TableError(
+            f"The column {name!r} must be 1-d, got the shape {np.shape(source[name])}: this is no table of one light curve."
+        )
+    chunks = [chunk for chunk in opened.chunks() if len(chunk)]
+    if sum(map(len, chunks)) > 1:
+        whole = LightCurveChunk.concatenate(chunks)
+        bands = whole.annotations["band"].to_pylist() if "band" in whole.annotations else [None] * len(whole)
+        named = [
+            ", ".join(str(part) for part in pair if part) for pair in zip(whole.object_ids.to_pylist(), bands, strict=True)
+        ]
+        shown = "; ".join(named[:5]) + ("; ..." if len(named) > 5 else "")
+        raise TableError(
+            f"This {kind} holds {len(whole)} light curves ({shown}), and one is wanted: select one, or read all by "
+            "LightCurveSource.open(table).chunks()."
+        )
+    if not chunks:
+        return np.empty(0), np.empty(0), None
+    curves = chunks[0].curves
+    return curves.times, curves.magnitudes, curves.magnitude_errors
+
+
+def _no_light_curve(kind: str, lacking: str, names: Sequence[str]) -> TableError:
+    return TableError(
+        f"A light curve needs a time and a magnitude or flux; this {kind} has no column that looks like {lacking}; there are: "
+        f"{', '.join(names) or 'none'}. Name the columns, or give "
+        '{"mjd": days, "mag": magnitudes}.'
+    )
 
 
 def _open(source: Any) -> tuple[list[str], Callable[[str], Any]]:
@@ -147,10 +192,3 @@ def _as_numbers(values: Any, name: str) -> np.ndarray:
     if array.ndim != 1:
         raise TableError(f"The column {name!r} must be 1-d, got the shape {array.shape}: this is no table of one light curve.")
     return array
-
-
-def _magnitudes_of(flux: np.ndarray, error: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
-    """-2.5 log10(flux), and to first order its error; NaN where the flux is not positive."""
-    with np.errstate(invalid="ignore"):
-        positive = np.where(flux > 0, flux, np.nan)
-    return -2.5 * np.log10(positive), None if error is None else 2.5 / np.log(10) * error / positive

@@ -19,7 +19,7 @@ from ..model.feature_extraction_astromer import RaggedLightCurves
 from .bands import BandCombination, MultibandChunk, MultibandLightCurves, group_bands
 from .chunk import LightCurveChunk
 from .columns import TableError
-from .source import iter_light_curves, iter_split
+from .source import LightCurveSource, iter_split
 from .splits import FRACTIONS, SPLITS, assign_splits
 
 UNLABELLED = frozenset({"", "nan", "none", "null", "<na>"})  # how tables spell that there is no label, in lower case
@@ -167,7 +167,7 @@ def read_labelled(
 
 
 def load_labelled(
-    dataset: str | Path,
+    dataset: Any,
     *,
     columns: Mapping[str, str | None] | None = None,
     min_points: int = 1,
@@ -198,11 +198,12 @@ def load_labelled(
             grouped = [group_bands(LightCurveChunk.concatenate(parts), combination)]
         return read_labelled(grouped, min_points=min_points, unlabelled=unlabelled)
 
-    if next(Path(dataset).glob("train-*.parquet"), None):
+    is_folder = isinstance(dataset, (str, Path)) and Path(dataset).is_dir()
+    if is_folder and next(Path(dataset).glob("train-*.parquet"), None):
         parts = {split: read(iter_split(dataset, split, columns=columns)) for split in SPLITS}
         return LabelledLightCurves.concatenate(
             [replace(part, splits=np.full(len(part), split)) for split, part in parts.items()]
         )
-    labelled = read(iter_light_curves(dataset, columns=columns))
+    labelled = read(LightCurveSource.open(dataset, columns=columns).chunks())
     strata = labelled.labels.tolist() if stratify else [""] * len(labelled)
     return replace(labelled, splits=assign_splits(labelled.stars.tolist(), fractions=fractions, seed=seed, labels=strata))

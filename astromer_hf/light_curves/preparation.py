@@ -24,7 +24,7 @@ from tqdm.auto import tqdm
 
 from .cleaning import Cleaning, CleaningReport, iter_clean_tables
 from .columns import PREPARED_SCHEMA, TableError
-from .source import count_light_curves
+from .source import LightCurveSource
 from .splits import FRACTIONS, SPLITS, assign_splits
 from .surveys import Survey
 
@@ -139,9 +139,10 @@ def read_splits(folder: Path) -> dict[str, str]:
 
 def _clean_table(path: Path, survey: Survey, cleaning: Cleaning, file: Path, show_progress: bool) -> _CleanedSurvey:
     report, members = CleaningReport(), []
-    progress = tqdm(total=count_light_curves(path), desc=survey.name, unit=" curves", disable=not show_progress)
+    source = LightCurveSource.open(path, columns=survey.columns)
+    progress = tqdm(total=source.num_light_curves, desc=survey.name, unit=" curves", disable=not show_progress)
     with progress, pq.ParquetWriter(file, PREPARED_SCHEMA, compression="zstd") as writer:
-        for table, counted in iter_clean_tables(path, survey, cleaning, objects_per_chunk=_ROWS_PER_BATCH):
+        for table, counted in iter_clean_tables(source, survey, cleaning, objects_per_chunk=_ROWS_PER_BATCH):
             writer.write_table(table)
             table = table.append_column("points", pc.list_value_length(table["mag"]))
             members.append(table.select(["object_id", "identity", "label", "points"]).to_pandas())

@@ -290,7 +290,9 @@ def read_one(source: Any, columns: Mapping[str, str | None] | None = None) -> Ma
     Raises:
         TypeError, ValueError: it is not a light curve.
     """
-    if isinstance(source, Mapping) and {"mjd", "mag"} <= source.keys():
+    # A band for every measurement: there may be several.
+    has_bands = isinstance(source, Mapping) and not isinstance(source.get("band"), str | None)
+    if isinstance(source, Mapping) and {"mjd", "mag"} <= source.keys() and not has_bands:
         return source
     try:
         from astromer_hf.light_curves.in_memory import read_light_curve
@@ -306,7 +308,7 @@ def read_one(source: Any, columns: Mapping[str, str | None] | None = None) -> Ma
 
 def read_objects(source: Any, columns: Mapping[str, str | None] | None = None) -> list[dict[str, Any]] | None:
     """The light curves of a table in memory that has a column of object ids; None for anything else."""
-    if not hasattr(source, "__arrow_c_stream__"):
+    if not any(hasattr(source, name) for name in ("__arrow_c_stream__", "colnames")):  # pandas, polars, pyarrow; astropy
         return None
     try:
         from astromer_hf.light_curves.source import read_chunk

@@ -32,7 +32,7 @@ from astromer_hf.inference.sharded_embedding import (
 )
 from astromer_hf.light_curves.columns import TableError
 from astromer_hf.light_curves.simulation import SIMULATED_SURVEYS, simulate_light_curves, to_table
-from astromer_hf.light_curves.source import iter_light_curves, row_group_sizes
+from astromer_hf.light_curves.source import LightCurveSource, iter_light_curves
 
 SURVEY = replace(SIMULATED_SURVEYS["macho_like"], min_points=5, max_points=60)
 CURVES = simulate_light_curves(23, survey=SURVEY)
@@ -114,7 +114,7 @@ def test_the_rows_of_all_shards_are_the_rows_of_the_table_in_order(tmp_path, gro
 def test_row_groups_of_other_shards_are_not_read(source):
     """They are overwritten with zeros here, and still the others are read."""
     metadata = pq.read_metadata(source)
-    assert row_group_sizes(source) == [5, 5, 5, 5, 3]
+    assert LightCurveSource.open(source).row_group_sizes(source) == [5, 5, 5, 5, 3]
     starts = [
         min(metadata.row_group(group).column(i).dictionary_page_offset or metadata.row_group(group).column(i).data_page_offset
             for i in range(metadata.num_columns))
@@ -159,7 +159,7 @@ def test_every_layout_is_embedded_into_a_folder_by_one_process(tmp_path, model, 
 
 def test_measurements_whose_objects_straddle_row_groups_are_one_shard_and_refused_to_several_processes(tmp_path, model):
     source = LAYOUTS["measurements.parquet"](tmp_path, to_table(CURVES))
-    assert len(row_group_sizes(source)) > 1
+    assert len(LightCurveSource.open(source).row_group_sizes(source)) > 1
     (shard,) = plan_shards(source, 5)
     assert shard.rows is None
     with pytest.raises(TableError, match=r"2 processes cannot split it.*scripts/prepare_dataset\.py"):

@@ -17,13 +17,7 @@ import pytest
 
 from astromer_hf.light_curves.columns import ColumnNames, TableError
 from astromer_hf.light_curves.simulation import SIMULATED_SURVEYS, LightCurve, simulate_light_curves, to_table
-from astromer_hf.light_curves.source import (
-    count_light_curves,
-    find_light_curves,
-    iter_light_curves,
-    read_chunk,
-    summarize_light_curves,
-)
+from astromer_hf.light_curves.source import LightCurveSource, iter_light_curves, read_chunk
 
 SURVEY = replace(SIMULATED_SURVEYS["macho_like"], min_points=3, max_points=70)
 CURVES = simulate_light_curves(9, survey=SURVEY)
@@ -122,7 +116,7 @@ def test_a_chunk_holds_no_more_objects_than_asked_for_and_chunks_hold_them_all(t
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_objects_are_found_by_their_ids_in_every_layout(tmp_path, layout):
     wanted = [CURVES[2], CURVES[0]]
-    found = find_light_curves(LAYOUTS[layout](tmp_path, to_table(CURVES)), [curve.object_id for curve in wanted])
+    found = LightCurveSource.open(LAYOUTS[layout](tmp_path, to_table(CURVES))).find([curve.object_id for curve in wanted])
     assert found.object_ids.to_pylist() == [CURVES[0].object_id, CURVES[2].object_id]  # in the table's order
     np.testing.assert_array_equal(found.curves.magnitudes, np.concatenate([CURVES[0].mag, CURVES[2].mag]))
     assert found.annotations["label"].to_pylist() == [CURVES[0].label, CURVES[2].label]
@@ -131,7 +125,7 @@ def test_objects_are_found_by_their_ids_in_every_layout(tmp_path, layout):
 def test_an_object_that_is_not_there_is_missed_by_name(tmp_path):
     path = LAYOUTS["lists"](tmp_path, to_table(CURVES))
     with pytest.raises(TableError, match=f"There is no object 'nobody' in curves.parquet; the first are {CURVES[0].object_id}"):
-        find_light_curves(path, [CURVES[0].object_id, "nobody"])
+        LightCurveSource.open(path).find([CURVES[0].object_id, "nobody"])
 
 
 @pytest.mark.parametrize(
@@ -156,7 +150,7 @@ def test_a_summary_counts_usable_observations_and_gaps_within_light_curves(tmp_p
     days = [[3.0, 1.0, 7.0], [0.0], [5.0, 5.5]]
     magnitudes = [[15.0, 16.0, float("nan")], [14.0], [13.0, 99.9]]
     path = write_columns(tmp_path / "table.parquet", id=["a", "b", "c"], mjd=days, mag=magnitudes)
-    summary = summarize_light_curves(path)
+    summary = LightCurveSource.open(path).summary()
     assert summary["num_points"].tolist() == [2, 1, 1]
     assert summary["mag"].tolist() == [16, 15, 14, 13]
     assert summary["gaps"].tolist() == [2]
@@ -306,7 +300,7 @@ def test_objects_per_chunk_must_be_positive(tmp_path):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_light_curves_are_counted_off_the_footers_of_list_columns_only(tmp_path, layout):
-    count = count_light_curves(LAYOUTS[layout](tmp_path, to_table(CURVES)))
+    count = LightCurveSource.open(LAYOUTS[layout](tmp_path, to_table(CURVES))).num_light_curves
     assert count == (len(CURVES) if layout in ("lists", "large lists", "shards") else None)
 
 

@@ -1,0 +1,72 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""`astromer-hf inspect`: how a file of light curves is understood, without a model."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import Columns, Table, with_columns
+from .report import Report, reports
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..light_curves.inspection import FirstLightCurve
+
+EXAMPLES = (
+    "astromer-hf inspect curves.parquet",
+    "astromer-hf inspect curves.parquet --picture first.png",
+)
+
+
+@reports
+@with_columns
+def inspect(
+    source: Table,
+    columns: Columns,
+    picture: Annotated[
+        Path | None, typer.Option(help="Draw the first light curves, each folded on its period, into this file.")
+    ] = None,
+) -> Report:
+    """Show how a file of light curves is understood, before anything is computed from it.
+
+    It prints the survey that was recognised, which column is what, the first light curves, and how many points are used and
+    dropped, by reason.
+    """
+    from ..light_curves.inspection import inspect_light_curves
+
+    found = inspect_light_curves(source, columns)
+    getattr(columns, "sources", []).clear()  # the report has the line of the source already
+    lines = [*found.lines(), f"next     astromer-hf embed {source} -o embeddings.parquet"]
+    if picture is not None:
+        draw(found.first, picture)
+        lines.append(f"-> {picture}")
+    problem = "" if found.ledger.points_used else f"no point of {source} can be used: name its columns, or give --keep-flagged."
+    return Report("\n".join(lines), {**found.to_dict(), "picture": picture}, problem)
+
+
+def draw(first: "list[FirstLightCurve]", picture: Path) -> None:
+    """Write the first light curves, folded on the period of each where they are long enough for one."""
+    from ..plots.figures import plot_light_curves
+
+    panels = []
+    for one in first:
+        if not len(one.mjd):
+            continue
+        name = ", ".join(str(part) for part in (one.object_id, one.band) if part)
+        period = period_of(one.mjd, one.mag)
+        folded = one.mjd if period is None else (one.mjd - one.mjd.min()) % period
+        panels.append((name if period is None else f"{name}, P = {period:.5g} d", folded, one.mag))
+    plot_light_curves(panels).savefig(picture, dpi=150)
+
+
+def period_of(mjd: "np.ndarray", mag: "np.ndarray", min_points: int = 20) -> float | None:
+    """The strongest period of a light curve in days; None where it has too few points."""
+    import numpy as np
+    from astropy.timeseries import LombScargle
+
+    if len(mjd) < min_points or np.ptp(mjd) == 0 or np.ptp(mag) == 0:
+        return None
+    frequency, power = LombScargle(mjd - mjd.min(), mag).autopower(maximum_frequency=10, samples_per_peak=5)
+    return float(1 / frequency[np.argmax(power)])

@@ -1,0 +1,130 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""Tables that astropy reads: FITS, VOTable, ECSV and IPAC. They are small, and read whole.
+
+Before this file stands a path; after it `roles.py`. Units, masked values and the name of the star in a header come along.
+"""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..columns import COLUMN_GUESSES, TableError
+from .base import RawTable, one_line, stem_of, suffix_of
+from .memory import table_of
+from .text import open_decompressed
+
+STAR_KEYS = (
+    *("OBJECT", "TARGNAME", "SNID", "STAR", "STARNAME", "OBJNAME", "TARGET", "STAR_ID", "STARID", "OBJECTID"),
+    *("KELTID", "KELT_ID", "KEPLERID", "TICID"),
+)
+
+
+def is_fits(path: Path, head: bytes) -> bool:
+    """Whether a file is FITS."""
+    return head.startswith(b"SIMPLE  =") or suffix_of(path) in (".fits", ".fit", ".fts")
+
+
+def is_votable(path: Path, head: bytes) -> bool:
+    """Whether a file is a VOTable."""
+    return b"<VOTABLE" in head[:4096] or suffix_of(path) in (".vot", ".votable")
+
+
+def is_ecsv(path: Path, head: bytes) -> bool:
+    """Whether a file is ECSV."""
+    return head.lstrip(b"\xef\xbb\xbf").startswith(b"# %ECSV")
+
+
+def is_ipac(path: Path, head: bytes) -> bool:
+    """Whether a file is an IPAC table: keywords that begin with a backslash, and a header between bars with their types."""
+    lines = [line for line in head.splitlines()[:400] if line.strip() and not line.startswith(b"\\")]
+    return len(lines) > 1 and all(line.startswith(b"|") and line.rstrip().endswith(b"|") for line in lines[:2])
+
+
+def read_fits(path: Path) -> RawTable:
+    """The first table of a FITS file that has times, or its first table.
+
+    Raises:
+        TableError: there is none.
+    """
+    from astropy.io import fits
+    from astropy.table import Table
+
+    with naming_format(path, "FITS"), fits.open(path, memmap=False) as opened:
+        tables = [unit for unit in opened if isinstance(unit, (fits.BinTableHDU, fits.TableHDU))]
+        if not tables:
+            raise TableError(f"{path.name} cannot be read as a table of light curves: it is FITS without a table.")
+        chosen = next((unit for unit in tables if _has_times(unit.columns.names)), tables[0])
+        table = Table.read(chosen, format="fits", unit_parse_strict="silent")
+        headers = [opened[0].header, chosen.header]
+    star = next((str(header[key]).strip() for header in headers for key in STAR_KEYS if str(header.get(key, "")).strip()), None)
+    return _raw(path, "FITS", table, star)
+
+
+def read_votable(path: Path) -> RawTable:
+    """The first table of a VOTable."""
+    from astropy.io.votable import parse
+
+    with naming_format(path, "VOTable"), open_decompressed(path) as file:
+        tables = [table for table in parse(file, verify="ignore").iter_tables() if len(table.fields)]
+        if not tables:
+            raise TableError(f"{path.name} cannot be read as a table of light curves: it is a VOTable without a table.")
+        chosen = next((table for table in tables if _has_times([field.name for field in table.fields])), tables[0])
+        return _raw(path, "VOTable", chosen.to_table(use_names_over_ids=True), None)
+
+
+def read_ecsv(path: Path) -> RawTable:
+    """An ECSV file."""
+    return _read_text(path, "ECSV", "ascii.ecsv")
+
+
+def read_ipac(path: Path) -> RawTable:
+    """An IPAC table."""
+    return _read_text(path, "IPAC table", "ascii.ipac")
+
+
+def _read_text(path: Path, name: str, format: str) -> RawTable:
+    from astropy.table import Table
+
+    with naming_format(path, name), open_decompressed(path) as file:
+        text = file.read().decode("utf-8-sig", "replace")
+        table = Table.read(text.splitlines(), format=format)
+    return _raw(path, name, table, _star_of_meta(table.meta))
+
+
+def _raw(path: Path, format: str, table: Any, star: str | None) -> RawTable:
+    raw = table_of(table, path.name)
+    assert raw is not None
+    return replace(raw, format=format, star=star or stem_of(path), files=(path,))
+
+
+def _has_times(names: list[str]) -> bool:
+    return not {name.lower() for name in names}.isdisjoint(COLUMN_GUESSES["mjd"])
+
+
+def _star_of_meta(meta: Mapping[str, Any]) -> str | None:
+    """The star that keywords name; those of IPAC are `{"keywords": {name: {"value": ...}}}`."""
+    keywords = meta.get("keywords", meta)
+    for key, value in keywords.items():
+        found = value.get("value") if isinstance(value, Mapping) else value
+        if str(key).upper() in STAR_KEYS and isinstance(found, (str, int)) and str(found).strip():
+            return str(found).strip()
+    return None
+
+
+class naming_format:
+    """Turn what astropy raises into a `TableError` that names the file, and leave its warnings about headers out."""
+
+    def __init__(self, path: Path, format: str):
+        self.path, self.format = path, format
+        self.warnings = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        self.warnings.__enter__()
+        warnings.simplefilter("ignore")
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        self.warnings.__exit__(None, None, None)
+        if error is not None and not isinstance(error, (TableError, KeyboardInterrupt, MemoryError)):
+            raise TableError(f"{self.path.name} cannot be read as {self.format}: {one_line(error)[:300]}.") from error

@@ -1,0 +1,287 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""Folders of files, catalogues of files, patterns and archives: which tables a path stands for.
+
+Before this file stands a path; after it `source.py`. A folder is, in this order: parquet (shards, partitions, HATS); a
+catalogue with a column of paths; or a file a star.
+"""
+
+import glob
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ...model.feature_extraction_astromer import RaggedLightCurves
+from ..chunk import LightCurveChunk
+from ..columns import COLUMN_GUESSES, FLUX_GUESSES, TableError
+from ..numbers import to_text
+from . import may_be_table, parquet, read_file
+from .base import RawTable, stem_of
+from .nested import is_list
+
+PATH_NAMES = ("path", "file", "filename", "file_name", "filepath", "file_path", "lightcurve", "lc_file", "lc_path", "fname")
+_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_LABELS = ("band", "label", "identity")
+
+
+@dataclass(frozen=True)
+class Found:
+    """The tables that a path stands for, and what the user should know."""
+
+    tables: list[RawTable]
+    notes: list[str] = field(default_factory=list)
+
+
+def unpack(path: Path) -> "tempfile.TemporaryDirectory[str] | None":
+    """An archive of files in a temporary folder, which lives as long as the result; None of what is no archive.
+
+    Raises:
+        TableError: the archive is damaged.
+    """
+    if not path.name.lower().endswith(_ARCHIVES) or not path.is_file():
+        return None
+    folder = tempfile.TemporaryDirectory(prefix="astromer-")
+    try:
+        if path.name.lower().endswith(".zip"):
+            with zipfile.ZipFile(path) as archive:
+                archive.extractall(folder.name)
+        else:
+            with tarfile.open(path) as archive:
+                archive.extractall(folder.name, filter="data")
+    except (OSError, EOFError, zipfile.BadZipFile, tarfile.TarError) as error:
+        folder.cleanup()
+        raise TableError(f"{path.name} cannot be unpacked: {error}. Copy or make it again.") from error
+    return folder
+
+
+def find_files(path: Path, given: Mapping[str, str | None]) -> "Found | Catalogue":
+    """What stands at a path.
+
+    Raises:
+        FileNotFoundError: there is nothing.
+        TableError: there is nothing that can be read.
+    """
+    if not path.exists():
+        if files := [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]:
+            return _read_all([file for file in files if file.is_file()], path.name)
+        raise FileNotFoundError(f"There is no file {path}.")
+    if not path.is_dir():
+        table = read_file(path)
+        return find_catalogue(path, table, given) or Found([table])
+    if files := parquet.find_parquet_files(path):
+        return Found([parquet.read_folder(path, files)])
+    return _read_folder(path, given)
+
+
+def _read_folder(folder: Path, given: Mapping[str, str | None]) -> "Found | Catalogue":
+    files = [
+        file
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and not any(part.startswith((".", "_")) for part in file.relative_to(folder).parts)
+    ]
+    tables = [file for file in files if may_be_table(file)]
+    if not tables:
+        raise TableError(f"The folder {folder} holds no .parquet file, and no other table that can be read.")
+    for file in (file for file in tables if len(file.relative_to(folder).parts) <= 2):
+        if len(files) < 2:
+            break
+        try:
+            if catalogue := find_catalogue(file, read_file(file), given):
+                return catalogue
+        except TableError:
+            continue
+    if given.get("path"):
+        raise TableError(f"No table of {folder} has a column {given['path']!r} with the paths of light curves.")
+    return _read_all(tables, folder.name, len(files) - len(tables))
+
+
+def _read_all(files: list[Path], name: str, passed_over: int = 0) -> Found:
+    """A table of every file; files such as a README that are no tables are passed over and told."""
+    from ..roles import resolve_roles
+
+    if len(files) == 1:
+        return Found([read_file(files[0])])
+    tables, refused = [], []
+    for file in files:
+        try:
+            table = read_file(file)
+            if "readme" in file.name.lower():
+                resolve_roles(table, {})
+        except TableError as error:
+            if "readme" not in file.name.lower():
+                raise
+            refused.append(str(error))
+            continue
+        tables.append(table)
+    if not tables:
+        raise TableError(f"{name} holds no table that can be read. {refused[0] if refused else ''}".strip())
+    skipped = passed_over + len(refused)
+    return Found(tables, [f"{skipped} other files are passed over"] if skipped else [])
+
+
+# --- Catalogues ---
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One object of a catalogue: its id, its annotations and its file."""
+
+    object_id: str | None
+    annotations: dict[str, str | None]
+    file: Path
+
+    def table(self) -> RawTable:
+        """The raw table of its file."""
+        table = read_file(self.file)
+        if table.has_header and len(table.names) in (2, 3) and not _has_points(table.names):
+            table = _without_names(table)
+        return replace(table, star=self.object_id or stem_of(self.file))
+
+    def read(self, interpreter_of: Callable[[RawTable], Any]) -> LightCurveChunk:
+        """Its light curves: one for each band of its file.
+
+        Raises:
+            TableError: the file is no light curve.
+        """
+        if not self.file.stat().st_size:
+            return self._without_points()
+        try:
+            table = self.table()
+            interpreter = interpreter_of(table)
+            interpreter.roles = replace(interpreter.roles, object_id=None)
+            batches = [batch for batch in table.batches(interpreter.roles.used, 1 << 20) if len(batch)]
+            rows = pa.Table.from_batches(batches) if batches else table.schema.empty_table()
+            if not len(rows):
+                return self._without_points()
+            chunk = interpreter.read_rows(rows)
+        except TableError as error:
+            raise TableError(f"{self.file} is not a light curve of times, magnitudes and errors: {error}") from error
+        own = {role: pa.repeat(pa.scalar(value, pa.string()), len(chunk)) for role, value in self.annotations.items()}
+        if "band" in chunk.annotations:
+            own.pop("band", None)
+        ids = pa.repeat(pa.scalar(self.object_id, pa.string()), len(chunk))
+        return LightCurveChunk(ids, chunk.curves, {**chunk.annotations, **own})
+
+    def _without_points(self) -> LightCurveChunk:
+        annotations = {role: pa.array([value], pa.string()) for role, value in self.annotations.items()}
+        curves = RaggedLightCurves(np.empty(0), np.empty(0), np.empty(0), np.zeros(2, dtype=np.int64))
+        return LightCurveChunk(pa.array([self.object_id], pa.string()), curves, annotations)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """A table with the path of a file for every object, as in the releases of ASTROMER's authors.
+
+    Args:
+        file (`Path`): of the table. Paths are relative to its folder, or files stand in the folder `LCs` beside it.
+        table ([`RawTable`]): the catalogue.
+        path_column, object_id (`str`): its columns.
+        annotations (`dict[str, str]`): role -> column, of `band`, `label` and `identity`.
+    """
+
+    file: Path
+    table: RawTable
+    path_column: str
+    object_id: str | None
+    annotations: dict[str, str]
+
+    def entries(self) -> Iterator[Entry]:
+        """Its objects, in order.
+
+        Raises:
+            TableError: a file is not there.
+        """
+        columns = [self.path_column, *([self.object_id] if self.object_id else []), *self.annotations.values()]
+        for batch in self.table.batches(columns, 2048):
+            paths = to_text(batch[self.path_column]).to_pylist()
+            ids = to_text(batch[self.object_id]).to_pylist() if self.object_id else [stem_of(Path(path)) for path in paths]
+            values = {role: to_text(batch[name]).to_pylist() for role, name in self.annotations.items()}
+            for i, path in enumerate(paths):
+                yield Entry(ids[i], {role: own[i] for role, own in values.items()}, _find_photometry(self.file.parent, path))
+
+    def first_table(self) -> RawTable:
+        """The raw table of the first file that is not empty.
+
+        Raises:
+            TableError: there is no such file.
+        """
+        for entry in self.entries():
+            if entry.file.stat().st_size:
+                return entry.table()
+        raise TableError(f"{self.file.name} names no file with a light curve.")
+
+    def annotation_roles(self, interpreter_of: Callable[[RawTable], Any], files: int) -> list[str]:
+        """Annotations of the catalogue, and those of its first files."""
+        found = set(self.annotations)
+        for _, entry in zip(range(files), self.entries(), strict=False):
+            if "band" not in found and entry.file.stat().st_size:
+                found.update(set(interpreter_of(entry.table()).annotation_roles) & {"band"})
+        return [role for role in _LABELS if role in found]
+
+
+def find_catalogue(file: Path, table: RawTable, given: Mapping[str, str | None]) -> Catalogue | None:
+    """A table as a catalogue of files, where it has a column of paths; None of any other.
+
+    A table that has times and magnitudes too is a catalogue only where the first path is that of a file.
+    """
+    lower = {name.lower(): name for name in reversed(table.names)}
+    column = given.get("path")
+    if column is not None and column not in table.names:
+        return None
+    if column is None:
+        candidates = [lower[name] for name in PATH_NAMES if name in lower]
+        column = next((name for name in candidates if not is_list(table.schema.field(name).type)), None)
+        if column is None or not table.has_header:
+            return None
+        if _has_points(table.names):
+            first = next((batch for batch in table.batches([column], 64) if len(batch)), None)
+            path = None if first is None else to_text(first[column])[0].as_py()
+            if path is None or not any(candidate.is_file() for candidate in _places(file.parent, path)):
+                return None
+
+    def find(role: str) -> str | None:
+        if name := given.get(role):
+            if name not in table.names:
+                raise TableError(f"There is no column {name!r} for {role}; there are: {', '.join(table.names)}.")
+            return name
+        return next((lower[name] for name in COLUMN_GUESSES[role] if name in lower and lower[name] != column), None)
+
+    annotations = {role: name for role in _LABELS if (name := find(role))}
+    return Catalogue(file, table, column, find("object_id"), annotations)
+
+
+def _has_points(names: Sequence[str]) -> bool:
+    """Whether columns of times and of magnitudes or fluxes are there, by their names."""
+    own = {name.rpartition(".")[2].lower() for name in names}
+    values = {*COLUMN_GUESSES["mag"], *FLUX_GUESSES["flux"]}
+    return not own.isdisjoint(COLUMN_GUESSES["mjd"]) and not own.isdisjoint(values)
+
+
+def _without_names(table: RawTable) -> RawTable:
+    """A table of two or three columns whose names say nothing, taken by their places."""
+    names = [str(i + 1) for i in range(len(table.names))]
+    own = dict(zip(names, table.names, strict=True))
+
+    def batches(columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+        wanted = list(dict.fromkeys(columns))
+        for batch in table.batches([own[name] for name in wanted], rows):
+            yield pa.RecordBatch.from_arrays(batch.columns, names=wanted)
+
+    schema = pa.schema([field.with_name(name) for field, name in zip(table.schema, names, strict=True)])
+    return replace(table, schema=schema, batches=batches, has_header=False)
+
+
+def _places(folder: Path, path: str | None) -> list[Path]:
+    return [folder / str(path), folder / "LCs" / Path(str(path)).name]
+
+
+def _find_photometry(folder: Path, path: str | None) -> Path:
+    if found := next((candidate for candidate in _places(folder, path) if candidate.is_file()), None):
+        return found
+    raise TableError(f"There is no light curve {path!r}; looked for {' and '.join(map(str, _places(folder, path)))}.")

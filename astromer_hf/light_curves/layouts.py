@@ -1,0 +1,400 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""How the files of each survey look: which column is what, which flag marks a bad epoch. A new survey is one record here.
+
+Nothing comes before this file; `roles.py` recognises a table by these records, and the page "Your files" of the documentation
+is made from them. `surveys.py` is about something else: the classes and citations of the tables that models are trained on.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A column that marks bad epochs.
+
+    Args:
+        column (`str`): its name in lower case.
+        test (`str`): a key of `FLAG_TESTS`.
+        value: what it is compared with.
+    """
+
+    column: str
+    test: str
+    value: float | str = 0
+
+
+def _numbers(values: pd.Series) -> np.ndarray:
+    """Flags as numbers; words for true and false as 1 and 0, anything else as NaN."""
+    words = values.astype("string").str.strip().str.lower()
+    words = words.replace({"true": "1", "false": "0", "t": "1", "f": "0", "yes": "1", "no": "0"})
+    return pd.to_numeric(words, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+
+
+# name -> which of P epochs are bad, `(P,)` bool; a missing flag is not bad
+FLAG_TESTS: Mapping[str, Callable[[pd.Series, float | str], np.ndarray]] = {
+    "at least": lambda values, value: _numbers(values) >= float(value),
+    "not": lambda values, value: (_numbers(values) != float(value)) & ~np.isnan(_numbers(values)),
+    "is": lambda values, value: _numbers(values) == float(value),
+    "has bit": lambda values, value: (np.nan_to_num(_numbers(values)).astype(np.int64) & int(value)) != 0,
+    "is word": lambda values, value: np.isin(values.astype("string").str.strip().str.upper().fillna(""), str(value).split("|")),
+    # one character a band, such as WISE's cc_flags
+    "character": lambda values, value: values.astype("string").str.strip().str[int(value)].fillna("0").ne("0").to_numpy(bool),
+}
+
+
+@dataclass(frozen=True)
+class BandColumns:
+    """A band that has columns of its own.
+
+    Args:
+        band (`str`): its name.
+        value, error (`str`): columns of its magnitudes and errors.
+        mjd (`str`, *optional*): column of its times, where it has its own.
+        flags (`tuple` of [`Flag`]): of this band alone.
+    """
+
+    band: str
+    value: str
+    error: str | None = None
+    mjd: str | None = None
+    flags: tuple[Flag, ...] = ()
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the files of a survey look. Names of columns are in lower case, and those of a struct without its name.
+
+    Args:
+        name (`str`): for `--survey`.
+        title (`str`): for people.
+        requires (`tuple[str, ...]`): columns by which a table is recognised; `"a|b"` is one of the two. None: only by name.
+        columns (`Mapping[str, str]`): role -> column, or alternatives `"a|b"`, the first that there is. Roles: `object_id`,
+            `mjd`, `mag`, `magerr`, `flux`, `flux_err`, `band`, `label`, `zero_point`, `snr` (signal to noise).
+        bands (`Mapping[str, str]`): what stands in the column -> name of the band, where they differ.
+        wide (`tuple` of [`BandColumns`]): bands with columns of their own, in place of `mag` and `band`.
+        flags (`tuple` of [`Flag`]): bad epochs.
+        limit (`str`, *optional*): column of the limiting magnitude; fainter magnitudes are dropped.
+        upper_limit (`Flag`, *optional*): which rows are upper limits and no measurements.
+        zero_point (`float`): of fluxes.
+        negative_is_flux (`bool`): whether a magnitude below zero stands for a negative flux.
+        markers (`tuple[float, ...]`): values that mark a missing magnitude, beside the usual ones.
+        one_star (`bool`): whether a file is of one star, so that spellings of its name that differ in case are one.
+        note (`str`): what the user should know of these magnitudes.
+    """
+
+    name: str
+    title: str
+    requires: tuple[str, ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
+    bands: Mapping[str, str] = field(default_factory=dict)
+    wide: tuple[BandColumns, ...] = ()
+    flags: tuple[Flag, ...] = ()
+    limit: str | None = None
+    upper_limit: Flag | None = None
+    zero_point: float = 0.0
+    negative_is_flux: bool = False
+    markers: tuple[float, ...] = ()
+    one_star: bool = False
+    note: str = ""
+
+    def lacks(self, available: Collection[str]) -> list[str]:
+        """The required columns that are not among `available`, which are in lower case."""
+        return [needed for needed in self.requires if not any(name in available for name in needed.split("|"))]
+
+    def bad_epochs_told_by(self) -> set[str]:
+        """Columns of its flags."""
+        return {flag.column for flag in (*self.flags, *(flag for band in self.wide for flag in band.flags))}
+
+
+ZTF_BANDS = {"1": "g", "2": "r", "3": "i"}
+DIFFERENCE = "these are magnitudes of difference images, not of the star"
+
+LAYOUTS: dict[str, Layout] = {
+    layout.name: layout
+    for layout in (
+        Layout(
+            name="ztf",
+            title="ZTF light-curve service (IRSA)",
+            requires=("oid", "mjd|hjd", "mag", "filtercode"),
+            columns={"object_id": "oid", "mjd": "mjd|hjd", "mag": "mag", "magerr": "magerr", "band": "filtercode"},
+            flags=(Flag("catflags", "at least", 32768),),
+            limit="limitmag",
+        ),
+        Layout(
+            name="ztf_forced",
+            title="ZTF forced photometry (IPAC)",
+            requires=("forcediffimflux", "jd", "filter"),
+            columns={
+                "mjd": "jd",
+                "flux": "forcediffimflux",
+                "flux_err": "forcediffimfluxunc",
+                "band": "filter",
+                "zero_point": "zpdiff",
+            },
+            flags=(Flag("infobitssci", "at least", 33554432),),
+            one_star=True,
+            note="these are fluxes of difference images, without that of the reference",
+        ),
+        Layout(
+            name="alerce",
+            title="ALeRCE detections",
+            requires=("mjd", "fid", "magpsf_corr"),
+            columns={"object_id": "oid", "mjd": "mjd", "mag": "magpsf_corr", "magerr": "sigmapsf_corr", "band": "fid"},
+            bands=ZTF_BANDS,
+            flags=(Flag("corrected", "is", 0), Flag("dubious", "is", 1)),
+        ),
+        Layout(
+            name="fink",
+            title="Fink, ZTF alerts",
+            requires=("i:jd", "i:fid", "i:magpsf"),
+            columns={
+                "object_id": "i:objectid",
+                "mjd": "i:jd",
+                "mag": "i:magpsf",
+                "magerr": "i:sigmapsf",
+                "band": "i:fid",
+            },
+            bands=ZTF_BANDS,
+            flags=(Flag("d:tag", "is word", "BADQUALITY"),),
+            upper_limit=Flag("d:tag", "is word", "UPPERLIM"),
+            note=DIFFERENCE,
+        ),
+        Layout(
+            name="ztf_alerts",
+            title="ZTF alerts (Lasair, ALeRCE without corrected magnitudes)",
+            requires=("jd|mjd", "fid", "magpsf"),
+            columns={
+                "object_id": "objectid|oid",
+                "mjd": "mjd|jd",
+                "mag": "magpsf",
+                "magerr": "sigmapsf",
+                "band": "fid",
+            },
+            bands=ZTF_BANDS,
+            flags=(Flag("dubious", "is", 1),),
+            note=DIFFERENCE,
+        ),
+        Layout(
+            name="rubin",
+            title="Rubin sources (Lasair, alert brokers, data previews)",
+            requires=("midpointmjdtai", "psfflux", "band"),
+            columns={
+                "object_id": "diaobjectid|objectid",
+                "mjd": "midpointmjdtai",
+                "flux": "psfflux",
+                "flux_err": "psffluxerr",
+                "band": "band",
+            },
+            zero_point=31.4,
+        ),
+        Layout(
+            name="elasticc",
+            title="ELAsTiCC alerts",
+            requires=("midpointtai", "psflux", "filtername"),
+            columns={
+                "object_id": "diaobjectid|snid",
+                "mjd": "midpointtai",
+                "flux": "psflux",
+                "flux_err": "psfluxerr",
+                "band": "filtername",
+            },
+            zero_point=27.5,
+        ),
+        Layout(
+            name="plasticc",
+            title="PLAsTiCC",
+            requires=("object_id", "mjd", "passband", "flux"),
+            columns={"object_id": "object_id", "mjd": "mjd", "flux": "flux", "flux_err": "flux_err", "band": "passband"},
+            zero_point=27.5,
+        ),
+        Layout(
+            name="snana",
+            title="SNANA",
+            requires=("mjd", "flt|band", "fluxcal"),
+            columns={"object_id": "snid", "mjd": "mjd", "flux": "fluxcal", "flux_err": "fluxcalerr", "band": "flt|band"},
+            zero_point=27.5,
+        ),
+        Layout(
+            name="ogle",
+            title="OGLE (a file a star, without a header)",
+            columns={"mjd": "1", "mag": "2", "magerr": "3"},
+        ),
+        Layout(
+            name="macho",
+            title="MACHO, both bands in a row",
+            requires=("rmag", "bmag"),
+            columns={"object_id": "objectid|object_id|id|starid", "mjd": "mjd|obsdate|dateobs|jd|time"},
+            wide=(BandColumns("R", "rmag", "rerr"), BandColumns("B", "bmag", "berr")),
+        ),
+        Layout(
+            name="eros",
+            title="EROS-2 (without a header: time, R, error, B, error)",
+            columns={"mjd": "1"},
+            wide=(BandColumns("R", "2", "3"), BandColumns("B", "4", "5")),
+        ),
+        Layout(
+            name="asas",
+            title="ASAS-3",
+            requires=("hjd", "mag_3", "mer_3", "grade"),
+            columns={"mjd": "hjd", "mag": "mag_3", "magerr": "mer_3"},
+            flags=(Flag("grade", "is word", "C|D"),),
+            markers=(29.999,),
+            one_star=True,
+        ),
+        Layout(
+            name="asassn",
+            title="ASAS-SN Sky Patrol",
+            requires=("hjd", "mag", "mag_err|mag err", "filter", "camera"),
+            columns={"object_id": "asas_sn_id", "mjd": "hjd", "mag": "mag", "magerr": "mag_err|mag err", "band": "filter"},
+            limit="limit",
+        ),
+        Layout(
+            name="asassn2",
+            title="ASAS-SN Sky Patrol 2",
+            requires=("jd", "mag", "mag_err", "phot_filter"),
+            columns={"object_id": "asas_sn_id", "mjd": "jd", "mag": "mag", "magerr": "mag_err", "band": "phot_filter"},
+            flags=(Flag("quality", "is word", "B"),),
+            upper_limit=Flag("mag_err", "at least", 99),
+            limit="limit",
+        ),
+        Layout(
+            name="atlas_forced",
+            title="ATLAS forced photometry",
+            requires=("mjd", "m", "dm", "ujy", "f"),
+            columns={"mjd": "mjd", "mag": "m", "magerr": "dm", "band": "f"},
+            flags=(Flag("err", "not", 0),),
+            limit="mag5sig",
+            negative_is_flux=True,
+            one_star=True,
+        ),
+        Layout(
+            name="catalina",
+            title="Catalina (CRTS)",
+            requires=("masterid|inputid", "mag", "magerr", "mjd"),
+            columns={"object_id": "inputid|masterid", "mjd": "mjd", "mag": "mag", "magerr": "magerr"},
+        ),
+        Layout(
+            name="gaia",
+            title="Gaia epoch photometry",
+            requires=("source_id", "band", "time", "mag", "transit_id|flux_over_error"),
+            columns={"object_id": "source_id", "mjd": "time", "mag": "mag", "band": "band", "snr": "flux_over_error"},
+            flags=(Flag("rejected_by_photometry", "is", 1),),
+        ),
+        Layout(
+            name="gaia_wide",
+            title="Gaia epoch photometry, a transit a row",
+            requires=("g_transit_time", "g_transit_mag"),
+            columns={"object_id": "source_id|source", "mjd": "g_transit_time"},
+            wide=(
+                BandColumns("G", "g_transit_mag", None, "g_transit_time"),
+                BandColumns("BP", "bp_mag", None, "bp_obs_time", (Flag("photometry_flag_bp_reject", "is", 1),)),
+                BandColumns("RP", "rp_mag", None, "rp_obs_time", (Flag("photometry_flag_rp_reject", "is", 1),)),
+            ),
+        ),
+        Layout(
+            name="tess",
+            title="TESS, Kepler and K2",
+            requires=("time", "pdcsap_flux|sap_flux|kspsap_flux"),
+            columns={
+                "object_id": "ticid|keplerid|target_name",
+                "mjd": "time",
+                "flux": "pdcsap_flux|kspsap_flux|sap_flux",
+                "flux_err": "pdcsap_flux_err|kspsap_flux_err|sap_flux_err",
+            },
+            flags=(Flag("quality", "not", 0), Flag("sap_quality", "not", 0)),
+        ),
+        Layout(
+            name="neowise",
+            title="NEOWISE and AllWISE single exposures",
+            requires=("mjd", "w1mpro", "w2mpro"),
+            columns={"object_id": "allwise_cntr|object_id|star", "mjd": "mjd"},
+            wide=(
+                BandColumns("W1", "w1mpro", "w1sigmpro", None, (Flag("cc_flags", "character", 0),)),
+                BandColumns("W2", "w2mpro", "w2sigmpro", None, (Flag("cc_flags", "character", 1),)),
+            ),
+            flags=(Flag("qual_frame", "is", 0),),
+        ),
+        Layout(
+            name="aavso",
+            title="AAVSO download",
+            requires=("jd", "magnitude", "band", "uncertainty"),
+            columns={
+                "object_id": "star name",
+                "mjd": "jd",
+                "mag": "magnitude",
+                "magerr": "uncertainty|hquncertainty",
+                "band": "band",
+            },
+            flags=(Flag("validation flag", "is word", "T|N"),),
+            one_star=True,
+        ),
+        Layout(
+            name="kelt",
+            title="KELT",
+            requires=("kelt_id|kelt_sourceid", "time", "mag"),
+            columns={"object_id": "kelt_id|kelt_sourceid", "mjd": "time", "mag": "mag", "magerr": "mag_err|magerr"},
+        ),
+        Layout(
+            name="sdss",
+            title="SDSS, all bands in a row",
+            requires=("mjd", "psfmag_g", "psfmag_r"),
+            columns={"object_id": "thingid|thing_id|star|object_id", "mjd": "mjd"},
+            wide=tuple(BandColumns(band, f"psfmag_{band}", f"psfmagerr_{band}") for band in "ugriz"),
+        ),
+        Layout(
+            name="snad",
+            title="SNAD viewer (ZTF data releases)",
+            requires=("oid", "filter", "mjd", "mag", "clrcoeff"),
+            columns={"object_id": "oid", "mjd": "mjd", "mag": "mag", "magerr": "magerr", "band": "filter"},
+        ),
+        Layout(
+            name="panstarrs",
+            title="Pan-STARRS detections",
+            requires=("objid", "obstime", "filterid", "psfflux"),
+            columns={"object_id": "objid", "mjd": "obstime", "flux": "psfflux", "flux_err": "psffluxerr", "band": "filterid"},
+            bands={"1": "g", "2": "r", "3": "i", "4": "z", "5": "y"},
+            zero_point=8.9,
+        ),
+        Layout(
+            name="starembed",
+            title="StarEmbed benchmark",
+            requires=("mjd", "target", "past_feat_dynamic_real"),
+            columns={
+                "object_id": "sourceid|source_id",
+                "mjd": "mjd",
+                "mag": "target",
+                "magerr": "past_feat_dynamic_real",
+                "band": "band",
+                "label": "class_str",
+            },
+        ),
+        Layout(
+            name="open_catalog",
+            title="Open Astronomy Catalogs",
+            requires=("time", "magnitude", "band", "e_magnitude|upperlimit"),
+            columns={
+                "object_id": "event|name",
+                "mjd": "time",
+                "mag": "magnitude",
+                "magerr": "e_magnitude",
+                "band": "band",
+            },
+            upper_limit=Flag("upperlimit", "is", 1),
+        ),
+    )
+}
+
+
+def find_layout(name: str) -> Layout:
+    """The record of a survey's files by its name.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    if name.lower() not in LAYOUTS:
+        raise ValueError(f"There is no survey {name!r} for --survey; there are: {', '.join(sorted(LAYOUTS))}.")
+    return LAYOUTS[name.lower()]

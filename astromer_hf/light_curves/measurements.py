@@ -1,0 +1,390 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""Rows of measurements, or rows of lists, to light curves: numbers, flags, limits and fluxes, with an account of every point.
+
+Before this file stand raw columns and their roles; after it `source.py`. A point that is not used keeps its place with a NaN
+magnitude, which `RaggedLightCurves.clean` drops and counts for its light curve; the ledger knows the reason.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..model.feature_extraction_astromer import MAX_ABS_MAGNITUDE, RaggedLightCurves
+from .chunk import LightCurveChunk
+from .columns import TableError
+from .fluxes import POGSON, asinh_magnitudes_of, looks_like_flux, magnitudes_of
+from .formats.nested import is_list, list_lengths
+from .layouts import FLAG_TESTS, Flag
+from .ledger import (
+    BEYOND_LIMIT,
+    FLAGGED,
+    LIMIT,
+    MARKER,
+    NO_FLUX,
+    NO_TIME,
+    NO_VALUE,
+    NOT_POSITIVE,
+    REASONS,
+    TOO_LARGE,
+    Ledger,
+)
+from .numbers import ERROR_MARKERS, MARKERS, to_days, to_numbers, to_text
+from .reading import MagnitudeKind
+from .roles import Roles, Value
+
+ANNOTATIONS = ("band", "label", "identity")
+FAR_MAGNITUDES = 10.0
+_UNIT_FACTORS = {"mmag": 1e-3, "millimag": 1e-3}
+
+
+@dataclass
+class Interpreter:
+    """How the points of one source are read.
+
+    Args:
+        roles ([`Roles`]): of its columns.
+        name (`str`): of the source, for messages.
+        star (`str`, *optional*): the star of a table without ids.
+        band (`str`, *optional*): of a table without a column of bands.
+        units (`Mapping[str, str]`): of columns.
+        keep_flagged (`bool`): use flagged points as well.
+        magnitudes (`str`): what becomes of fluxes: `"pogson"`, or `"asinh"`, which keeps those around zero.
+        ledger ([`Ledger`]): is filled.
+        same_star (`dict[str, str]`): id -> that of the same star by which it goes.
+    """
+
+    roles: Roles
+    name: str
+    star: str | None = None
+    band: str | None = None
+    units: dict[str, str] = field(default_factory=dict)
+    keep_flagged: bool = False
+    magnitudes: MagnitudeKind = "pogson"
+    ledger: Ledger = field(default_factory=Ledger)
+    rows_read: int = 0
+    lists_read: int = 0
+    spellings: dict[str, str] = field(default_factory=dict)
+    same_star: dict[str, str] = field(default_factory=dict)
+    checked: bool = False
+
+    @property
+    def annotation_roles(self) -> list[str]:
+        """Annotations that every chunk has."""
+        has_band = self.roles.band or self.band or any(value.band for value in self.roles.values)
+        there = {"band": has_band, "label": self.roles.label, "identity": self.roles.identity}
+        return [role for role in ANNOTATIONS if there[role]]
+
+    # --- Rows of measurements ---
+
+    def read_rows(self, table: pa.Table) -> LightCurveChunk:
+        """Measurements to light curves, one for each star (and band), in the order of their first appearance.
+
+        Args:
+            table: one row a measurement, with the columns of the roles.
+
+        Raises:
+            TableError: a row has no id, or a value is no number.
+        """
+        chunk, _ = self._group(table, self._ids(table), None)
+        return self._count(chunk)
+
+    def _group(self, table: pa.Table, ids: pa.Array, keys: np.ndarray | None) -> tuple[LightCurveChunk, np.ndarray | None]:
+        """Light curves by id, band and, where there are any, `keys` `(rows,)`; and the key of each light curve."""
+        annotations = {
+            role: to_text(table[name])
+            for role, name in (("band", self.roles.band), ("label", self.roles.label), ("identity", self.roles.identity))
+            if name
+        }
+        if "band" in annotations:
+            annotations["band"] = self._band_names(annotations["band"])
+        parts = [self._read_value(table, value) for value in self.roles.values]
+        self.rows_read += len(table)
+        if len(parts) > 1:  # bands with columns of their own: row by row, so that a star's rows stand together
+            order = np.arange(len(parts) * len(table)).reshape(len(parts), len(table)).T.ravel()
+            times, values, errors, reasons, zero_points = (np.concatenate(part)[order] for part in zip(*parts, strict=True))
+            rows = pa.array(np.repeat(np.arange(len(table)), len(parts)))
+            annotations = {role: array.take(rows) for role, array in annotations.items()}
+            bands = np.tile([value.band for value in self.roles.values], len(table)).astype(object)
+            annotations["band"] = pa.array(bands, pa.string())
+            ids, keys = ids.take(rows), None if keys is None else np.repeat(keys, len(parts))
+        else:
+            times, values, errors, reasons, zero_points = parts[0]
+            if self.roles.values[0].band or ("band" not in annotations and self.band):
+                annotations["band"] = pa.repeat(pa.scalar(self.roles.values[0].band or self.band, pa.string()), len(ids))
+        groups = [ids.to_pandas(), *([annotations["band"].to_pandas()] if "band" in annotations else [])]
+        groups += [] if keys is None else [pd.Series(keys)]
+        frame = pd.DataFrame(dict(enumerate(groups)))
+        codes = frame.groupby(list(frame), sort=False, dropna=False).ngroup().to_numpy()
+        order = np.argsort(codes, kind="stable")
+        offsets = np.concatenate(([0], np.cumsum(np.bincount(codes)))).astype(np.int64)
+        firsts = order[offsets[:-1]]
+        has_errors = any(value.error for value in self.roles.values) or self.roles.snr is not None
+        curves = self._finish(
+            times[order], values[order], errors[order] if has_errors else None, reasons[order], zero_points[order], offsets
+        )
+        annotations = {role: array.take(pa.array(firsts)) for role, array in annotations.items()}
+        return LightCurveChunk(ids.take(pa.array(firsts)), curves, annotations), None if keys is None else keys[firsts]
+
+    def _ids(self, table: pa.Table) -> pa.Array:
+        name = self.roles.object_id
+        if name is None:
+            return pa.repeat(pa.scalar(self.star or self.name, pa.string()), len(table))
+        ids = to_text(table[name])
+        nameless = pc.sum(pc.fill_null(pc.equal(ids, ""), True)).as_py()
+        if nameless:
+            raise TableError(f"{nameless} rows of measurements have no {name!r}: drop them, or say whose they are.")
+        if self.same_star:
+            ids = pa.array([self.same_star.get(name, name) for name in ids.to_pylist()], pa.string())
+        if self.roles.layout is not None and self.roles.layout.one_star:
+            for spelling in pc.unique(ids).to_pylist():
+                self.spellings.setdefault(spelling.strip().casefold(), spelling.strip())
+            ids = pa.array([self.spellings[spelling.strip().casefold()] for spelling in ids.to_pylist()], pa.string())
+        return ids
+
+    def _band_names(self, bands: pa.Array) -> pa.Array:
+        """Bands as the survey names them."""
+        known = self.roles.layout.bands if self.roles.layout else {}
+        if not known:
+            return bands
+        return pa.array([band if band is None else known.get(band, band) for band in bands.to_pylist()], pa.string())
+
+    def _read_value(self, table: pa.Table, value: Value) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Times, values, errors, reasons and zero points of a column of values, each `(rows,)`."""
+        roles, layout, first = self.roles, self.roles.layout, self.rows_read
+        time_name = value.mjd or roles.mjd
+        times = to_days(table[time_name], time_name, self.units.get(time_name), first)
+        numbers = to_numbers(table[value.column], value.column, first)
+        values = numbers.values * _UNIT_FACTORS.get(self.units.get(value.column, ""), 1.0)
+        errors = np.full(len(values), np.nan)
+        if value.error is not None:
+            errors = to_numbers(table[value.error], value.error, first).values
+            errors = errors * _UNIT_FACTORS.get(self.units.get(value.error, ""), 1.0)
+        elif roles.snr is not None:
+            ratio = to_numbers(table[roles.snr], roles.snr, first).values
+            errors = POGSON / np.where(ratio > 0, ratio, np.nan)
+        zero_points = np.full(len(values), roles.fixed_zero_point)
+        if roles.zero_point is not None:
+            zero_points = to_numbers(table[roles.zero_point], roles.zero_point, first).values
+        holds: list[tuple[str, np.ndarray]] = [(NO_TIME, ~np.isfinite(times)), (LIMIT, numbers.is_limit)]
+        if roles.upper_limit is not None:
+            holds.append((LIMIT, self._is_bad(table, roles.upper_limit)))
+        holds.append((NO_FLUX if roles.is_flux else NO_VALUE, ~np.isfinite(values)))
+        if layout is not None and layout.markers:
+            holds.append((MARKER, np.isin(np.round(values, 6), layout.markers)))
+        if not roles.is_flux and layout is not None and layout.negative_is_flux:
+            holds.append((NOT_POSITIVE, values <= 0))
+        if roles.limit is not None:
+            limits = to_numbers(table[roles.limit], roles.limit, first).values
+            with np.errstate(invalid="ignore"):
+                is_known = (np.abs(limits) <= MAX_ABS_MAGNITUDE) & (values <= MAX_ABS_MAGNITUDE)
+                holds.append((BEYOND_LIMIT, is_known & (values > limits)))
+        flagged = np.zeros(len(values), dtype=bool)
+        for flag in (*roles.flags, *value.flags):
+            flagged |= self._is_bad(table, flag)
+        holds.append((FLAGGED, flagged))
+        reasons = np.zeros(len(values), dtype=np.int8)
+        for reason, mask in holds:
+            reasons[(reasons == 0) & mask] = REASONS.index(reason)
+        return times, values, errors, reasons, zero_points
+
+    @staticmethod
+    def _is_bad(table: pa.Table, flag: Flag) -> np.ndarray:
+        return np.asarray(FLAG_TESTS[flag.test](to_text(table[flag.column]).to_pandas(), flag.value), dtype=bool)
+
+    # --- Rows of lists ---
+
+    def read_lists(self, batch: pa.RecordBatch) -> LightCurveChunk:
+        """One row an object: its lists to light curves.
+
+        Raises:
+            TableError: lists differ in length, or hold no numbers.
+        """
+        roles = self.roles
+        band_is_list = roles.band is not None and is_list(batch[roles.band].type)
+        if roles.are_plain and not band_is_list and not self.units:
+            return self._read_plain_lists(batch)
+        ids = self._ids_of_lists(batch)
+        lengths = list_lengths(batch[roles.mjd])
+        rows = np.repeat(np.arange(len(batch)), lengths)
+        columns: dict[str, Any] = {}
+        for name in roles.used:
+            column = batch[name]
+            if is_list(column.type):
+                own = list_lengths(column)
+                optional = name in {value.error for value in roles.values}
+                if len(wrong := np.flatnonzero(own != lengths)) and not optional:
+                    raise _unequal(ids[int(wrong[0])].as_py(), roles.mjd, lengths[wrong[0]], name, own[wrong[0]])
+                # Errors of another length are unknown.
+                columns[name] = pa.array(_flat_errors(column, name, lengths)) if len(wrong) else column.flatten()
+            else:
+                columns[name] = column.take(pa.array(rows))
+        chunk, own_rows = self._group(pa.table(columns), ids.take(pa.array(rows)), rows)
+        assert own_rows is not None
+        if len(empty := np.flatnonzero(lengths == 0)):  # an object without points keeps its row
+            absent = {
+                role: to_text(batch[name]).take(pa.array(empty))
+                if (name := getattr(self.roles, role)) and not is_list(batch[name].type)
+                else pa.nulls(len(empty), pa.string())
+                for role in chunk.annotations
+            }
+            errors = None if chunk.curves.magnitude_errors is None else np.empty(0)
+            curves = RaggedLightCurves(np.empty(0), np.empty(0), errors, np.zeros(len(empty) + 1, dtype=np.int64))
+            chunk = LightCurveChunk.concatenate([chunk, LightCurveChunk(ids.take(pa.array(empty)), curves, absent)])
+            chunk = chunk.select(np.argsort(np.concatenate((own_rows, empty)), kind="stable"))
+        return self._count(chunk)
+
+    def _ids_of_lists(self, batch: pa.RecordBatch) -> pa.Array:
+        if self.roles.object_id is not None:
+            ids = to_text(batch[self.roles.object_id])
+            return (
+                pa.array([self.same_star.get(name, name) for name in ids.to_pylist()], pa.string()) if self.same_star else ids
+            )
+        first, self.lists_read = self.lists_read, self.lists_read + len(batch)
+        return pa.array([f"{self.star or self.name}-{first + i + 1}" for i in range(len(batch))], pa.string())
+
+    def _read_plain_lists(self, batch: pa.RecordBatch) -> LightCurveChunk:
+        """Lists of magnitudes as they stand, without a loop over objects or points."""
+        roles = self.roles
+        value = roles.values[0]
+        ids = self._ids_of_lists(batch)
+        for name in (roles.mjd, value.column):
+            if not is_list(batch[name].type):
+                raise TableError(
+                    f"Columns {roles.mjd!r} and {value.column!r} must both hold lists; {name!r} holds {batch[name].type}."
+                )
+        lengths = {name: list_lengths(batch[name]) for name in (roles.mjd, value.column)}
+        wrong = np.flatnonzero(lengths[roles.mjd] != lengths[value.column])
+        if len(wrong):
+            i = int(wrong[0])
+            raise _unequal(ids[i].as_py(), roles.mjd, lengths[roles.mjd][i], value.column, lengths[value.column][i])
+        own = lengths[value.column]
+        errors = None
+        if value.error and is_list(batch[value.error].type):
+            errors = _flat_errors(batch[value.error], value.error, own)
+        times, values = _flat_float64(batch[roles.mjd], roles.mjd), _flat_float64(batch[value.column], value.column)
+        reasons = np.zeros(len(values), dtype=np.int8)
+        reasons[~np.isfinite(values)] = REASONS.index(NO_VALUE)
+        reasons[~np.isfinite(times)] = REASONS.index(NO_TIME)
+        curves = self._finish(times, values, errors, reasons, np.zeros(1), np.concatenate(([0], np.cumsum(own))))
+        annotations = {
+            role: pc.cast(batch[name], pa.string())
+            for role in ANNOTATIONS
+            if (name := getattr(roles, role)) and not is_list(batch[name].type)
+        }
+        if "band" not in annotations and self.band:
+            annotations["band"] = pa.repeat(pa.scalar(self.band, pa.string()), len(ids))
+        return self._count(LightCurveChunk(ids, curves, annotations))
+
+    # --- Points ---
+
+    def _finish(
+        self,
+        times: np.ndarray,
+        values: np.ndarray,
+        errors: np.ndarray | None,
+        reasons: np.ndarray,
+        zero_points: np.ndarray,
+        offsets: np.ndarray,
+    ) -> RaggedLightCurves:
+        """Values to magnitudes, NaN for points that are not used; every point is counted. All `(P,)`, light curves in a row."""
+        roles = self.roles
+        if not roles.is_flux and not self.checked and len(values):
+            self.checked = True
+            if why := looks_like_flux(np.where(reasons == 0, values, np.nan), errors):
+                raise TableError(
+                    f"The column {roles.values[0].column!r} of {self.name} was taken for magnitudes and is plainly flux: "
+                    f"{why}. Give --flux-column {roles.values[0].column}."
+                )
+        free = reasons == 0
+        if roles.is_flux:
+            markers = np.concatenate((-MARKERS, MARKERS[(MARKERS % 1 != 0) | (MARKERS > 9000)]))
+            is_marker = free & np.isin(values, markers)
+            if np.sum(is_marker) > 1:  # a marker repeats
+                is_marker = _repeats(values, is_marker)
+                reasons[is_marker] = REASONS.index(MARKER)
+                values = np.where(is_marker, np.nan, values)
+            if self.magnitudes == "asinh":
+                magnitudes, errors = asinh_magnitudes_of(np.where(reasons == 0, values, np.nan), errors, offsets, zero_points)
+            else:
+                with np.errstate(invalid="ignore"):
+                    reasons[(reasons == 0) & (values <= 0)] = REASONS.index(NOT_POSITIVE)
+                magnitudes, errors = magnitudes_of(values, errors, zero_points)
+        else:
+            magnitudes = values
+            with np.errstate(invalid="ignore"):
+                large = free & (np.abs(values) > MAX_ABS_MAGNITUDE)
+            if large.any():
+                is_marker = large & (np.isin(np.abs(values), MARKERS) | _repeats(values, large))
+                reasons[large] = REASONS.index(TOO_LARGE)
+                reasons[is_marker] = REASONS.index(MARKER)
+            if errors is not None and not roles.are_plain:
+                errors = np.where(np.isin(errors, ERROR_MARKERS) | np.isin(errors, MARKERS), np.nan, errors)
+        if self.keep_flagged:
+            is_flagged = reasons == REASONS.index(FLAGGED)
+            self.ledger.kept_flagged += int(is_flagged.sum())
+            reasons[is_flagged] = 0
+        removed = reasons > 0
+        if removed.any():  # what `clean` drops by itself stays as it stands
+            with np.errstate(invalid="ignore"):
+                seems_usable = np.isfinite(times) & (np.abs(magnitudes) <= MAX_ABS_MAGNITUDE)
+            magnitudes = np.where(removed & seems_usable, np.nan, magnitudes)
+        counts = np.bincount(reasons, minlength=len(REASONS))
+        self.ledger.count(dict(zip(REASONS, counts.tolist(), strict=True)))
+        self.ledger.far_points += _count_far(np.where(removed, np.nan, magnitudes), offsets)
+        return RaggedLightCurves(times, magnitudes, errors, offsets)
+
+    def _count(self, chunk: LightCurveChunk) -> LightCurveChunk:
+        bands = chunk.annotations.get("band")
+        self.ledger.count_stars(chunk.object_ids.to_pylist(), pc.unique(bands).to_pylist() if bands is not None else ())
+        return chunk
+
+
+def _repeats(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Which of the chosen values, `(P,)` bool, occur more than once among them."""
+    found, counts = np.unique(values[chosen], return_counts=True)
+    return chosen & np.isin(values, found[counts > 1])
+
+
+def _count_far(magnitudes: np.ndarray, offsets: np.ndarray) -> int:
+    """Points more than 10 mag from the median of their light curve."""
+    filled = np.flatnonzero(np.diff(offsets))
+    if not len(filled):
+        return 0
+    starts = offsets[filled]
+    known = np.isfinite(magnitudes)
+    spans = np.maximum.reduceat(np.where(known, magnitudes, -np.inf), starts) - np.minimum.reduceat(
+        np.where(known, magnitudes, np.inf), starts
+    )
+    far = 0
+    for i in filled[spans > FAR_MAGNITUDES]:
+        own = magnitudes[offsets[i] : offsets[i + 1]]
+        own = own[np.isfinite(own)]
+        far += int(np.sum(np.abs(own - np.median(own)) > FAR_MAGNITUDES))
+    return far
+
+
+def _unequal(object_id: str | None, one: str, length: int, other: str, own: int) -> TableError:
+    return TableError(
+        f"Object {object_id!r} has {length} values in {one!r} and {own} in {other!r}: every time needs its magnitude."
+    )
+
+
+def _flat_float64(lists: pa.Array, name: str) -> np.ndarray:
+    """All values of the lists one after the other; null values become NaN."""
+    values = lists.flatten()  # skips null lists and honours slices
+    try:
+        return values.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    except pa.ArrowException as error:
+        raise TableError(f"The column {name!r} must hold lists of numbers, it holds {lists.type}: {error}") from error
+
+
+def _flat_errors(lists: pa.Array, name: str, lengths: np.ndarray) -> np.ndarray:
+    """Errors aligned with the magnitudes; NaN for objects whose list is null or of another length."""
+    own = list_lengths(lists)
+    values, aligned = _flat_float64(lists, name), np.full(lengths.sum(), np.nan)
+    aligned[np.repeat(own == lengths, lengths)] = values[np.repeat(own == lengths, own)]
+    return aligned
