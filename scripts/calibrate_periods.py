@@ -34,7 +34,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of prepared surveys")
     parser.add_argument("--config", type=Path, required=True, help="recipe with the model's fields")
-    parser.add_argument("--stars", type=int, default=150, help="validation light curves of each survey (%(default)s)")
+    parser.add_argument("--stars", type=int, default=150, help="training light curves of each survey (%(default)s)")
     parser.add_argument("--points", type=int, default=200, help="observations of a window at the most (%(default)s)")
     parser.add_argument("--hidden-fraction", type=float, default=0.5, help="of the observations (%(default)s)")
     return parser.parse_args(argv)
@@ -85,7 +85,7 @@ def main(args: argparse.Namespace) -> None:
     rows = []
     for folder in recipe["datasets"]:
         name = Path(folder).name
-        curves = load_split(args.data / name, "validation", min_points=30, max_objects=args.stars)
+        curves = load_split(args.data / name, "train", min_points=30, max_objects=args.stars)
         reference = reference_frequencies(curves)
         known = np.flatnonzero(np.isfinite(reference))
         folded = fold(curves.select(known), periodogram, args)

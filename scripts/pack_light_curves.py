@@ -1,5 +1,5 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Pack the training light curves of prepared surveys into one small file, for a machine that lacks everything but PyTorch.
+"""Pack the training light curves of prepared surveys into one small file, for a machine with PyTorch and transformers alone.
 
 Example:
     python scripts/pack_light_curves.py configs/astromer_surveys_small.yaml -o runs/pack/light_curves.npz

@@ -5,7 +5,7 @@ Examples:
     python scripts/pretrain_on_gpu.py runs/pack/light_curves.npz -o runs/gpu --seconds 400
     python scripts/pretrain_on_gpu.py runs/pack/light_curves.npz -o runs/gpu --runs runs/pack/runs.json --throughput
 
-It needs torch, transformers, numpy and scikit-learn only, since a GPU lent for minutes has no time to install anything, and it
+It needs torch, transformers 5, numpy and scikit-learn only, since a GPU lent for minutes has no time to install anything. It
 learns against the clock: the learning rate falls by a cosine of the time that has passed. `scripts/run_pretraining.py` trains
 the same model on the same views with transformers' Trainer. Before it stands `scripts/pack_light_curves.py`.
 
@@ -262,7 +262,10 @@ def train(
     elif "num_target_features" not in fields:
         fields |= {"num_target_features": packed["features"].shape[1]}
     kind = names["AstromerForPreTraining"]
-    model = kind.from_pretrained(run["start"]) if "start" in run else kind(names["AstromerConfig"](**fields))
+    changed = run.get("model", {})
+    model = kind.from_pretrained(run["start"], **changed) if "start" in run else kind(names["AstromerConfig"](**fields))
+    if model.config.num_target_features and "features" not in packed:
+        raise SystemExit("error: the model predicts features and the pack has none; pack with a recipe that names `features`")
     model.to(device).train()
     optimizer = torch.optim.AdamW(model.parameters(), 1e-3, betas=(0.9, 0.98), weight_decay=0.01, fused=device.type == "cuda")
     recipe = names["MultiViewRecipe"](**run.get("views", {}))
@@ -303,6 +306,7 @@ def train(
             synchronize(device)
             log(f"  first step after {time.perf_counter() - start:.1f} s")
             start = last = time.perf_counter()  # compilation does not count
+            seconds = max(min(seconds, args.deadline - (start - args.start)), 1e-3)
         elif step % STEPS_PER_LOG == 0:
             losses = {name: f"{float(value.detach()):.4f}" for name, value in outputs.items() if name.endswith("loss")}
             now = time.perf_counter()

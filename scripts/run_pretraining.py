@@ -100,6 +100,11 @@ def build_model(
     """A new model of the given fields, or the one in a folder; `fields` come on top."""
     if model.startswith("{"):
         return kind(AstromerConfig(**json.loads(model) | fields))
+    if kind is AstromerForPreTraining:  # a checkpoint that is shared has no projector: it starts anew
+        started = kind(AstromerConfig.from_pretrained(model, **fields))
+        whole = AstromerForMaskedReconstruction.from_pretrained(model)
+        started.load_state_dict(whole.state_dict(), strict=False)
+        return started
     return kind.from_pretrained(model, **fields)
 
 
@@ -124,6 +129,11 @@ def read_validation(data: DataArguments, window_size: int) -> dict[str, RaggedLi
 def pretrain_on_views(data: DataArguments, training: PretrainingArguments) -> dict[str, float]:
     """Train `AstromerForPreTraining`, or go on where a run was killed; save encoder and decoder, and score them."""
     set_seed(training.seed)
+    if (data.probed_fraction, data.random_fraction, data.same_fraction) != (0.5, 0.2, 0.2):
+        raise ValueError("The objective `views` hides half of the magnitudes: leave the fractions of the masks out.")
+    callbacks: list[Any] = []
+    if data.early_stopping_patience is not None:
+        callbacks.append(EarlyStoppingCallback(early_stopping_patience=data.early_stopping_patience))
     options: dict[str, Any] = {"min_points": data.min_points}
     stars = load_stars(data.datasets, "train", max_stars=data.max_objects, features=data.features, **options)
     validation = load_stars(data.datasets, "validation", max_stars=data.max_eval_objects, **options)
@@ -141,6 +151,7 @@ def pretrain_on_views(data: DataArguments, training: PretrainingArguments) -> di
         train_dataset=StarDataset(stars.mix(data.mixing_power, training.seed)),
         eval_dataset=StarDataset(np.arange(len(validation))),
         processing_class=feature_extractor,
+        callbacks=callbacks,
         card=CardFacts("", tuple(data.datasets)),
     )
     train_or_resume(trainer)
@@ -171,6 +182,8 @@ def pretrain_on_views(data: DataArguments, training: PretrainingArguments) -> di
 
 def pretrain(data: DataArguments, training: PretrainingArguments) -> dict[str, float]:
     """Train, or go on where a run was killed, evaluate and save."""
+    if data.features is not None or data.views != "{}":
+        raise ValueError("`views` and `features` are of the objective `views`: set it, or leave them out.")
     set_seed(training.seed)
     model = build_model(data.model)
     feature_extractor = AstromerFeatureExtractor(window_size=model.config.window_size)
@@ -213,6 +226,7 @@ def pretrain(data: DataArguments, training: PretrainingArguments) -> dict[str, f
 
 def evaluate_and_report(trainer: HubTrainer, validation: dict[str, RaggedLightCurves]) -> dict[str, float]:
     """Scores of the reconstruction by survey, saved and printed, and the learning curves."""
+    trainer.args.dataloader_drop_last = False  # every window is scored
     metrics = {
         name: value
         for survey, curves in validation.items()

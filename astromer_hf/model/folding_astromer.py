@@ -168,7 +168,8 @@ class AstromerPeriodogram(nn.Module):
         cosines, sines = solved[..., 1 : self.harmonics + 1], solved[..., self.harmonics + 1 :]
         orders = torch.arange(1, self.harmonics + 1, device=angles.device, dtype=angles.dtype)
 
-        # Count phases from where the period's own sinusoid is faintest, whatever day the window is centred on.
+        # Count phases from where the period's own sinusoid is faintest. For multiples of the period that is one place of
+        # several, and which of them depends on the day the window is centred on; `shapes` does not.
         own = self.period_multiple - 1
         epoch = torch.atan2(sines[..., own], cosines[..., own])[..., None] / self.period_multiple
         shift_cosines, shift_sines = (orders * epoch).cos(), (orders * epoch).sin()

@@ -383,8 +383,8 @@ class AstromerForMaskedReconstruction(AstromerPreTrainedModel):
             loss_mask (`torch.BoolTensor` of shape `(B, L)`, *optional*): True for scored observations (the probed half).
                 Defaults to `masked_positions`, and to every observation where that is absent too.
             labels (`torch.FloatTensor` of shape `(B, L)`, *optional*): the true centred magnitudes.
-            magnitude_errors (`torch.FloatTensor` of shape `(B, L)`, *optional*): photometric errors, mag. They
-                weight the loss (`config.weight_loss_by_errors`) and enter the encoder (`config.use_magnitude_errors`).
+            magnitude_errors (`torch.FloatTensor` of shape `(B, L)`, *optional*): photometric errors, mag, which
+                weight the loss (`config.weight_loss_by_errors`); see `AstromerModel` for when the encoder sees them.
         """
         options: dict[str, Any] = {"magnitude_errors": magnitude_errors, "return_dict": True, **kwargs}
         outputs = self.model(magnitudes, times, attention_mask, masked_positions, **options)

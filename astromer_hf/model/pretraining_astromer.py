@@ -1,7 +1,7 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """`AstromerForPreTraining`: reconstruction of hidden magnitudes and self-distillation over views of a star, together.
 
-Before it stands `light_curve_views.py`, which draws the views; after it the encoder and decoder alone are kept. Reconstruction
+Before it stands `training/views.py`, which draws the views; after it the encoder and decoder alone are kept. Reconstruction
 (paper, Sect. 4) asks about single observations, and hardly anything asks the embedding to say what kind of star this is. So the
 embeddings of several views of a star are pulled together, and kept from collapsing by SIGReg (Balestriero & LeCun 2025, LeJEPA,
 arXiv:2511.08544): along random directions their projections must look like samples of a normal distribution.

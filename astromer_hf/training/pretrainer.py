@@ -28,12 +28,13 @@ class PreTrainer(HubTrainer):
         self._parts: dict[str, list[torch.Tensor]] = defaultdict(list)
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader[Any]:
-        """Trainer's own, with the collator of the evaluation set."""
-        collator, self.data_collator = self.data_collator, self.eval_collator
+        """Trainer's own, with the collator of the evaluation set, all of whose stars count."""
+        kept = self.data_collator, self.args.dataloader_drop_last
+        self.data_collator, self.args.dataloader_drop_last = self.eval_collator, False
         try:
             return super().get_eval_dataloader(eval_dataset)
         finally:
-            self.data_collator = collator
+            self.data_collator, self.args.dataloader_drop_last = kept
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None

@@ -6,6 +6,7 @@ Before this file stand prepared datasets and `views.py`; after it `scripts/run_p
 """
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,8 @@ from scipy.stats import norm
 from torch.utils.data import Dataset
 
 from .views import MultiViewRecipe, PackedLightCurves
+
+logger = logging.getLogger(__name__)
 
 FEATURE_PREFIX = "feature_"
 LARGEST_SCORE = 5e-4  # the smallest and largest ranks of a feature, so that an outlier stretches nothing
@@ -80,8 +83,11 @@ def load_stars(
         features: a folder with `SURVEY.parquet` that `scripts/extract_features.py` wrote.
         seed: of the sample.
 
+    Stars without features are counted in a warning.
+
     Raises:
         FileNotFoundError: a survey has no such split, or no file of features.
+        ValueError: no star of a survey has features, so that the ids or bands of its table cannot be those of the survey.
     """
     frames = []
     for number, folder in enumerate(map(Path, folders)):
@@ -99,7 +105,14 @@ def load_stars(
         frame = frame[frame["object_id"].isin(np.random.default_rng(seed).permutation(ids)[:max_stars])]
         if features is not None:
             table = pd.read_parquet(Path(features) / f"{folder.name}.parquet").drop_duplicates(["object_id", "band"])
-            frame = frame.merge(table, on=["object_id", "band"], how="left")
+            frame = frame.merge(table, on=["object_id", "band"], how="left", indicator="has_features")
+            missing = int((frame.pop("has_features") == "left_only").sum())
+            if missing == len(frame):
+                raise ValueError(
+                    f"No light curve of {folder} has features in {features}: run scripts/extract_features.py for it again."
+                )
+            if missing:
+                logger.warning("%d of %d light curves of %s have no features.", missing, len(frame), folder)
         frames.append(frame.assign(survey=number, star=folder.name.partition("_")[0] + " " + frame["object_id"].astype(str)))
     frame = pd.concat(frames, ignore_index=True).sort_values("star", kind="stable", ignore_index=True)
     lengths = frame["mjd"].map(len).to_numpy()

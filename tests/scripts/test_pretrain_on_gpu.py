@@ -129,7 +129,7 @@ def test_trainer_trains_the_same_recipe_and_goes_on_where_it_stopped(recipe: Pat
     assert max(float((first[name] - second[name]).abs().max()) for name in first) < 1e-6
 
 
-def test_the_trust_in_periods_is_calibrated_on_validation_stars(recipe: Path, capsys: pytest.CaptureFixture[str]):
+def test_the_trust_in_periods_is_calibrated_on_training_stars(recipe: Path, capsys: pytest.CaptureFixture[str]):
     data = Path(yaml.safe_load(recipe.read_text())["datasets"][0]).parent
     calibrate_periods.main(calibrate_periods.parse_args([str(data), "--config", str(recipe), "--points", "60"]))
     printed = capsys.readouterr().out
