@@ -4,8 +4,8 @@
 Example:
     python scripts/extract_features.py configs/astromer_surveys_small.yaml -o data/features
 
-Writes a table a survey with `object_id`, `band` and a column a feature. A survey whose table covers its light curves is skipped,
-so that a run that was stopped goes on with the next survey. About 30 ms a light curve on one core.
+Writes a table a survey with `object_id`, `band` and a column a feature. A survey whose table is complete is skipped, so
+that a run that was stopped goes on with the next survey. About 30 ms a light curve on one core.
 
 Before this script stands `scripts/prepare_dataset.py`. `scripts/run_pretraining.py` and `scripts/pack_light_curves.py` read the
 tables that their recipe names under `features`.
