@@ -210,7 +210,8 @@ def _resolve(raw: RawTable, names: _Names, layout: Layout | None, chosen: Mappin
         values = (Value(magnitude, _error_of(names, magnitude, find("magerr", ()), "magerr", chosen)),)
     elif layout is None and "mag" not in chosen and len(own := _band_magnitudes(names)) == 1:
         ((band_name, column),) = own
-        values = (Value(column, _error_of(names, column, None, "magerr", chosen), band_name),)
+        in_rows = find("band", COLUMN_GUESSES["band"]) is not None  # each row names its band: the column's name does not count
+        values = (Value(column, _error_of(names, column, None, "magerr", chosen), None if in_rows else band_name),)
     mjd = find("mjd", COLUMN_GUESSES["mjd"])
     if layout is None and "mjd" not in chosen:
         mjd = _fullest_time(raw, names) or mjd

@@ -377,6 +377,14 @@ def test_a_column_that_may_be_the_band_is_asked_about(tmp_path):
     assert set(curves_of(path, columns={"band": "none"})) == {("a", None), ("b", None)}
 
 
+def test_a_column_of_bands_counts_more_than_the_band_in_the_name_of_a_column(tmp_path):
+    lines = [f"v1,{59000 + i}.5,{15 + 0.01 * i},{'gr'[i % 2]}" for i in range(8)]
+    (tmp_path / "mine.csv").write_text("\n".join(["Name,JD,Vmag,Filter", *lines]))
+    source = LightCurveSource.open(tmp_path / "mine.csv")
+    found = [(chunk.annotations["band"].to_pylist(), chunk.curves.lengths.tolist()) for chunk in source.chunks()]
+    assert found == [(["g", "r"], [4, 4])]
+
+
 def test_ids_of_measurements_are_no_ids_of_stars(tmp_path):
     table = TABLE.assign(id=range(7), source=STARS).drop(columns="star")
     with pytest.raises(TableError, match=r"Nearly every 'id' of t\.csv has one point.*--object-id-column source.*none"):
