@@ -78,7 +78,7 @@ class Log:
 
 def unpack(path: Path, names: dict[str, Any]) -> tuple[Any, dict[str, np.ndarray]]:
     """The light curves of a pack, and its other arrays."""
-    packed = dict(np.load(path))
+    packed = dict(np.load(path, allow_pickle=False))
     lengths = packed["lengths"]
     offsets = np.concatenate(([0], np.cumsum(lengths)))
     units = packed["times"].T.copy().view(np.uint32).ravel().astype(np.int64).cumsum()

@@ -175,7 +175,7 @@ def test_a_draw_that_cannot_be_is_refused_by_the_name_of_the_class(labelled):
     with pytest.raises(ValueError, match="'RRab' has 1 light curves to train on and 59 to test on"):
         draw_few_shot(replace(labelled, held_out=held_out), 20, fold=0)
     held_out[of_class] = False
-    with pytest.raises(ValueError, match="'RRab' has 60 light curves to learn from and 0 to test"):
+    with pytest.raises(ValueError, match="'RRab' has 60 light curves to train on and 0 to test on"):
         draw_few_shot(replace(labelled, held_out=held_out), 20, fold=0)
 
 
