@@ -37,9 +37,11 @@ STEPS_PER_LOG = 50
 def import_model() -> dict[str, Any]:
     """The model's classes and the views, without the rest of the package and what that needs."""
     root = Path(__file__).parents[1] / "astromer_hf"
-    package = types.ModuleType("astromer_model")
-    package.__path__ = [str(root)]
-    sys.modules["astromer_model"] = package
+    # Packages of another name and without their `__init__`, which would register these classes with transformers.
+    for name, folder in (("astromer_model", root), ("astromer_model.model", root / "model")):
+        package = types.ModuleType(name)
+        package.__path__ = [str(folder)]
+        sys.modules[name] = package
     names: dict[str, Any] = {}
     for module in ("model.configuration_astromer", "model.modeling_astromer", "model.pretraining_astromer", "training.views"):
         names |= vars(importlib.import_module(f"astromer_model.{module}"))

@@ -44,11 +44,16 @@ def _without_mixed_columns(source: Any) -> Any:
     """A pandas table whose columns of numbers and words, such as 16.1 and ">17", are words; anything else as it is."""
     if not hasattr(source, "select_dtypes"):
         return source
+    import pandas as pd
+
+    def is_missing(value: Any) -> bool:
+        return np.ndim(value) == 0 and bool(pd.isna(value))  # a light curve in a cell is an array or a list
+
     changed = {}
     for name in (name for name, kind in source.dtypes.items() if getattr(kind, "kind", "") == "O"):
-        kinds = {type(value) for value in source[name] if value is not None and value == value}
+        kinds = {type(value) for value in source[name] if not is_missing(value)}
         if str in kinds and len(kinds) > 1:
-            changed[name] = source[name].map(lambda value: None if value is None or value != value else str(value))
+            changed[name] = source[name].map(lambda value: None if is_missing(value) else str(value))
     return source.assign(**changed) if changed else source
 
 
