@@ -15,11 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from pretrain_on_gpu import DAYS_PER_UNIT, ERROR_RATIO, LOWEST_ERROR, MAGNITUDES_PER_UNIT
 
 from astromer_hf.training.stars import load_stars
-
-DAYS_PER_UNIT, MAGNITUDES_PER_UNIT = 1e-5, 5e-4
-LOWEST_ERROR, ERROR_RATIO = 5e-4, 1.035  # errors are LOWEST_ERROR · ERROR_RATIO^k, k from 1 to 255; 0 is unknown
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

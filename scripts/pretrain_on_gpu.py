@@ -32,6 +32,9 @@ import torch
 HELD_OUT = 0.15  # of the stars, never trained on; they score
 LEAST_OF_CLASS = 40  # of them, for a class to be scored
 STEPS_PER_LOG = 50
+# Of the integers in a pack. Errors are LOWEST_ERROR · ERROR_RATIO^k, k from 1 to 255; 0 is unknown.
+DAYS_PER_UNIT, MAGNITUDES_PER_UNIT = 1e-5, 5e-4
+LOWEST_ERROR, ERROR_RATIO = 5e-4, 1.035
 
 
 def import_model() -> dict[str, Any]:
@@ -84,11 +87,11 @@ def unpack(path: Path, names: dict[str, Any]) -> tuple[Any, dict[str, np.ndarray
     lengths = packed["lengths"]
     offsets = np.concatenate(([0], np.cumsum(lengths)))
     units = packed["times"].T.copy().view(np.uint32).ravel().astype(np.int64).cumsum()
-    times = (units - np.repeat(units[offsets[:-1]], lengths)) * 1e-5
-    errors = np.where(packed["errors"] > 0, 5e-4 * 1.035 ** packed["errors"].astype(float), np.nan)
+    times = (units - np.repeat(units[offsets[:-1]], lengths)) * DAYS_PER_UNIT
+    errors = np.where(packed["errors"] > 0, LOWEST_ERROR * ERROR_RATIO ** packed["errors"].astype(float), np.nan)
     star_offsets = np.concatenate(([0], np.cumsum(packed["curves_of_star"])))
     curves = names["PackedLightCurves"].from_numpy(
-        times, packed["magnitudes"] * 5e-4, errors, offsets, star_offsets, packed["surveys"]
+        times, packed["magnitudes"] * MAGNITUDES_PER_UNIT, errors, offsets, star_offsets, packed["surveys"]
     )
     return curves, packed
 
@@ -248,12 +251,19 @@ def learning_rate(progress: float, highest: float) -> float:
 
 
 def train(
-    run: dict[str, Any], curves: Any, packed: dict[str, np.ndarray], args: argparse.Namespace, names: dict[str, Any], log: Log
+    run: dict[str, Any],
+    curves: Any,
+    packed: dict[str, np.ndarray],
+    held_out: np.ndarray,
+    args: argparse.Namespace,
+    names: dict[str, Any],
+    log: Log,
 ) -> None:
-    """One run: train for its seconds, score, save."""
+    """One run: train for its seconds on the stars that are not `held_out` (S,), score, save."""
     device = curves.times.device
     torch.manual_seed(args.seed)
-    fields = json.loads(str(packed["model"])) | run.get("model", {})
+    changed = run.get("model", {})
+    fields = json.loads(str(packed["model"])) | changed
     stars_of_step = run.get("stars", args.stars)
     seconds = min(run.get("seconds", args.seconds), args.deadline - (time.perf_counter() - args.start))
     if seconds <= 0:
@@ -264,7 +274,6 @@ def train(
     elif "num_target_features" not in fields:
         fields |= {"num_target_features": packed["features"].shape[1]}
     kind = names["AstromerForPreTraining"]
-    changed = run.get("model", {})
     model = kind.from_pretrained(run["start"], **changed) if "start" in run else kind(names["AstromerConfig"](**fields))
     if model.config.num_target_features and "features" not in packed:
         raise SystemExit("error: the model predicts features and the pack has none; pack with a recipe that names `features`")
@@ -276,8 +285,6 @@ def train(
         model.model.embeddings.folding.periodogram.compile(dynamic=False)
         model.model.separation_bias.compile(dynamic=False)
 
-    rng = np.random.default_rng(args.seed)
-    held_out = rng.random(len(curves)) < HELD_OUT
     surveys = packed["surveys"]
     excluded = np.isin(packed["survey_names"][surveys], run.get("exclude", []))
     counts = np.bincount(surveys)
@@ -331,13 +338,14 @@ def main(args: argparse.Namespace) -> None:
     log(f"{torch.cuda.get_device_name() if device.type == 'cuda' else 'CPU'}, torch {torch.__version__}")
     curves, packed = unpack(args.data, names)
     curves = curves.to(device)
+    held_out = np.random.default_rng(args.seed).random(len(curves)) < HELD_OUT
     if "features" in packed:
-        score_features(packed, np.random.default_rng(args.seed).random(len(curves)) < HELD_OUT, log)
+        score_features(packed, held_out, log)
     if args.throughput:
         sizes = (256, 1024, 4096) if device.type == "cuda" else (2, 4)
         throughput(json.loads(str(packed["model"])), device, names, log, sizes)
     for run in args.runs:
-        train(run, curves, packed, args, names, log)
+        train(run, curves, packed, held_out, args, names, log)
 
 
 if __name__ == "__main__":

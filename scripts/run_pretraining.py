@@ -116,6 +116,12 @@ def main(data: DataArguments, training: PretrainingArguments) -> dict[str, float
         return pretrain_on_views(data, training) if data.objective == "views" else pretrain(data, training)
 
 
+def early_stopping(data: DataArguments) -> list[Any]:
+    """The callback that stops the run, where a patience is given."""
+    patience = data.early_stopping_patience
+    return [] if patience is None else [EarlyStoppingCallback(early_stopping_patience=patience)]
+
+
 def read_validation(data: DataArguments, window_size: int) -> dict[str, RaggedLightCurves]:
     """Windows of validation light curves, by survey."""
     return {
@@ -131,9 +137,6 @@ def pretrain_on_views(data: DataArguments, training: PretrainingArguments) -> di
     set_seed(training.seed)
     if (data.probed_fraction, data.random_fraction, data.same_fraction) != (0.5, 0.2, 0.2):
         raise ValueError("The objective `views` hides half of the magnitudes: leave the fractions of the masks out.")
-    callbacks: list[Any] = []
-    if data.early_stopping_patience is not None:
-        callbacks.append(EarlyStoppingCallback(early_stopping_patience=data.early_stopping_patience))
     options: dict[str, Any] = {"min_points": data.min_points}
     stars = load_stars(data.datasets, "train", max_stars=data.max_objects, features=data.features, **options)
     validation = load_stars(data.datasets, "validation", max_stars=data.max_eval_objects, **options)
@@ -151,7 +154,7 @@ def pretrain_on_views(data: DataArguments, training: PretrainingArguments) -> di
         train_dataset=StarDataset(stars.mix(data.mixing_power, training.seed)),
         eval_dataset=StarDataset(np.arange(len(validation))),
         processing_class=feature_extractor,
-        callbacks=callbacks,
+        callbacks=early_stopping(data),
         card=CardFacts("", tuple(data.datasets)),
     )
     train_or_resume(trainer)
@@ -204,8 +207,6 @@ def pretrain(data: DataArguments, training: PretrainingArguments) -> dict[str, f
     validation = read_validation(data, model.config.window_size)
     pooled = RaggedLightCurves.concatenate(list(validation.values()))
     callbacks: list[Any] = [ExactRmse()] if model.config.reconstruction_loss == "rmse" else []
-    if data.early_stopping_patience is not None:
-        callbacks.append(EarlyStoppingCallback(early_stopping_patience=data.early_stopping_patience))
     trainer = HubTrainer(
         model,
         training,
@@ -215,7 +216,7 @@ def pretrain(data: DataArguments, training: PretrainingArguments) -> dict[str, f
         processing_class=feature_extractor,
         compute_metrics=ReconstructionMetrics(),
         preprocess_logits_for_metrics=keep_reconstruction,
-        callbacks=callbacks,
+        callbacks=callbacks + early_stopping(data),
         card=CardFacts("", tuple(data.datasets)),
     )
     train_or_resume(trainer)
