@@ -33,7 +33,13 @@ from .folding_astromer import (
     relative_precisions,
     visible_center_and_scale,
 )
-from .heads_astromer import AstromerClassificationHead, AstromerHeadLinear, flatten_bands, mean_over_observed
+from .heads_astromer import (
+    AstromerClassificationHead,
+    AstromerHeadLinear,
+    flatten_bands,
+    mean_over_observed,
+    select_states,
+)
 from .losses_astromer import RECONSTRUCTION_LOSSES, inverse_error_weights
 from .masks_astromer import add_to_mask, attention_mask_of, resolve_masks
 from .weights_astromer import StrictPreTrainedModel
@@ -474,7 +480,8 @@ class AstromerForSequenceClassification(AstromerPreTrainedModel):
                 self.config.bands or [], magnitudes, times, attention_mask, masked_positions, magnitude_errors
             )
         options: dict[str, Any] = {"magnitude_errors": magnitude_errors, "return_dict": True, **kwargs}
-        options["output_hidden_states"] = wants_states or self.config.reads_all_layers
+        # A list selects layers; where the head reads all of them, all are computed and the others left out below.
+        options["output_hidden_states"] = self.config.reads_all_layers or wants_states
         outputs = self.model(magnitudes, times, attention_mask, masked_positions, **options)
         observed, _ = resolve_masks(magnitudes, times, attention_mask, masked_positions)
         states = outputs.hidden_states if self.config.reads_all_layers else (outputs.last_hidden_state,)
@@ -486,7 +493,7 @@ class AstromerForSequenceClassification(AstromerPreTrainedModel):
         return SequenceClassifierOutput(
             loss=loss,
             logits=logits,
-            hidden_states=outputs.hidden_states if wants_states else None,
+            hidden_states=select_states(outputs.hidden_states, wants_states),
             attentions=outputs.attentions,
         )
 
