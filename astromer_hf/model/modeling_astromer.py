@@ -40,7 +40,7 @@ from .heads_astromer import (
     mean_over_observed,
     select_states,
 )
-from .losses_astromer import RECONSTRUCTION_LOSSES, inverse_error_weights
+from .losses_astromer import RECONSTRUCTION_LOSSES, inverse_error_weights, sequence_classification_loss
 from .masks_astromer import add_to_mask, attention_mask_of, resolve_masks
 from .weights_astromer import StrictPreTrainedModel
 
@@ -434,6 +434,7 @@ class AstromerForSequenceClassification(AstromerPreTrainedModel):
         self.num_labels = config.num_labels
         self.model = AstromerModel(config)
         self.classifier = AstromerClassificationHead(config)
+        self.loss_function = sequence_classification_loss
         self.encoder_is_frozen = False
         self.post_init()
 
@@ -467,7 +468,8 @@ class AstromerForSequenceClassification(AstromerPreTrainedModel):
             magnitudes, times, attention_mask, masked_positions, magnitude_errors: as for `AstromerModel`. Where K bands are
                 concatenated, each has the shape `(B, K, L)`, and a band that an object lacks is all padding.
             labels (`torch.Tensor`, *optional*): class ids `(B,)`, int64; 0/1 indicators `(B, num_labels)` for
-                `problem_type="multi_label_classification"`; targets `(B,)` or `(B, num_labels)` for `"regression"`.
+                `problem_type="multi_label_classification"`; targets `(B,)` or `(B, num_labels)` for `"regression"`. See
+                `sequence_classification_loss`.
 
         Returns:
             `SequenceClassifierOutput`: `logits` of shape `(B, num_labels)`, divided by `config.classifier_temperature`. Where
