@@ -12,6 +12,7 @@ from transformers.utils import TransformersKwargs, can_return_tuple
 
 from ..model.configuration_astromer import AstromerConfig
 from ..model.heads_astromer import AstromerLSTMHead
+from ..model.losses_astromer import sequence_classification_loss
 from ..model.modeling_astromer import AstromerPreTrainedModel, resolve_masks
 
 
@@ -25,6 +26,7 @@ class LightCurveLSTMForSequenceClassification(AstromerPreTrainedModel):
         super().__init__(config)
         self.num_labels = config.num_labels
         self.classifier = AstromerLSTMHead(config, input_size=2)
+        self.loss_function = sequence_classification_loss
         self.post_init()
 
     @can_return_tuple

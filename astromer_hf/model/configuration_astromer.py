@@ -133,7 +133,7 @@ class AstromerConfig(PreTrainedConfig):
     intermediate_size: int = 128
     hidden_act: str = "tanh"
     hidden_dropout_prob: float | int = 0.1
-    layer_norm_eps: float = 1e-6
+    layer_norm_eps: float | int = 1e-6
     window_size: int = 200
     time_encoding_base: float | int = 10000.0
     time_encoding_exponent: float | int = 2.0

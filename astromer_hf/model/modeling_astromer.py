@@ -33,8 +33,14 @@ from .folding_astromer import (
     relative_precisions,
     visible_center_and_scale,
 )
-from .heads_astromer import AstromerClassificationHead, AstromerHeadLinear, flatten_bands, mean_over_observed
-from .losses_astromer import RECONSTRUCTION_LOSSES, inverse_error_weights
+from .heads_astromer import (
+    AstromerClassificationHead,
+    AstromerHeadLinear,
+    flatten_bands,
+    mean_over_observed,
+    select_states,
+)
+from .losses_astromer import RECONSTRUCTION_LOSSES, inverse_error_weights, sequence_classification_loss
 from .masks_astromer import add_to_mask, attention_mask_of, resolve_masks
 from .weights_astromer import StrictPreTrainedModel
 
@@ -428,6 +434,7 @@ class AstromerForSequenceClassification(AstromerPreTrainedModel):
         self.num_labels = config.num_labels
         self.model = AstromerModel(config)
         self.classifier = AstromerClassificationHead(config)
+        self.loss_function = sequence_classification_loss
         self.encoder_is_frozen = False
         self.post_init()
 
@@ -461,7 +468,8 @@ class AstromerForSequenceClassification(AstromerPreTrainedModel):
             magnitudes, times, attention_mask, masked_positions, magnitude_errors: as for `AstromerModel`. Where K bands are
                 concatenated, each has the shape `(B, K, L)`, and a band that an object lacks is all padding.
             labels (`torch.Tensor`, *optional*): class ids `(B,)`, int64; 0/1 indicators `(B, num_labels)` for
-                `problem_type="multi_label_classification"`; targets `(B,)` or `(B, num_labels)` for `"regression"`.
+                `problem_type="multi_label_classification"`; targets `(B,)` or `(B, num_labels)` for `"regression"`. See
+                `sequence_classification_loss`.
 
         Returns:
             `SequenceClassifierOutput`: `logits` of shape `(B, num_labels)`, divided by `config.classifier_temperature`. Where
@@ -474,7 +482,8 @@ class AstromerForSequenceClassification(AstromerPreTrainedModel):
                 self.config.bands or [], magnitudes, times, attention_mask, masked_positions, magnitude_errors
             )
         options: dict[str, Any] = {"magnitude_errors": magnitude_errors, "return_dict": True, **kwargs}
-        options["output_hidden_states"] = wants_states or self.config.reads_all_layers
+        # A list selects layers; where the head reads all of them, all are computed and the others left out below.
+        options["output_hidden_states"] = self.config.reads_all_layers or wants_states
         outputs = self.model(magnitudes, times, attention_mask, masked_positions, **options)
         observed, _ = resolve_masks(magnitudes, times, attention_mask, masked_positions)
         states = outputs.hidden_states if self.config.reads_all_layers else (outputs.last_hidden_state,)
@@ -486,7 +495,7 @@ class AstromerForSequenceClassification(AstromerPreTrainedModel):
         return SequenceClassifierOutput(
             loss=loss,
             logits=logits,
-            hidden_states=outputs.hidden_states if wants_states else None,
+            hidden_states=select_states(outputs.hidden_states, wants_states),
             attentions=outputs.attentions,
         )
 

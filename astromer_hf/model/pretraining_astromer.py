@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.distributed.nn.functional import all_reduce
+from transformers import initialization as init
 from transformers.utils import ModelOutput, can_return_tuple
 from transformers.utils.generic import maybe_autocast
 
@@ -37,6 +38,8 @@ class AstromerForPreTrainingOutput(ModelOutput):
         projections (`torch.FloatTensor` of shape `(N, V, P)`): of all views, the global ones first.
         pooler_output (`torch.FloatTensor` of shape `(N, V, D)`): embeddings of the global views.
         reconstruction (`torch.FloatTensor` of shape `(N, V, L)`): of the global views.
+        hidden_states, attentions (`tuple`, *optional*): of the global views, as of `AstromerForMaskedReconstruction`, with
+            B = N · V rows.
     """
 
     loss: torch.Tensor | None = None
@@ -47,6 +50,8 @@ class AstromerForPreTrainingOutput(ModelOutput):
     projections: torch.Tensor | None = None
     pooler_output: torch.Tensor | None = None
     reconstruction: torch.Tensor | None = None
+    hidden_states: tuple[torch.Tensor, ...] | None = None
+    attentions: tuple[torch.Tensor, ...] | None = None
 
 
 class AstromerProjector(nn.Module):
@@ -74,8 +79,8 @@ class SketchedIsotropicGaussianLoss(nn.Module):
     integrand is even in t, so this is [-5, 5].
 
     Over several processes φ_N is averaged over all of them, and N is their total: the statistic and its gradient are those of
-    one process with all stars. Every process draws the same directions, from a counter that checkpoints keep. Under gradient
-    accumulation it is of each micro-batch: a mean of statistics, not the statistic of all.
+    one process with all stars. Every process draws the same directions, from a counter that checkpoints keep and that only
+    training advances. Under gradient accumulation it is of each micro-batch: a mean of statistics, not the statistic of all.
     """
 
     num_directions = 256
@@ -94,7 +99,8 @@ class SketchedIsotropicGaussianLoss(nn.Module):
     def _statistic(self, projections: torch.Tensor) -> torch.Tensor:
         num_stars, _, size = projections.shape
         generator = torch.Generator(projections.device).manual_seed(int(self.num_draws))
-        self.num_draws.add_(1)
+        if self.training:
+            self.num_draws.add_(1)
         directions = torch.randn(size, self.num_directions, generator=generator, device=projections.device)
         directions = directions / directions.norm(dim=0)
         points = torch.linspace(0, self.limit, self.num_points, device=projections.device)
@@ -118,6 +124,12 @@ class AstromerForPreTraining(AstromerForMaskedReconstruction):
         self.regularizer = SketchedIsotropicGaussianLoss()
         self.feature_head = nn.Linear(config.hidden_size, config.num_target_features) if config.num_target_features else None
         self.post_init()
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, SketchedIsotropicGaussianLoss):
+            init.zeros_(module.num_draws)
 
     def without_projector(self) -> AstromerForMaskedReconstruction:
         """Encoder and decoder, which are what a checkpoint needs; they share their weights with this model."""
@@ -186,6 +198,8 @@ class AstromerForPreTraining(AstromerForMaskedReconstruction):
             projections=projections,
             pooler_output=pooled,
             reconstruction=whole.reconstruction.unflatten(0, shape[:2]),
+            hidden_states=whole.hidden_states,
+            attentions=whole.attentions,
         )
 
 
