@@ -182,6 +182,24 @@ def fine_tune(base: str, output: Path, repo_id: str, token: str, stock: bool = F
         trainer.push_to_hub()
 
 
+def push_by_transformers(base: str, repo_id: str, token: str, with_pipeline: bool, trust: bool = False) -> None:
+    """Load a model of the Hub, change its weights, and share it by what transformers offers for that."""
+    from transformers import AutoFeatureExtractor, AutoModelForSequenceClassification, pipeline
+
+    if not trust:
+        import astromer_hf  # noqa: F401 (registers the classes)
+    with using(token):
+        options = {"trust_remote_code": True} if trust else {}
+        model = AutoModelForSequenceClassification.from_pretrained(base, num_labels=2, **options)
+        extractor = AutoFeatureExtractor.from_pretrained(base, **options)
+        if with_pipeline:
+            pipe: Any = pipeline("light-curve-embedding", model=base, device="cpu", **options)
+            pipe.push_to_hub(repo_id)
+        else:
+            model.push_to_hub(repo_id)
+            extractor.push_to_hub(repo_id)
+
+
 @contextlib.contextmanager
 def using(token: str | None) -> Any:
     """Whose token the client finds."""

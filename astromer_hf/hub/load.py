@@ -8,6 +8,7 @@ build on it.
 import hashlib
 import json
 import math
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -176,13 +177,18 @@ def _find_official(survey: str, official: OfficialCheckpoint) -> str:
 
 
 def _verify_download(folder: Path, model: str) -> None:
-    """Compare the large files in the Hub's cache with their names, which are their hashes; the client only compares sizes."""
+    """Compare the large files in the Hub's cache with the SHA-256 that the Hub states; the client only compares sizes.
+
+    A file of a snapshot is a link to a blob, and the name of the blob is that SHA-256. The blob may itself be a link, into the
+    store of Xet that repositories share, where names are other hashes: so the name is read off the first link. Where the
+    cache has no links, `from_pretrained` still compares the checksum inside the file.
+    """
     for file in folder.glob("*.safetensors"):
-        blob = file.resolve()
-        if file.is_symlink() and re.fullmatch("[0-9a-f]{64}", blob.name) and (found := _sha256(blob)) != blob.name:
+        expected = Path(os.readlink(file)).name if file.is_symlink() else ""
+        if re.fullmatch("[0-9a-f]{64}", expected) and (found := _sha256(file)) != expected:
             raise ModelError(
-                f"{file.name} of {model} was damaged in the download: SHA-256 {blob.name[:12]}... expected, {found[:12]}... "
-                f"came. Delete {blob} and load it again."
+                f"{file.name} of {model} was damaged in the download: SHA-256 {expected[:12]}... expected, {found[:12]}... "
+                f"came. Delete {file.resolve()} and load it again."
             )
 
 

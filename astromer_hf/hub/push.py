@@ -16,7 +16,7 @@ from huggingface_hub import CommitInfo, CommitOperationAdd, HfApi
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
-from ..model.pipelines_astromer import TASKS
+from ..model.sharing_astromer import AUTO_MAP, EXTRACTOR_MAP, list_pipelines
 from .check import (
     DATASET_FILES,
     CheckReport,
@@ -30,17 +30,6 @@ from .check import (
 )
 from .load import CHECKPOINT_FILES, CODE_FILES, TEST_VECTOR_FILE, HubError, ModelError, hub_errors, load_model
 from .model_card import CARD_FILE, load_card, shown_pictures
-
-AUTO_MAP = {
-    "AutoConfig": "configuration_astromer.AstromerConfig",
-    "AutoModel": "modeling_astromer.AstromerModel",
-    "AutoModelForPreTraining": "modeling_astromer.AstromerForMaskedReconstruction",
-    "AutoModelForSequenceClassification": "modeling_astromer.AstromerForSequenceClassification",
-}
-PIPELINES_OF = {  # the tasks of a checkpoint with such a head; every checkpoint can embed
-    "AstromerForMaskedReconstruction": "light-curve-reconstruction",
-    "AstromerForSequenceClassification": "light-curve-classification",
-}
 
 
 @dataclass(frozen=True)
@@ -130,25 +119,14 @@ def gather_checkpoint(folder: Path) -> dict[str, Path | bytes]:
     extractor = feature_extractor or default_extractor(model)
     # Not written by `register_for_auto_class`, which names one class only and makes all later checkpoints copy code.
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    config |= {"auto_map": AUTO_MAP, "custom_pipelines": _list_pipelines(type(model).__name__)}
-    preprocessor = extractor.to_dict() | {
-        "auto_map": {"AutoFeatureExtractor": "feature_extraction_astromer.AstromerFeatureExtractor"}
-    }
+    config |= {"auto_map": AUTO_MAP, "custom_pipelines": list_pipelines(type(model).__name__)}
+    preprocessor = extractor.to_dict() | {"auto_map": EXTRACTOR_MAP}
     files["config.json"] = _as_json(config)
     files["preprocessor_config.json"] = _as_json(preprocessor)
     files |= {name: packaged_code(name) for name in CODE_FILES}
     if TEST_VECTOR_FILE not in files:
         files[TEST_VECTOR_FILE] = safetensors.numpy.save(make_test_vector(model, extractor))
     return files
-
-
-def _list_pipelines(architecture: str) -> dict[str, dict[str, Any]]:
-    """The pipelines of a checkpoint, as transformers looks them up in its config: class and code file."""
-    tasks = ["light-curve-embedding", *([PIPELINES_OF[architecture]] if architecture in PIPELINES_OF else [])]
-    return {
-        task: {"impl": f"pipelines_astromer.{TASKS[task][0].__name__}", "pt": [TASKS[task][1].__name__], "type": "multimodal"}
-        for task in tasks
-    }
 
 
 def _as_json(content: Mapping[str, Any]) -> bytes:

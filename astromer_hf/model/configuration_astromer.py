@@ -12,6 +12,8 @@ from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 from transformers.activations import ACT2FN
 
+from .sharing_astromer import with_code
+
 # Far beyond any use. A damaged or malicious config.json is rejected before memory is allocated.
 _LARGEST = {
     "hidden_size": 2**14,
@@ -181,6 +183,11 @@ class AstromerConfig(PreTrainedConfig):
         if not __name__.startswith("transformers_modules"):
             kwargs.pop("custom_pipelines", None)
         super().__post_init__(**kwargs)
+
+    def save_pretrained(self, save_directory: Any, push_to_hub: bool = False, **kwargs: Any) -> None:
+        """transformers' `save_pretrained`. Where the configuration points to code, the code files go along."""
+        with with_code(self, save_directory):
+            super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
 
     def validate_architecture(self) -> None:
         """Refuse sizes that contradict each other (called at construction and when saving)."""

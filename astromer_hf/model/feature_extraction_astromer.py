@@ -8,12 +8,15 @@ curves as flat arrays, `cut_windows` selects the observations of each window, an
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from transformers import BatchFeature
 from transformers.feature_extraction_sequence_utils import SequenceFeatureExtractor
 from transformers.utils import PaddingStrategy, TensorType, is_torch_tensor
+
+from .sharing_astromer import EXTRACTOR_MAP, copy_code
 
 WindowKind = Literal["sequential", "random", "first", "last"]
 WINDOW_KINDS: tuple[WindowKind, ...] = ("sequential", "random", "first", "last")
@@ -374,6 +377,14 @@ class AstromerFeatureExtractor(SequenceFeatureExtractor):
         features = self.extract(curves, windows, window_size=window_size, padding=padding, generator=generator)
         features.dropped_points = dropped
         return features.convert_to_tensors(return_tensors)
+
+    def save_pretrained(self, save_directory: Any, push_to_hub: bool = False, **kwargs: Any) -> list[str]:
+        """transformers' `save_pretrained`. Where `auto_map` points to code, the code files go along."""
+        if getattr(self, "auto_map", None):
+            Path(save_directory).mkdir(parents=True, exist_ok=True)
+            copy_code(save_directory)
+            self.auto_map = dict(EXTRACTOR_MAP)
+        return super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
 
     def extract(
         self,
