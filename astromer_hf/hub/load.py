@@ -46,6 +46,7 @@ from .model_card import CARD_FILE
 
 WEIGHTS_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"  # of weights in several files
+WEIGHT_FILES = (WEIGHTS_FILE, "model-*-of-*.safetensors", INDEX_FILE)
 TEST_VECTOR_FILE = "test_vector.safetensors"
 MODEL_FOLDER = Path(model_room.__file__).parent
 # The files of `model/`, flat beside the weights: with them a checkpoint loads without the package.
@@ -55,9 +56,7 @@ CHECKPOINT_FILES = (
     CARD_FILE,
     "config.json",
     "preprocessor_config.json",
-    WEIGHTS_FILE,
-    "model-*-of-*.safetensors",
-    INDEX_FILE,
+    *WEIGHT_FILES,
     TEST_VECTOR_FILE,
     *CODE_FILES,
 )
@@ -159,6 +158,20 @@ def find_model(model: str, revision: str | None = None) -> str:
         raise FileNotFoundError(f"There is no model folder {model}, and {model} on the Hub has no config.json.")
     _verify_download(folder, model)
     return str(folder)
+
+
+def id_on_the_hub(model: str) -> str | None:
+    """The id of a model that `find_model` finds: its own, or for a folder the one that its card names; else None."""
+    if (official := OFFICIAL_CHECKPOINTS.get(model)) is not None:
+        return official.repo_id
+    folder = Path(model).expanduser()
+    if not folder.is_dir():
+        return model
+    if folder.resolve() in [(parent / DEFAULT_MODEL).resolve() for parent in _MODEL_FOLDERS]:
+        return OFFICIAL_CHECKPOINTS["surveys"].repo_id
+    card = folder / CARD_FILE
+    named = re.search(r'^name = "([^"/]+/[^"/]+)"$', card.read_text(encoding="utf-8"), re.M) if card.is_file() else None
+    return named[1] if named else None
 
 
 def _find_official(survey: str, official: OfficialCheckpoint) -> str:

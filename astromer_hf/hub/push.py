@@ -6,13 +6,14 @@ checkpoint, so it loads without the package.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import safetensors.numpy
-from huggingface_hub import CommitInfo, CommitOperationAdd, HfApi
+from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
@@ -22,14 +23,16 @@ from .check import (
     CheckReport,
     check_checkpoint,
     check_dataset,
+    checkpoint_files,
     default_extractor,
-    find_private,
+    is_weights,
     listed_files,
     make_test_vector,
     packaged_code,
 )
-from .load import CHECKPOINT_FILES, CODE_FILES, TEST_VECTOR_FILE, HubError, ModelError, hub_errors, load_model
+from .load import CODE_FILES, TEST_VECTOR_FILE, HubError, ModelError, hub_errors, load_model
 from .model_card import CARD_FILE, load_card, shown_pictures
+from .secrets import find_private
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ def push_checkpoint(
     folder = Path(folder)
     report = check_checkpoint(str(folder))
     _raise_problems(folder, report)
-    files = gather_checkpoint(folder)
+    files = gather_checkpoint(folder, repo_id)
     _raise_problems(folder, CheckReport(problems=find_private(files)))
     return _push(
         files, repo_id, "model", private=private, revision=revision, tag=tag, parent=parent, message=message, token=token
@@ -111,10 +114,13 @@ def push_dataset(
     )
 
 
-def gather_checkpoint(folder: Path) -> dict[str, Path | bytes]:
-    """The files of a push by name: those of the list, and from the package the code and its entries in the config."""
+def gather_checkpoint(folder: Path, repo_id: str | None = None) -> dict[str, Path | bytes]:
+    """The files of a push by name: those of the list, and from the package the code and its entries in the config.
+
+    A card that was written before the repository had a name, by `astromer-hf fit`, gets it.
+    """
     pictures = shown_pictures(load_card(folder / CARD_FILE).text)
-    files: dict[str, Path | bytes] = {**listed_files(folder, (*CHECKPOINT_FILES, *pictures))}
+    files: dict[str, Path | bytes] = {**checkpoint_files(folder, pictures)}
     model, feature_extractor = load_model(str(folder))
     extractor = feature_extractor or default_extractor(model)
     # Not written by `register_for_auto_class`, which names one class only and makes all later checkpoints copy code.
@@ -123,6 +129,9 @@ def gather_checkpoint(folder: Path) -> dict[str, Path | bytes]:
     preprocessor = extractor.to_dict() | {"auto_map": EXTRACTOR_MAP}
     files["config.json"] = _as_json(config)
     files["preprocessor_config.json"] = _as_json(preprocessor)
+    if repo_id is not None:
+        card = (folder / CARD_FILE).read_text(encoding="utf-8")
+        files[CARD_FILE] = re.sub(r'^name = "[^/"]+"$', f'name = "{repo_id}"', card, flags=re.MULTILINE).encode()
     files |= {name: packaged_code(name) for name in CODE_FILES}
     if TEST_VECTOR_FILE not in files:
         files[TEST_VECTOR_FILE] = safetensors.numpy.save(make_test_vector(model, extractor))
@@ -169,9 +178,11 @@ def _push(
             if is_ours and revision is not None:
                 api.create_branch(repo_id, branch=revision, repo_type=kind, exist_ok=True)
             info = api.repo_info(repo_id, repo_type=kind, revision=revision)
+            # Weights of an earlier push in the other layout, which transformers would load in place of these.
+            others = {sibling.rfilename for sibling in info.siblings or []} - files.keys() if kind == "model" else set()
             commit = api.create_commit(
                 repo_id,
-                operations,
+                [*operations, *(CommitOperationDelete(name) for name in sorted(others) if is_weights(name))],
                 commit_message=message or f"Upload {repo_id.split('/')[-1]}",
                 repo_type=kind,
                 revision=revision,

@@ -184,6 +184,7 @@ def test_the_shared_code_is_all_that_the_model_needs(tiny):
     }
     standard = {
         "collections",
+        "contextlib",
         "dataclasses",
         "functools",
         "hashlib",
