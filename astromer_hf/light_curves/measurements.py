@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from ..model.feature_extraction_astromer import MAX_ABS_MAGNITUDE, RaggedLightCurves
 from .chunk import LightCurveChunk
 from .columns import TableError
-from .fluxes import POGSON, asinh_magnitudes_of, looks_like_flux, magnitudes_of
+from .fluxes import POGSON, asinh_magnitudes_of, looks_like_flux, magnitudes_of, unit_ratio
 from .formats.nested import is_list, list_lengths
 from .layouts import FLAG_TESTS, Flag
 from .ledger import (
@@ -27,6 +27,7 @@ from .ledger import (
     NO_FLUX,
     NO_TIME,
     NO_VALUE,
+    NO_ZERO_POINT,
     NOT_POSITIVE,
     REASONS,
     TOO_LARGE,
@@ -38,6 +39,7 @@ from .roles import Roles, Value
 
 ANNOTATIONS = ("band", "label", "identity")
 FAR_MAGNITUDES = 10.0
+_DATES = 10000.0  # times beyond are days of MJD or JD and no time since a first point
 _UNIT_FACTORS = {"mmag": 1e-3, "millimag": 1e-3}
 
 
@@ -162,7 +164,8 @@ class Interpreter:
         errors = np.full(len(values), np.nan)
         if value.error is not None:
             errors = to_numbers(table[value.error], value.error, first).values
-            errors = errors * _UNIT_FACTORS.get(self.units.get(value.error, ""), 1.0)
+            own, other = self.units.get(value.error, ""), self.units.get(value.column, "")
+            errors = errors * (unit_ratio(own, other) if roles.is_flux else _UNIT_FACTORS.get(own, 1.0))
         elif roles.snr is not None:
             ratio = to_numbers(table[roles.snr], roles.snr, first).values
             errors = POGSON / np.where(ratio > 0, ratio, np.nan)
@@ -173,6 +176,7 @@ class Interpreter:
         if roles.upper_limit is not None:
             holds.append((LIMIT, self._is_bad(table, roles.upper_limit)))
         holds.append((NO_FLUX if roles.is_flux else NO_VALUE, ~np.isfinite(values)))
+        holds.append((NO_ZERO_POINT, ~np.isfinite(zero_points)))
         if layout is not None and layout.markers:
             holds.append((MARKER, np.isin(np.round(values, 6), layout.markers)))
         if not roles.is_flux and layout is not None and layout.negative_is_flux:
@@ -271,7 +275,7 @@ class Interpreter:
         reasons[~np.isfinite(times)] = REASONS.index(NO_TIME)
         curves = self._finish(times, values, errors, reasons, np.zeros(1), np.concatenate(([0], np.cumsum(own))))
         annotations = {
-            role: pc.cast(batch[name], pa.string())
+            role: to_text(batch[name])
             for role in ANNOTATIONS
             if (name := getattr(roles, role)) and not is_list(batch[name].type)
         }
@@ -299,6 +303,8 @@ class Interpreter:
                     f"The column {roles.values[0].column!r} of {self.name} was taken for magnitudes and is plainly flux: "
                     f"{why}. Give --flux-column {roles.values[0].column}."
                 )
+        if np.any(times <= 0) and np.nanmedian(times) > _DATES:  # 0 and -999 are no dates
+            reasons[(reasons == 0) & (times <= 0)] = REASONS.index(NO_TIME)
         free = reasons == 0
         if roles.is_flux:
             markers = np.concatenate((-MARKERS, MARKERS[(MARKERS % 1 != 0) | (MARKERS > 9000)]))
@@ -321,6 +327,9 @@ class Interpreter:
                 is_marker = large & (np.isin(np.abs(values), MARKERS) | _repeats(values, large))
                 reasons[large] = REASONS.index(TOO_LARGE)
                 reasons[is_marker] = REASONS.index(MARKER)
+            is_far = _far_from_median(np.where(reasons == 0, values, np.nan), offsets)
+            if np.sum(is_far) > 1:  # 0, -1 and 50 are markers where they repeat far from all other points
+                reasons[_repeats(values, is_far)] = REASONS.index(MARKER)
             if errors is not None and not roles.are_plain:
                 errors = np.where(np.isin(errors, ERROR_MARKERS) | np.isin(errors, MARKERS), np.nan, errors)
         if self.keep_flagged:
@@ -334,7 +343,7 @@ class Interpreter:
             magnitudes = np.where(removed & seems_usable, np.nan, magnitudes)
         counts = np.bincount(reasons, minlength=len(REASONS))
         self.ledger.count(dict(zip(REASONS, counts.tolist(), strict=True)))
-        self.ledger.far_points += _count_far(np.where(removed, np.nan, magnitudes), offsets)
+        self.ledger.far_points += int(np.sum(_far_from_median(np.where(removed, np.nan, magnitudes), offsets)))
         return RaggedLightCurves(times, magnitudes, errors, offsets)
 
     def _count(self, chunk: LightCurveChunk) -> LightCurveChunk:
@@ -349,22 +358,21 @@ def _repeats(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     return chosen & np.isin(values, found[counts > 1])
 
 
-def _count_far(magnitudes: np.ndarray, offsets: np.ndarray) -> int:
-    """Points more than 10 mag from the median of their light curve."""
+def _far_from_median(magnitudes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Which points are more than 10 mag from the median of their light curve, `(P,)` bool."""
+    is_far = np.zeros(len(magnitudes), dtype=bool)
     filled = np.flatnonzero(np.diff(offsets))
     if not len(filled):
-        return 0
+        return is_far
     starts = offsets[filled]
     known = np.isfinite(magnitudes)
     spans = np.maximum.reduceat(np.where(known, magnitudes, -np.inf), starts) - np.minimum.reduceat(
         np.where(known, magnitudes, np.inf), starts
     )
-    far = 0
     for i in filled[spans > FAR_MAGNITUDES]:
-        own = magnitudes[offsets[i] : offsets[i + 1]]
-        own = own[np.isfinite(own)]
-        far += int(np.sum(np.abs(own - np.median(own)) > FAR_MAGNITUDES))
-    return far
+        own = slice(offsets[i], offsets[i + 1])
+        is_far[own] = np.abs(magnitudes[own] - np.nanmedian(magnitudes[own])) > FAR_MAGNITUDES
+    return is_far
 
 
 def _unequal(object_id: str | None, one: str, length: int, other: str, own: int) -> TableError:

@@ -28,6 +28,7 @@ from .formats.parquet import batches_of_rows, row_group_sizes
 from .layouts import Layout
 from .ledger import Ledger
 from .measurements import ANNOTATIONS, Interpreter
+from .names import units_of
 from .numbers import to_text
 from .positions import DEC_NAMES, RA_NAMES, join_by_position
 from .reading import MagnitudeKind
@@ -417,7 +418,7 @@ class LightCurveSource:
             raw.name,
             raw.star,
             raw.band,
-            dict(raw.units),
+            units_of(raw.names, raw.units),
             self.options.keep_flagged,
             self.options.magnitudes,
             self.ledger,
