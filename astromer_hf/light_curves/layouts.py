@@ -83,6 +83,7 @@ class Layout:
         negative_is_flux (`bool`): whether a magnitude below zero stands for a negative flux.
         markers (`tuple[float, ...]`): values that mark a missing magnitude, beside the usual ones.
         one_star (`bool`): whether a file is of one star, so that spellings of its name that differ in case are one.
+        is_padded (`bool`): whether light curves are filled up with zeros in place of times and values.
         note (`str`): what the user should know of these magnitudes.
     """
 
@@ -99,6 +100,7 @@ class Layout:
     negative_is_flux: bool = False
     markers: tuple[float, ...] = ()
     one_star: bool = False
+    is_padded: bool = False
     note: str = ""
 
     def lacks(self, available: Collection[str]) -> list[str]:
@@ -371,6 +373,36 @@ LAYOUTS: dict[str, Layout] = {
                 "band": "band",
                 "label": "class_str",
             },
+        ),
+        Layout(
+            name="multimodal_universe",
+            title="Multimodal Universe, fluxes",
+            requires=("lightcurve.band", "lightcurve.time", "lightcurve.flux"),
+            columns={
+                "object_id": "object_id",
+                "mjd": "lightcurve.time",
+                "flux": "lightcurve.flux",
+                "flux_err": "lightcurve.flux_err",
+                "band": "lightcurve.band",
+                "label": "obj_type|spec_class",
+            },
+            zero_point=27.5,
+            is_padded=True,
+            note="fluxes are taken to have the zero point 27.5, as in SNANA",
+        ),
+        Layout(
+            name="multimodal_universe_mag",
+            title="Multimodal Universe, magnitudes",
+            requires=("lightcurve.band", "lightcurve.time", "lightcurve.mag"),
+            columns={
+                "object_id": "object_id",
+                "mjd": "lightcurve.time",
+                "mag": "lightcurve.mag",
+                "magerr": "lightcurve.mag_err",
+                "band": "lightcurve.band",
+                "label": "obj_type|spec_class",
+            },
+            is_padded=True,
         ),
         Layout(
             name="open_catalog",

@@ -13,6 +13,7 @@ from typing import Any
 NO_TIME = "without a time"
 NO_VALUE = "without a magnitude"
 NO_FLUX = "without a flux"
+PADDING = "padding"
 MARKER = "marked as missing"
 TOO_LARGE = "beyond 90 mag"
 LIMIT = "upper limit"
@@ -20,7 +21,7 @@ BEYOND_LIMIT = "fainter than the limit"
 NOT_POSITIVE = "not positive flux"
 FLAGGED = "flagged"
 # A point has one reason: the first of these that holds. Number 0 is a point that is used.
-REASONS = ("used", NO_TIME, LIMIT, NO_VALUE, NO_FLUX, MARKER, TOO_LARGE, NOT_POSITIVE, BEYOND_LIMIT, FLAGGED)
+REASONS = ("used", PADDING, NO_TIME, LIMIT, NO_VALUE, NO_FLUX, MARKER, TOO_LARGE, NOT_POSITIVE, BEYOND_LIMIT, FLAGGED)
 MAX_BANDS_SHOWN = 12
 
 

@@ -212,6 +212,7 @@ def _resolve(raw: RawTable, names: _Names, layout: Layout | None, chosen: Mappin
         ((band_name, column),) = own
         in_rows = find("band", COLUMN_GUESSES["band"]) is not None  # each row names its band: the column's name does not count
         values = (Value(column, _error_of(names, column, None, "magerr", chosen), None if in_rows else band_name),)
+    own_label = names.first(layout.columns.get("label")) if layout is not None else None
     mjd = find("mjd", COLUMN_GUESSES["mjd"])
     if layout is None and "mjd" not in chosen:
         mjd = _fullest_time(raw, names) or mjd
@@ -229,7 +230,7 @@ def _resolve(raw: RawTable, names: _Names, layout: Layout | None, chosen: Mappin
         values=values,
         is_flux=is_flux,
         band=band,
-        label=given("label") if "label" in chosen else names.first(COLUMN_GUESSES["label"]),
+        label=given("label") if "label" in chosen else own_label or names.first(COLUMN_GUESSES["label"]),
         identity=given("identity"),
         layout=layout,
     )
@@ -319,7 +320,8 @@ def _refuse_near_miss(raw: RawTable, names: _Names) -> None:
     """
     generic = {name for guesses in (*COLUMN_GUESSES.values(), *FLUX_GUESSES.values()) for name in guesses} | NOT_DISTINCTIVE
     for layout in LAYOUTS.values():
-        own = {name for needed in layout.requires for name in needed.split("|") if len(name) > 2} - generic
+        own = {name for needed in layout.requires for name in needed.split("|") if len(name) > 2}
+        own = {name for name in own if name.rpartition(".")[2] not in generic}  # of a struct too
         if found := sorted(own & names.lower.keys()):
             lacking = layout.lacks(names.lower)[0].replace("|", " or ")
             raise TableError(
