@@ -83,6 +83,18 @@ def command(*arguments: str | Path, token: str | None = None, folder: Path | Non
     return status, out.getvalue(), err.getvalue()
 
 
+def script(name: str, *arguments: str | Path, token: str | None = None) -> tuple[str, str]:
+    """`python scripts/NAME.py ...`: what it printed, and the message that it ended with."""
+    module = importlib.import_module(name)
+    out, message = io.StringIO(), ""
+    with using(token), contextlib.redirect_stdout(out):
+        try:
+            module.main(module.parse_args([str(argument) for argument in arguments]))
+        except SystemExit as ended:
+            message = str(ended)
+    return out.getvalue(), message
+
+
 def api(method: str, *args: Any, token: str | None = None, **options: Any) -> Any:
     """A method of the client's `HfApi`."""
     from huggingface_hub import HfApi

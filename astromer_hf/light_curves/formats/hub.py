@@ -109,6 +109,28 @@ def open_folder(folder: Path, split: str | None = None, subset: str | None = Non
     return replace(table, files=files, star=folder.name)
 
 
+def download(source: str | Path, subset: str | None = None) -> Any:
+    """All splits of a dataset of the Hub, or of one in a folder, as a `datasets.DatasetDict` on disk.
+
+    `datasets` keeps what it downloads in its cache, so that it is downloaded once.
+
+    Raises:
+        FileNotFoundError: there is no such dataset, or none that may be seen.
+        TableError: it cannot be read, or the Hub cannot be reached.
+    """
+    import datasets
+
+    if address := find_address(source):
+        with _reaching(address):
+            return datasets.load_dataset(address.repo, subset, revision=address.revision, data_files=address.path)
+    folder = Path(source)
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"There is no folder {folder}; a dataset of the Hub is written hf://datasets/ORGANISATION/NAME."
+        )
+    return datasets.load_from_disk(str(folder)) if is_saved(folder) else datasets.load_dataset(str(folder), subset)
+
+
 def is_saved(folder: Path) -> bool:
     """Whether `save_to_disk` of `datasets` wrote a folder."""
     return (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file()
