@@ -24,6 +24,7 @@ from ..light_curves.bands import (
     list_bands,
     names_of_bands,
 )
+from ..light_curves.source import LightCurveSource
 from ..model.feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves, mean_over_windows
 from ..model.heads_astromer import activate, problem_type_of
 from .runner import TableReport, WindowRunner, map_table, pool_states
@@ -252,6 +253,7 @@ def classify_table(
     seed: int = 0,
     combine_bands: CombinationKind | None = None,
     bands: Sequence[str] | None = None,
+    split: str | None = None,
     **options: Any,
 ) -> TableReport:
     """Classify a table of light curves into a parquet table, in the same order and with bounded memory.
@@ -273,6 +275,7 @@ def classify_table(
         combine_bands: `"mean"`: the mean of the probabilities in the bands of an object, each with the same weight; `"concat"`,
             for a classifier that was trained this way. The default is the classifier's own setting.
         bands: to combine by the mean; all by default.
+        split: of a dataset that has several.
 
     Raises:
         FileNotFoundError, TableError, ValueError: as `map_table`; or the model has no dropout, or no weights for this
@@ -280,6 +283,8 @@ def classify_table(
     """
     classifier = LightCurveClassifier(model, feature_extractor, batch_size)
     kind, bands = resolve_combination(model.config, combine_bands, bands)
+    if split is not None:
+        source = LightCurveSource.open(source, columns=options.get("columns"), split=split)
     combination = None
     if kind is not None:
         combination = choose_bands(source, kind, bands, columns=options.get("columns"))

@@ -34,7 +34,7 @@ COLUMN_GUESSES: Mapping[str, tuple[str, ...]] = {
     ),
     "band": (
         *("band", "filter", "passband", "filtercode", "fid", "flt", "filt", "filter_name", "filtername", "filterid"),
-        *("filter_id", "band_id", "bandpass", "passband_id", "phot_filter", "photometric_band", "filters", "bands"),
+        *("filter_id", "band_id", "band_idx", "bandpass", "passband_id", "phot_filter", "photometric_band", "filters", "bands"),
     ),
     "label": ("label", "class", "type", "label_name", "class_str"),
     "identity": (),

@@ -89,6 +89,7 @@ class Layout:
         wide_is_flux (`bool`): whether the columns of `wide` hold fluxes.
         endings (`tuple[str, ...]`): of files without a header, by which, and by `num_columns`, such files are recognised.
         num_columns (`int`): of files without a header.
+        is_padded (`bool`): whether light curves are filled up with zeros in place of times and values.
         note (`str`): what the user should know of these magnitudes.
     """
 
@@ -108,6 +109,7 @@ class Layout:
     wide_is_flux: bool = False
     endings: tuple[str, ...] = ()
     num_columns: int = 0
+    is_padded: bool = False
     note: str = ""
 
     def lacks(self, available: Collection[str]) -> list[str]:
@@ -542,6 +544,36 @@ LAYOUTS: dict[str, Layout] = {
                 "band": "band",
                 "label": "class_str",
             },
+        ),
+        Layout(
+            name="multimodal_universe",
+            title="Multimodal Universe, fluxes",
+            requires=("lightcurve.band", "lightcurve.time", "lightcurve.flux"),
+            columns={
+                "object_id": "object_id",
+                "mjd": "lightcurve.time",
+                "flux": "lightcurve.flux",
+                "flux_err": "lightcurve.flux_err",
+                "band": "lightcurve.band",
+                "label": "obj_type|spec_class",
+            },
+            zero_point=27.5,
+            is_padded=True,
+            note="fluxes are taken to have the zero point 27.5, as in SNANA",
+        ),
+        Layout(
+            name="multimodal_universe_mag",
+            title="Multimodal Universe, magnitudes",
+            requires=("lightcurve.band", "lightcurve.time", "lightcurve.mag"),
+            columns={
+                "object_id": "object_id",
+                "mjd": "lightcurve.time",
+                "mag": "lightcurve.mag",
+                "magerr": "lightcurve.mag_err",
+                "band": "lightcurve.band",
+                "label": "obj_type|spec_class",
+            },
+            is_padded=True,
         ),
         Layout(
             name="open_catalog",

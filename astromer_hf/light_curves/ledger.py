@@ -14,6 +14,7 @@ NO_TIME = "without a time"
 NO_VALUE = "without a magnitude"
 NO_FLUX = "without a flux"
 NO_ZERO_POINT = "without a zero point"
+PADDING = "padding"
 MARKER = "marked as missing"
 TOO_LARGE = "beyond 90 mag"
 LIMIT = "upper limit"
@@ -21,7 +22,20 @@ BEYOND_LIMIT = "fainter than the limit"
 NOT_POSITIVE = "not positive flux"
 FLAGGED = "flagged"
 # A point has one reason: the first of these that holds. Number 0 is a point that is used.
-REASONS = ("used", NO_TIME, LIMIT, NO_VALUE, NO_FLUX, NO_ZERO_POINT, MARKER, TOO_LARGE, NOT_POSITIVE, BEYOND_LIMIT, FLAGGED)
+REASONS = (
+    "used",
+    PADDING,
+    NO_TIME,
+    LIMIT,
+    NO_VALUE,
+    NO_FLUX,
+    NO_ZERO_POINT,
+    MARKER,
+    TOO_LARGE,
+    NOT_POSITIVE,
+    BEYOND_LIMIT,
+    FLAGGED,
+)
 MAX_BANDS_SHOWN = 12
 
 

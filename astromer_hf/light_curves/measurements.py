@@ -29,6 +29,7 @@ from .ledger import (
     NO_VALUE,
     NO_ZERO_POINT,
     NOT_POSITIVE,
+    PADDING,
     REASONS,
     TOO_LARGE,
     Ledger,
@@ -172,7 +173,8 @@ class Interpreter:
         zero_points = np.full(len(values), roles.fixed_zero_point)
         if roles.zero_point is not None:
             zero_points = to_numbers(table[roles.zero_point], roles.zero_point, first).values
-        holds: list[tuple[str, np.ndarray]] = [(NO_TIME, ~np.isfinite(times)), (LIMIT, numbers.is_limit)]
+        is_padding = (times == 0) & (values == 0) & (layout is not None and layout.is_padded)
+        holds: list[tuple[str, np.ndarray]] = [(PADDING, is_padding), (NO_TIME, ~np.isfinite(times)), (LIMIT, numbers.is_limit)]
         if roles.upper_limit is not None:
             holds.append((LIMIT, self._is_bad(table, roles.upper_limit)))
         holds.append((NO_FLUX if roles.is_flux else NO_VALUE, ~np.isfinite(values)))

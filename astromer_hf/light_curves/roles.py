@@ -208,6 +208,7 @@ def _resolve(raw: RawTable, names: Names, layout: Layout | None, chosen: Mapping
         values = (Value(magnitude, _error_of(names, magnitude, find("magerr", ()), "magerr", chosen)),)
     elif layout is None and "mag" not in chosen:
         values = _band_values(names, chosen, find("band", COLUMN_GUESSES["band"]) is not None)
+    own_label = names.first(layout.columns.get("label")) if layout is not None else None
     mjd = find("mjd", COLUMN_GUESSES["mjd"])
     if mjd is None and values and all(value.mjd for value in values):
         mjd = values[0].mjd
@@ -227,7 +228,7 @@ def _resolve(raw: RawTable, names: Names, layout: Layout | None, chosen: Mapping
         values=values,
         is_flux=is_flux,
         band=band,
-        label=given("label") if "label" in chosen else names.first(COLUMN_GUESSES["label"]),
+        label=given("label") if "label" in chosen else own_label or names.first(COLUMN_GUESSES["label"]),
         identity=given("identity"),
         layout=layout,
     )
@@ -323,7 +324,8 @@ def _refuse_near_miss(raw: RawTable, names: Names) -> None:
     """
     generic = {name for guesses in (*COLUMN_GUESSES.values(), *FLUX_GUESSES.values()) for name in guesses} | NOT_DISTINCTIVE
     for layout in LAYOUTS.values():
-        own = {name for needed in layout.requires for name in needed.split("|") if len(name) > 2} - generic
+        own = {name for needed in layout.requires for name in needed.split("|") if len(name) > 2}
+        own = {name for name in own if name.rpartition(".")[2] not in generic}  # of a struct too
         if found := sorted(own & names.lower.keys()):
             lacking = layout.lacks(names.lower)[0].replace("|", " or ")
             raise TableError(

@@ -5,6 +5,7 @@ Before this file stand `formats/` (tables as they are), `roles.py` (which column
 it everything that reads light curves: cleaning, bands, training, every verb of the command line.
 """
 
+import glob
 import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ import pyarrow.compute as pc
 from ..model.feature_extraction_astromer import RaggedLightCurves
 from .chunk import LightCurveChunk
 from .columns import COLUMN_GUESSES, MissingColumnsError, ReadingOptions, TableError
-from .formats import RawTable
+from .formats import RawTable, hub
 from .formats.base import naming
 from .formats.folders import Catalogue, find_files, unpack
 from .formats.memory import table_of
@@ -79,29 +80,38 @@ class LightCurveSource:
         survey: str | bool | None = None,
         keep_flagged: bool = False,
         magnitudes: MagnitudeKind = "pogson",
+        split: str | None = None,
+        subset: str | None = None,
     ) -> "LightCurveSource":
         """Open a source; nothing but its beginning is read.
 
         Args:
-            source: a path of a file, folder or archive, or a pattern such as `"curves/*.csv"`; a table of pandas, polars,
-                pyarrow, astropy or numpy; a `datasets.Dataset`; or a source that is open already.
+            source: a path of a file, folder or archive, or a pattern such as `"curves/*.csv"`; a dataset of the Hub,
+                `"hf://datasets/ORG/NAME"` or `"ORG/NAME"`, which is streamed; a table of pandas, polars, pyarrow, astropy or
+                numpy; an object of `datasets`; or a source that is open already.
             columns: role -> column, or [`ReadingOptions`], which hold the rest too.
-            survey, keep_flagged, magnitudes: see [`ReadingOptions`].
+            survey, keep_flagged, magnitudes, split, subset: see [`ReadingOptions`].
 
         Raises:
-            FileNotFoundError: there is no such file.
+            FileNotFoundError: there is no such file or dataset.
             TableError: no light curves can be read from it.
             ValueError: there is no such survey.
         """
         if isinstance(source, LightCurveSource):
             return source
         options = columns if isinstance(columns, ReadingOptions) else ReadingOptions(columns)
-        if survey is not None or keep_flagged or magnitudes != "pogson":
-            options = ReadingOptions(options, survey=survey, keep_flagged=keep_flagged, magnitudes=magnitudes)
+        given = {"survey": survey, "keep_flagged": keep_flagged or None, "split": split, "subset": subset}
+        given["magnitudes"] = magnitudes if magnitudes != "pogson" else None
+        if changes := {name: value for name, value in given.items() if value is not None}:
+            options = options.copy()
+            vars(options).update(changes)
         if not isinstance(source, (str, Path)):
-            table = table_of(source)
+            table = table_of(source, split=options.split)
             if table is None:
                 raise TableError(f"A path or a table of light curves is needed, got a {type(source).__name__}.")
+            opened = cls(table.name, None, options, [table])
+        elif address := hub.find_address(source, options.split, options.subset):
+            table = hub.open_address(address, options.split, options.subset)
             opened = cls(table.name, None, options, [table])
         else:
             opened = cls._open_path(Path(source), options)
@@ -111,6 +121,11 @@ class LightCurveSource:
 
     @classmethod
     def _open_path(cls, path: Path, options: ReadingOptions) -> "LightCurveSource":
+        if path.is_dir() and (options.split or options.subset or hub.is_saved(path)):
+            table = hub.open_folder(path, options.split, options.subset)
+            return cls(table.name, path, options, [table])
+        if (options.split or options.subset) and (path.exists() or glob.has_magic(str(path))):
+            raise TableError(f"A split or subset is one of a dataset, and {path.name} is none: leave it out.")
         folder = unpack(path)
         found = find_files(Path(folder.name) if folder else path, options)
         opened = cls(path.name, path, options, [] if isinstance(found, Catalogue) else found.tables)
@@ -167,6 +182,11 @@ class LightCurveSource:
         if self.catalogue is not None:
             return [self.catalogue.file]
         return [file for table in self.tables for file in table.files]
+
+    @property
+    def origin(self) -> str:
+        """Of a dataset of the Hub its address, with the commit; else empty."""
+        return self.tables[0].origin if self.tables else ""
 
     @property
     def has_lists(self) -> bool:

@@ -469,6 +469,28 @@ SAMPLES: dict[str, Sample] = {
         {("1", "g"): (3, 0), ("2", "g"): (3, 0)},
         {"class_str": {("1", "g"): (3, 0), ("2", "g"): (3, 0)}, "target": None},
     ),
+    "multimodal_universe": Sample(
+        {
+            "object_id": ["1"] * 6,
+            "lightcurve.band": two("g", "r"),
+            "lightcurve.time": [*DAYS[:5], 0.0],
+            "lightcurve.flux": [120.0, 130.0, -5.0, 110.0, 115.0, 0.0],
+            "obj_type": ["RRL"] * 6,
+        },
+        {("1", "g"): (2, 1), ("1", "r"): (2, 1)},
+        {"object_id": {(None, "g"): (2, 1), (None, "r"): (2, 1)}, "lightcurve.flux": None},
+    ),
+    "multimodal_universe_mag": Sample(
+        {
+            "object_id": ["1"] * 6,
+            "lightcurve.band": two("g", "r"),
+            "lightcurve.time": [*DAYS[:5], 0.0],
+            "lightcurve.mag": [*MAGS[:5], 0.0],
+            "lightcurve.mag_err": [*ERRORS[:5], 0.0],
+        },
+        {("1", "g"): (3, 0), ("1", "r"): (2, 1)},
+        {"lightcurve.mag_err": {("1", "g"): (3, 0), ("1", "r"): (2, 1)}, "lightcurve.mag": None},
+    ),
     "open_catalog": Sample(
         {
             "event": ["SN"] * 6,

@@ -38,13 +38,18 @@ class Found:
     notes: list[str] = field(default_factory=list)
 
 
+def is_archive(path: Path) -> bool:
+    """Whether the name of a file is that of an archive of files."""
+    return path.name.lower().endswith(_ARCHIVES)
+
+
 def unpack(path: Path) -> "tempfile.TemporaryDirectory[str] | None":
     """An archive of files in a temporary folder, which lives as long as the result; None of what is no archive.
 
     Raises:
         TableError: the archive is damaged.
     """
-    if not path.name.lower().endswith(_ARCHIVES) or not path.is_file():
+    if not is_archive(path) or not path.is_file():
         return None
     folder = tempfile.TemporaryDirectory(prefix="astromer-")
     try:
