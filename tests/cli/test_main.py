@@ -554,7 +554,7 @@ BAD_TABLES = {
     "a CSV of a header": ("a.csv", b"id,mjd,mag\n", "holds no light curve"),
     "an empty CSV": ("a.csv", b"", "cannot be read as a table of light curves"),
     "words in a CSV": ("a.csv", b"id,mjd,mag\na,1,bright\n", "row 1 of the data holds 'bright'"),
-    "a short line": ("a.csv", b"id,mjd,mag\na,1,2\na,1\n", "Expected 3 columns, got 2"),
+    "a short line": ("a.csv", b"id,mjd,mag\na,1,2\na,1\n", "row 2 of the data has 2 values (a,1), and there are 3 columns"),
     "a truncated gzip": ("a.csv.gz", truncated(gzip.compress(b"id,mjd,mag\n" + CSV)), "ended before the end-of-stream marker"),
     "another format": ("a.fits", b"SIMPLE", "a.fits cannot be read as FITS"),
 }
