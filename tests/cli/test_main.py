@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import TINY
+from forks import run_forked
 from safetensors.torch import load_file, save_file
 from test_source import CURVES, LAYOUTS, write_columns
 from transformers import AutoModel, AutoModelForSequenceClassification, BertConfig, BertModel
@@ -292,7 +293,7 @@ def test_the_installed_command_and_the_modules_are_the_same(tmp_path):
     assert entry_points(group="console_scripts")["astromer-hf"].load() is main
     arguments = ["embed", tmp_path / "none.parquet", "-o", tmp_path / "o.parquet", "--model", tmp_path / "none"]
     for module in ("astromer_hf", "astromer_hf.cli"):
-        result = start_in_process(module, *map(str, arguments))
+        result = run_forked("-m", module, *arguments)
         assert result.returncode == 1
         assert result.stdout == ""
         assert result.stderr.startswith("error: There is no model folder")
