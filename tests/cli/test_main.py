@@ -714,3 +714,26 @@ def test_classify_refuses_a_model_without_a_head_and_says_how_to_make_one(source
     assert "holds AstromerForMaskedReconstruction and no classifier" in message
     assert "astromer-hf fit" in message
     assert not (tmp_path / "out.parquet").exists()
+
+
+@pytest.mark.parametrize("output", ["out.parquet", "out"], ids=["file", "folder"])
+@pytest.mark.parametrize("verb", ["embed", "classify"])
+def test_objects_that_cannot_be_read_are_named_and_the_exit_code_says_so(
+    source, model_folder, classifier_folder, tmp_path, capsys, verb, output
+):
+    if (verb, output) == ("classify", "out"):
+        pytest.skip("classify writes one file")
+    table = pq.read_table(source).to_pydict()
+    table["mag"][1] = table["mag"][1][:-1]
+    bad = str(table["object_id"][1])
+    pq.write_table(pa.table(table), tmp_path / "one_bad.parquet")
+    model = model_folder if verb == "embed" else classifier_folder
+    arguments = [verb, str(tmp_path / "one_bad.parquet"), "--model", str(model), "-o", str(tmp_path / output), "--json"]
+    assert main(arguments) == 3
+    printed = capsys.readouterr()
+    (line,) = printed.err.splitlines()[-1:]
+    assert line.startswith(f"error: 1 light curve could not be read: {bad} (Object {bad!r} has ")
+    report = json.loads(printed.out)
+    assert [*report["sources"][0]["unreadable"]] == [bad]
+    assert report["without_result"] == [bad]
+    assert len(pq.read_table(tmp_path / output)) == len(table["mag"])

@@ -100,8 +100,8 @@ def test_a_table_of_classes_states_why_an_object_has_none(tmp_path: Path):
     model = AstromerForSequenceClassification(CONFIG).eval()
     classify_table(tmp_path / "curves.csv", tmp_path / "classes.parquet", model, coverage=0.9)
     found = pq.read_table(tmp_path / "classes.parquet").to_pandas().set_index("object_id")
-    assert found["remark"].to_dict() == {
-        "good": None,
+    assert found["remark"].fillna("").to_dict() == {
+        "good": "",
         "short": "fewer than 20 observations",
         "flat": "all magnitudes are equal",
     }
