@@ -28,11 +28,10 @@ from ..light_curves.source import LightCurveSource
 from ..model.feature_extraction_astromer import AstromerFeatureExtractor
 from .embedding import choose_bands_to_embed, embed_table
 from .output_files import OutputInUseError
+from .results import SETTINGS_FILE, SUCCESS_FILE
 from .runner import TableReport
 
 DEFAULT_OBJECTS_PER_SHARD = 16_384
-SETTINGS_FILE = "_settings.json"  # readers of parquet folders ignore names with an underscore
-SUCCESS_FILE = "_SUCCESS"
 _SETTINGS_KEY, _SHARD_KEY = "settings", "shard"
 
 
