@@ -373,6 +373,9 @@ class Interpreter:
                 self.ledger.refuse(chunk.id_of(number), named, int(usable[own].sum()))
             chunk = replace(chunk, curves=chunk.curves.without_points_of([*wrong]))
         bands = chunk.annotations.get("band")
+        if bands is not None:
+            is_nameless = pc.fill_null(pc.equal(bands, ""), True).to_numpy(zero_copy_only=False)
+            self.ledger.without_band += int(chunk.curves.lengths[is_nameless].sum())
         self.ledger.count_stars(chunk.object_ids.to_pylist(), pc.unique(bands).to_pylist() if bands is not None else ())
         return chunk
 
