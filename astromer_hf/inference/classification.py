@@ -26,6 +26,7 @@ from ..light_curves.bands import (
 )
 from ..model.feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves, mean_over_windows
 from ..model.heads_astromer import activate, problem_type_of
+from ..model.inference_astromer import in_evaluation_mode, unwrap
 from .runner import TableReport, WindowRunner, map_table, pool_states
 
 
@@ -56,7 +57,7 @@ class LightCurveClassifier:
     """A classifier prepared for prediction.
 
     Args:
-        model ([`AstromerForSequenceClassification`]): it is switched to evaluation mode.
+        model ([`AstromerForSequenceClassification`]): it runs in evaluation mode, and is left as it is.
         feature_extractor, batch_size: see `WindowRunner`.
     """
 
@@ -113,7 +114,7 @@ class LightCurveClassifier:
         self, curves: MultibandLightCurves, light_curves: RaggedLightCurves, windows: tuple[np.ndarray, np.ndarray, np.ndarray]
     ) -> np.ndarray:
         """Probabilities (N, C) from the pooled states of clean light curves; NaN for objects without observations."""
-        model = self.runner.model
+        model = in_evaluation_mode(self.runner.model)
         light_curve, _, length = windows
         encoder = replace(self.runner, model=model.base_model)
         num_states = model.config.num_hidden_layers + 1 if model.config.reads_all_layers else 1
@@ -205,6 +206,7 @@ def classify_multiband_light_curves(
     Raises:
         ValueError: as `embed_multiband_light_curves`; or the classifier combines bands in another way, or has no such setting.
     """
+    model = unwrap(model)
     kind, bands = resolve_combination(model.config, combine_bands, bands)
     if kind is None:
         raise ValueError('This classifier has no setting for combining bands: pass `combine_bands="mean"`.')
@@ -278,6 +280,7 @@ def classify_table(
         FileNotFoundError, TableError, ValueError: as `map_table`; or the model has no dropout, or no weights for this
             combination.
     """
+    model = unwrap(model)
     classifier = LightCurveClassifier(model, feature_extractor, batch_size)
     kind, bands = resolve_combination(model.config, combine_bands, bands)
     combination = None
