@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Columns, Table, with_columns
+from .options import Columns, Table, as_typed, with_columns
 from .report import Report, reports
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "astromer-hf inspect curves.parquet",
     "astromer-hf inspect curves.parquet --picture first.png",
+    "astromer-hf inspect hf://datasets/StarEmbed/ZTF_40k --split test",
 )
 
 
@@ -38,7 +39,8 @@ def inspect(
 
     found = inspect_light_curves(source, columns)
     getattr(columns, "sources", []).clear()  # the report has the line of the source already
-    lines = [*found.lines(), f"next     astromer-hf embed {source} -o embeddings.parquet"]
+    typed = as_typed(source, getattr(columns, "split", None), getattr(columns, "subset", None))
+    lines = [*found.lines(), f"next     astromer-hf embed {typed} -o embeddings.parquet"]
     if picture is not None:
         draw(found.first, picture)
         lines.append(f"-> {picture}")

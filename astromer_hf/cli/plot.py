@@ -19,6 +19,7 @@ from .options import (
     DropoutPasses,
     Model,
     Revision,
+    Table,
     fraction,
     positive,
     replace_parameters,
@@ -42,10 +43,9 @@ plot = typer.Typer(
 
 # --- Options ---
 
-Curves = Annotated[Path, typer.Argument(metavar="TABLE", help="Light curves: a parquet or CSV table.")]
 ObjectId = Annotated[str, typer.Option("--object", metavar="ID", help="Id of the object.")]
 Band = Annotated[str | None, typer.Option(help="Band of the light curve, if the object has several.")]
-Classes = Annotated[Path, typer.Argument(metavar="CLASSES", help="Parquet table that astromer-hf classify wrote.")]
+Classes = Annotated[Path, typer.Argument(metavar="CLASSES", help="Table that astromer-hf classify wrote.")]
 TrueLabels = Annotated[str, typer.Option(metavar="NAME", help="Column of the true classes.")]
 OUTPUT_OPTIONS = {
     "output": Annotated[Path, typer.Option("-o", "--output", help="Picture to write: .png, .pdf or .svg.")],
@@ -76,7 +76,7 @@ def picture(name: str, *examples: str) -> Callable[[Callable[..., "Figure"]], Ca
 # --- Light curves ---
 
 
-def find_object(source: Path, object_id: str, band: str | None, columns: Columns) -> tuple["LightCurveChunk", str]:
+def find_object(source: str, object_id: str, band: str | None, columns: Columns) -> tuple["LightCurveChunk", str]:
     """The clean light curve of an object, and a title for it."""
     import numpy as np
 
@@ -106,7 +106,7 @@ def find_object(source: Path, object_id: str, band: str | None, columns: Columns
 )
 @with_columns
 def draw_light_curve(
-    source: Curves,
+    source: Table,
     object_id: ObjectId,
     columns: Columns,
     band: Band = None,
@@ -164,7 +164,7 @@ def draw_light_curve(
 
 
 def load_window(
-    source: Path,
+    source: str,
     object_id: str,
     band: str | None,
     columns: Columns,
@@ -197,7 +197,7 @@ def load_window(
 @picture("attention", "curves.parquet --object 12345 -o attention.png")
 @with_columns
 def draw_attention(
-    source: Curves,
+    source: Table,
     object_id: ObjectId,
     columns: Columns,
     band: Band = None,
@@ -228,7 +228,7 @@ def draw_attention(
 @picture("time-encoding", "curves.parquet --object 12345 -o encoding.png")
 @with_columns
 def draw_time_encoding(
-    source: Curves,
+    source: Table,
     object_id: ObjectId,
     columns: Columns,
     band: Band = None,
@@ -261,7 +261,7 @@ def draw_magnitude_embedding(model: Model = None, revision: Revision = None) -> 
 
 @picture("embeddings", "embeddings.parquet -o map.png", "embeddings.parquet --method umap --label-column band -o map.png")
 def draw_embeddings(
-    source: Annotated[Path, typer.Argument(metavar="EMBEDDINGS", help="Parquet table that astromer-hf embed wrote.")],
+    source: Annotated[Path, typer.Argument(metavar="EMBEDDINGS", help="Table that astromer-hf embed wrote, or its folder.")],
     label_column: Annotated[
         str | None, typer.Option(metavar="NAME", help="Column of the classes. Default: label, if there is one.")
     ] = None,
@@ -281,13 +281,14 @@ def draw_embeddings(
 @picture("survey", "macho.parquet ztf.parquet -o surveys.png")
 @with_columns
 def draw_survey(
-    sources: Annotated[list[Path], typer.Argument(metavar="TABLE...", help="Tables of light curves.")], columns: Columns
+    sources: Annotated[list[str], typer.Argument(metavar="TABLE...", path_type=str, help="Tables of light curves.")],
+    columns: Columns,
 ) -> "Figure":
     """Draw observations per light curve, magnitudes and gaps of one or several surveys."""
     from ..light_curves.source import LightCurveSource
     from ..plots.figures import plot_survey_summary
 
-    names = [source.stem for source in sources]
+    names = [Path(source).stem for source in sources]
     summaries = [LightCurveSource.open(source, columns=columns).summary() for source in sources]
     return plot_survey_summary(dict(zip(names, summaries, strict=True)))
 
@@ -346,9 +347,10 @@ def draw_few_shot(
 def read_classes(source: Path, label_column: str) -> tuple["np.ndarray", "np.ndarray", "np.ndarray", list[str]]:
     """True and predicted classes, probabilities `(N, C)` and the C names of a table of `astromer-hf classify`."""
     import numpy as np
-    import pyarrow.parquet as pq
 
-    table = pq.read_table(source)
+    from ..inference.results import read_results
+
+    table = read_results(source)
     prefix = "probability_"
     names = [name.removeprefix(prefix) for name in table.column_names if name.startswith(prefix)]
     for needed in (label_column, "predicted_label"):

@@ -21,6 +21,7 @@ from ..light_curves.bands import (
     list_bands,
     names_of_bands,
 )
+from ..light_curves.source import LightCurveSource
 from ..model.feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves, cut_windows, mean_over_windows
 from ..model.inference_astromer import unwrap
 from .runner import TableReport, WindowRunner, map_table
@@ -207,6 +208,7 @@ def embed_table(
     rows: range | None = None,
     combine_bands: CombinationKind | BandCombination | None = None,
     bands: Sequence[str] | None = None,
+    split: str | None = None,
 ) -> TableReport:
     """Embed a table of light curves into a parquet table, in the same order and with bounded memory.
 
@@ -219,7 +221,7 @@ def embed_table(
     an object agree. Memory is bounded if the rows of an object follow each other.
 
     Args:
-        source: a path, a table in memory or an open source, see `LightCurveSource.open`.
+        source: a path, a dataset of the Hub, a table in memory or an open source, see `LightCurveSource.open`.
         output: a `.parquet` file; overwritten if it exists.
         model: an ASTROMER model.
         feature_extractor, batch_size: as for `embed_light_curves`.
@@ -234,6 +236,7 @@ def embed_table(
             band after the other, with zeros for a missing band; or a combination that `choose_bands` returned.
         bands: to combine, in this order; other bands are left out. The default is all bands for a mean, and the `bands` of the
             model's configuration for a concatenation.
+        split: of a dataset that has several.
 
     Raises:
         FileNotFoundError: there is no such source, or no folder for the output.
@@ -241,6 +244,8 @@ def embed_table(
     """
     if level not in ("object", "window", "observation"):
         raise ValueError(f'`level` must be "object", "window" or "observation", got {level!r}.')
+    if split is not None:
+        source = LightCurveSource.open(source, columns=columns, split=split)
     combination = choose_bands_to_embed(source, model, combine_bands, bands, columns=columns, level=level)
     if combination is not None:
         description = {**(description or {}), **combination.description}

@@ -14,11 +14,10 @@ import numpy as np
 import pyarrow as pa
 
 from .chunk import LightCurveChunk
-from .columns import COLUMN_GUESSES, MissingColumnsError, TableError
+from .columns import COLUMN_GUESSES, NONE, MissingColumnsError, TableError
 from .fluxes import magnitudes_of
 from .formats.base import RawTable
 from .formats.memory import table_of
-from .roles import NONE
 from .source import LightCurveSource
 
 FLUX_NAMES = ("flux", "pdcsap_flux", "sap_flux")

@@ -19,7 +19,7 @@ from .formats.base import one_line
 MISSING_WORDS = pa.array(
     [
         *("", "nan", "none", "null", "\\n", "-", "--", "---", "...", "na", "n/a", "#n/a", "<na>", "masked", "*"),
-        *("inf", "+inf", "-inf"),
+        *("inf", "+inf", "-inf", "-nan", "+nan", "nat", "indef", "missing", "nodata", "?", "#div/0!", "#value!", "1.#qnan"),
     ],
     pa.string(),
 )
@@ -28,7 +28,7 @@ MARKERS = np.array([99.0, 99.9, 99.99, 99.999, 99.9999, 999.0, 999.9, 999.99, 99
 ERROR_MARKERS = np.array([9.9, 9.99, 9.999, 9.9999])
 _MJD_OF_UNIX_EPOCH = 40587.0
 _DAYS = {"s": 1 / 86400, "sec": 1 / 86400, "second": 1 / 86400, "min": 1 / 1440, "h": 1 / 24, "hour": 1 / 24, "yr": 365.25}
-_LIMIT = r"^[<>~]"
+_LIMIT = r"^[<>~\[]"  # the bracket is that of visual observers: [13.5
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def to_numbers(column: pa.Array | pa.ChunkedArray, name: str, first_row: int = 0
     trimmed = pc.utf8_trim_whitespace(column)
     trimmed = pc.if_else(pc.is_in(pc.utf8_lower(trimmed), MISSING_WORDS), pa.scalar(None, pa.string()), trimmed)
     limits = pc.fill_null(pc.match_substring_regex(trimmed, _LIMIT), False).to_numpy(zero_copy_only=False)
-    trimmed = pc.utf8_trim_whitespace(pc.replace_substring_regex(trimmed, _LIMIT, ""))
+    trimmed = pc.utf8_trim_whitespace(pc.replace_substring_regex(trimmed, r"^[<>~]|^\[([^\[\],]*)\]?$", r"\1"))
     trimmed = pc.replace_substring_regex(trimmed, r"^[+]", "")
     trimmed = pc.replace_substring_regex(trimmed, r"^([-+]?[0-9]*[.]?[0-9]+)[dD]([-+]?[0-9]+)$", r"\1e\2")
     try:
@@ -81,7 +81,8 @@ def to_numbers(column: pa.Array | pa.ChunkedArray, name: str, first_row: int = 0
         if (booleans.isna() == words.isna()).all():
             return Numbers(booleans.to_numpy(float), limits)
         bad = int(np.flatnonzero(pd.to_numeric(words, errors="coerce").isna() & words.notna())[0])
-        hint = " A comma as the decimal sign is not read: write points." if re.match(r"^\d+,\d+$", words[bad]) else ""
+        has_commas = re.match(r"^[\d.]+,[\d,.]+$", words[bad])
+        hint = " Write points as decimal signs, and no commas between thousands." if has_commas else ""
         found = column[bad].as_py()
         raise TableError(
             f"The column {name!r} must hold numbers, and row {first_row + bad + 1} of the data holds {found!r}.{hint}"
@@ -102,11 +103,32 @@ def to_days(column: pa.Array | pa.ChunkedArray, name: str, unit: str | None, fir
         days = to_numbers(column, name, first_row).values
     except TableError:
         words = column.cast(pa.string()).to_pandas()
+        if words.str.match(r"^\s*\d{1,2}/\d{1,2}/\d{4}").any():
+            raise TableError(
+                f"The column {name!r} holds dates such as {words.dropna().iloc[0]!r}, in which the day cannot be told from the "
+                "month: write them as 2020-01-31, or as MJD."
+            ) from None
         dates = pd.to_datetime(words, errors="coerce", format="ISO8601", utc=True)
         if dates.isna().sum() > words.isin(MISSING_WORDS.to_pylist()).sum() + words.isna().sum():
             raise
         return _mjd_of(dates)
+    if (dates := _compact_dates(days)) is not None:
+        return dates
     return days * _days_per(unit, name)
+
+
+def _compact_dates(days: np.ndarray) -> np.ndarray | None:
+    """Dates that are written as 20180131, as MJD; None of numbers that are no such dates, as those of days are below 1e7."""
+    known = np.isfinite(days)
+    values = days[known]
+    if not len(values) or np.any((values < 1.85e7) | (values > 2.1e7) | (values != np.round(values))):
+        return None
+    dates = pd.to_datetime(pd.Series(values.astype(np.int64).astype(str)), format="%Y%m%d", errors="coerce")
+    if dates.isna().any():
+        return None
+    result = np.full(len(days), np.nan)
+    result[known] = _mjd_of(dates)
+    return result
 
 
 def _days_per(unit: str | None, name: str) -> float:
@@ -145,7 +167,7 @@ def _is_view(kind: pa.DataType) -> bool:
 
 
 def to_text(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """A column as text; whole numbers that came as floats without `.0`."""
+    """A column as text, without blanks around it; whole numbers that came as floats without `.0`."""
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     if pa.types.is_dictionary(column.type):
@@ -157,4 +179,5 @@ def to_text(column: pa.Array | pa.ChunkedArray) -> pa.Array:
             column = pa.array(np.where(np.isfinite(values), values, 0).astype(np.int64), mask=~np.isfinite(values))
     if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type) or pa.types.is_fixed_size_binary(column.type):
         column = column.cast(pa.binary())
-    return pc.cast(column, pa.string())
+    text = pc.cast(column, pa.string())
+    return text if pa.types.is_integer(column.type) else pc.utf8_trim_whitespace(text)

@@ -5,6 +5,7 @@ Before this file stand `formats/` (tables as they are), `roles.py` (which column
 it everything that reads light curves: cleaning, bands, training, every verb of the command line.
 """
 
+import glob
 import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ import pyarrow.compute as pc
 from ..model.feature_extraction_astromer import RaggedLightCurves
 from .chunk import LightCurveChunk
 from .columns import COLUMN_GUESSES, MissingColumnsError, ReadingOptions, TableError
-from .formats import RawTable
+from .formats import RawTable, hub
 from .formats.base import naming
 from .formats.folders import Catalogue, find_files, unpack
 from .formats.memory import table_of
@@ -28,6 +29,7 @@ from .formats.parquet import batches_of_rows, row_group_sizes
 from .layouts import Layout
 from .ledger import Ledger
 from .measurements import ANNOTATIONS, Interpreter
+from .names import units_of
 from .numbers import to_text
 from .positions import DEC_NAMES, RA_NAMES, join_by_position
 from .reading import MagnitudeKind
@@ -78,29 +80,38 @@ class LightCurveSource:
         survey: str | bool | None = None,
         keep_flagged: bool = False,
         magnitudes: MagnitudeKind = "pogson",
+        split: str | None = None,
+        subset: str | None = None,
     ) -> "LightCurveSource":
         """Open a source; nothing but its beginning is read.
 
         Args:
-            source: a path of a file, folder or archive, or a pattern such as `"curves/*.csv"`; a table of pandas, polars,
-                pyarrow, astropy or numpy; a `datasets.Dataset`; or a source that is open already.
+            source: a path of a file, folder or archive, or a pattern such as `"curves/*.csv"`; a dataset of the Hub,
+                `"hf://datasets/ORG/NAME"` or `"ORG/NAME"`, which is streamed; a table of pandas, polars, pyarrow, astropy or
+                numpy; an object of `datasets`; or a source that is open already.
             columns: role -> column, or [`ReadingOptions`], which hold the rest too.
-            survey, keep_flagged, magnitudes: see [`ReadingOptions`].
+            survey, keep_flagged, magnitudes, split, subset: see [`ReadingOptions`].
 
         Raises:
-            FileNotFoundError: there is no such file.
+            FileNotFoundError: there is no such file or dataset.
             TableError: no light curves can be read from it.
             ValueError: there is no such survey.
         """
         if isinstance(source, LightCurveSource):
             return source
         options = columns if isinstance(columns, ReadingOptions) else ReadingOptions(columns)
-        if survey is not None or keep_flagged or magnitudes != "pogson":
-            options = ReadingOptions(options, survey=survey, keep_flagged=keep_flagged, magnitudes=magnitudes)
+        given = {"survey": survey, "keep_flagged": keep_flagged or None, "split": split, "subset": subset}
+        given["magnitudes"] = magnitudes if magnitudes != "pogson" else None
+        if changes := {name: value for name, value in given.items() if value is not None}:
+            options = options.copy()
+            vars(options).update(changes)
         if not isinstance(source, (str, Path)):
-            table = table_of(source)
+            table = table_of(source, split=options.split)
             if table is None:
                 raise TableError(f"A path or a table of light curves is needed, got a {type(source).__name__}.")
+            opened = cls(table.name, None, options, [table])
+        elif address := hub.find_address(source, options.split, options.subset):
+            table = hub.open_address(address, options.split, options.subset)
             opened = cls(table.name, None, options, [table])
         else:
             opened = cls._open_path(Path(source), options)
@@ -110,6 +121,11 @@ class LightCurveSource:
 
     @classmethod
     def _open_path(cls, path: Path, options: ReadingOptions) -> "LightCurveSource":
+        if path.is_dir() and (options.split or options.subset or hub.is_saved(path)):
+            table = hub.open_folder(path, options.split, options.subset)
+            return cls(table.name, path, options, [table])
+        if (options.split or options.subset) and (path.exists() or glob.has_magic(str(path))):
+            raise TableError(f"A split or subset is one of a dataset, and {path.name} is none: leave it out.")
         folder = unpack(path)
         found = find_files(Path(folder.name) if folder else path, options)
         opened = cls(path.name, path, options, [] if isinstance(found, Catalogue) else found.tables)
@@ -142,7 +158,7 @@ class LightCurveSource:
 
     def _table(self, number: int) -> RawTable:
         if self.catalogue is not None and not self.tables:
-            self.tables.append(self.catalogue.first_table())
+            self.tables.append(self.catalogue.first_table(self._resolve))
         if not self.tables:
             raise TableError(f"{self.name} holds no light curve.")
         return self.tables[number]
@@ -166,6 +182,11 @@ class LightCurveSource:
         if self.catalogue is not None:
             return [self.catalogue.file]
         return [file for table in self.tables for file in table.files]
+
+    @property
+    def origin(self) -> str:
+        """Of a dataset of the Hub its address, with the commit; else empty."""
+        return self.tables[0].origin if self.tables else ""
 
     @property
     def has_lists(self) -> bool:
@@ -253,11 +274,13 @@ class LightCurveSource:
         self.ledger = Ledger(self.name, self.describe(), notes=[*self._notes, *self.roles.notes])
         if self.catalogue is not None:
             yield from self._iter_catalogue(self.catalogue, objects_per_chunk)
-            return
-        wanted = self._annotation_roles()
-        for number in range(len(self.tables)):
-            for chunk in self._iter_table(number, objects_per_chunk, rows):
-                yield _with_annotations(chunk, wanted)
+        else:
+            wanted = self._annotation_roles()
+            for number in range(len(self.tables)):
+                for chunk in self._iter_table(number, objects_per_chunk, rows):
+                    yield _with_annotations(chunk, wanted)
+        if rows is None and self.ledger.unreadable and not self.ledger.points_used:  # not one of the objects, but the table
+            raise TableError(next(iter(self.ledger.unreadable.values())))
 
     def rows(self, rows: range, objects_per_chunk: int = 2048) -> Iterator[LightCurveChunk]:
         """The light curves of these rows of a parquet file with list columns."""
@@ -417,7 +440,7 @@ class LightCurveSource:
             raw.name,
             raw.star,
             raw.band,
-            dict(raw.units),
+            units_of(raw.names, raw.units),
             self.options.keep_flagged,
             self.options.magnitudes,
             self.ledger,
@@ -481,7 +504,12 @@ class LightCurveSource:
         wanted = self._annotation_roles()
         parts: list[LightCurveChunk] = []
         for entry in catalogue.entries():
-            chunk = entry.read(self._interpreter)
+            try:
+                chunk = entry.read(self._interpreter)
+            except (TableError, OSError) as error:
+                self.ledger.refuse(entry.object_id, str(error))
+                chunk = entry.without_points()
+                self.ledger.count_stars([entry.object_id])
             parts.append(_with_annotations(chunk, wanted))
             if sum(map(len, parts)) >= objects_per_chunk:
                 yield LightCurveChunk.concatenate(parts)

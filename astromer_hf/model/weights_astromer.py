@@ -8,10 +8,12 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Self, cast
 
 import torch
+from huggingface_hub import try_to_load_from_cache
 from transformers.modeling_utils import PreTrainedModel
 
 
@@ -70,6 +72,26 @@ def verify_checksum(path: Path) -> None:
         raise ValueError(f"{path} {problem}: download it again, or save it again.")
 
 
+def verify_checksums(folder: Path | None) -> None:
+    """`verify_checksum` of every file of weights in a folder; nothing if there is no folder."""
+    for file in sorted(folder.glob("model*.safetensors")) if folder else ():
+        verify_checksum(file)
+
+
+def _cached_folder(repo_id: str, options: Mapping[str, Any]) -> Path | None:
+    """Where the client of the Hub keeps the files of a model that was loaded with these options.
+
+    The client compares the size of a download with what the Hub announced, and not its content.
+    """
+    config = try_to_load_from_cache(
+        repo_id,
+        "/".join(part for part in (options.get("subfolder"), "config.json") if part),
+        cache_dir=options.get("cache_dir"),
+        revision=options.get("revision"),
+    )
+    return Path(config).parent if isinstance(config, str) else None
+
+
 class StrictPreTrainedModel(PreTrainedModel):
     """Saving and loading in which every weight comes from the checkpoint, or an error names the weight that does not."""
 
@@ -110,8 +132,8 @@ class StrictPreTrainedModel(PreTrainedModel):
 
         transformers initialises missing weights at random and ignores unexpected ones. Here every weight of the encoder must
         come from the checkpoint. So must every weight of the head, unless the checkpoint has no weight of it at all: then the
-        head is new. Files of weights in a local folder are compared with the checksum that `save_pretrained` wrote into them,
-        if they have one. Weights that the caller passes as `state_dict` are not checked.
+        head is new. Files of weights, in a local folder or in the Hub's cache, are compared with the checksum that
+        `save_pretrained` wrote into them, if they have one. Weights that the caller passes as `state_dict` are not checked.
 
         Args:
             pretrained_model_name_or_path, args, kwargs: as in transformers.
@@ -127,11 +149,9 @@ class StrictPreTrainedModel(PreTrainedModel):
             OSError: there is no such checkpoint.
         """
         strict = strict_loading and kwargs.get("state_dict") is None
+        folder = Path(str(pretrained_model_name_or_path), kwargs.get("subfolder") or "")
         if strict and pretrained_model_name_or_path is not None:
-            # The Hub's own cache needs no check: it names files by their hashes.
-            folder = Path(str(pretrained_model_name_or_path), kwargs.get("subfolder") or "")
-            for file in sorted(folder.glob("model*.safetensors")):
-                verify_checksum(file)
+            verify_checksums(folder)
         model, loading = cast(
             Any,
             super().from_pretrained(
@@ -143,6 +163,8 @@ class StrictPreTrainedModel(PreTrainedModel):
                 **kwargs,
             ),
         )
+        if strict and pretrained_model_name_or_path is not None and not folder.is_dir():
+            verify_checksums(_cached_folder(str(pretrained_model_name_or_path), kwargs))
         children = [] if model.base_model is model else [name for name, _ in model.named_children()]
         prefixes = tuple(f"{name}." for name in children if name != cls.base_model_prefix)
         head = {name for name in model.state_dict() if name.startswith(prefixes)}

@@ -39,7 +39,14 @@ def is_ecsv(path: Path, head: bytes) -> bool:
 def is_ipac(path: Path, head: bytes) -> bool:
     """Whether a file is an IPAC table: keywords that begin with a backslash, and a header between bars with their types."""
     lines = [line for line in head.splitlines()[:400] if line.strip() and not line.startswith(b"\\")]
-    return len(lines) > 1 and all(line.startswith(b"|") and line.rstrip().endswith(b"|") for line in lines[:2])
+    bars = [line.startswith(b"|") and line.rstrip().endswith(b"|") for line in lines]
+    # A table of Markdown has bars around its data as well, and dashes under its header.
+    return len(lines) > 1 and all(bars[:2]) and not (len(lines) > 5 and all(bars[:6])) and lines[1].strip(b"|-: \t\r") != b""
+
+
+def is_mrt(path: Path, head: bytes) -> bool:
+    """Whether a file is a machine-readable table of AAS or CDS."""
+    return b"Byte-by-byte Description of file" in head
 
 
 def read_fits(path: Path) -> RawTable:
@@ -56,7 +63,9 @@ def read_fits(path: Path) -> RawTable:
         if not tables:
             raise TableError(f"{path.name} cannot be read as a table of light curves: it is FITS without a table.")
         chosen = next((unit for unit in tables if _has_times(unit.columns.names)), tables[0])
-        table = Table.read(chosen, format="fits", unit_parse_strict="silent")
+        # Times of astropy are pairs of numbers, which its header explains.
+        has_times = any(key.startswith("TCTYP") for key in chosen.header)
+        table = Table.read(chosen, format="fits", unit_parse_strict="silent", astropy_native=has_times)
         headers = [opened[0].header, chosen.header]
     star = next((str(header[key]).strip() for header in headers for key in STAR_KEYS if str(header.get(key, "")).strip()), None)
     return _raw(path, "FITS", table, star)
@@ -82,6 +91,11 @@ def read_ecsv(path: Path) -> RawTable:
 def read_ipac(path: Path) -> RawTable:
     """An IPAC table."""
     return _read_text(path, "IPAC table", "ascii.ipac")
+
+
+def read_mrt(path: Path) -> RawTable:
+    """A machine-readable table."""
+    return _read_text(path, "machine-readable table", "ascii.cds")
 
 
 def _read_text(path: Path, name: str, format: str) -> RawTable:

@@ -12,6 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..columns import COLUMN_GUESSES
+
 
 def is_list(kind: pa.DataType) -> bool:
     """Whether a column holds a list in every row."""
@@ -80,26 +82,34 @@ def flatten_batch(batch: pa.RecordBatch, columns: Sequence[str]) -> pa.RecordBat
 
 
 def _join_bands(name: str, column: pa.Array) -> dict[str, pa.Array]:
-    """Lists of all bands of a row, one band after the other, and the band of each value."""
+    """Lists of all bands of a row, one band after the other, and the band of each time."""
     bands = [column.type.field(i).name for i in range(column.type.num_fields)]
     structs = [dict(zip([f.name for f in kind.type], part.flatten(), strict=True)) for kind, part in _children(column)]
     fields = [child.name for child in column.type.field(0).type if is_list(child.type)]
-    lengths = np.array([list_lengths(struct[fields[0]]) for struct in structs])  # (K, rows)
+    # Every list is joined by its own lengths: whoever uses two together compares them. The band goes with the times.
+    joined: dict[str, pa.Array] = {}
+    for field in fields:
+        order, offsets, _ = _row_by_row(np.array([list_lengths(struct[field]) for struct in structs]))
+        values = pa.concat_arrays([struct[field].flatten() for struct in structs])
+        joined[f"{name}.{field}"] = pa.ListArray.from_arrays(offsets, values.take(order))
+    timed = next((field for guess in COLUMN_GUESSES["mjd"] for field in fields if field.lower() == guess), fields[0])
+    _, offsets, owner = _row_by_row(np.array([list_lengths(struct[timed]) for struct in structs]))
+    return joined | {f"{name}.band": pa.ListArray.from_arrays(offsets, pa.array(bands, pa.string()).take(owner))}
+
+
+def _row_by_row(lengths: np.ndarray) -> tuple[pa.Array, pa.Array, pa.Array]:
+    """How the lists of K bands become one list a row, from their lengths `(K, rows)`.
+
+    Returns:
+        `order` `(P,)` of all bands' values, `offsets` `(rows + 1,)`, and the band of each value, `(P,)`.
+    """
     starts = (np.cumsum(lengths.ravel()) - lengths.ravel()).reshape(lengths.shape)
-    offsets = pa.array(np.concatenate(([0], np.cumsum(lengths.sum(0)))), pa.int32())
-    flat_lengths, flat_starts = lengths.T.ravel(), starts.T.ravel()  # row by row
+    flat_lengths, flat_starts = lengths.T.ravel(), starts.T.ravel()
     before = np.cumsum(flat_lengths) - flat_lengths
-    order = pa.array(np.repeat(flat_starts - before, flat_lengths) + np.arange(flat_lengths.sum()))
-    joined = {
-        f"{name}.{field}": pa.ListArray.from_arrays(
-            offsets, pa.concat_arrays([struct[field].flatten() for struct in structs]).take(order)
-        )
-        for field in fields
-        if all(np.array_equal(list_lengths(struct[field]), own) for struct, own in zip(structs, lengths, strict=True))
-    }
-    owner = np.tile(np.arange(len(bands)), lengths.shape[1])
-    names = pa.array(bands, pa.string()).take(pa.array(np.repeat(owner, flat_lengths)))
-    return joined | {f"{name}.band": pa.ListArray.from_arrays(offsets, names)}
+    order = np.repeat(flat_starts - before, flat_lengths) + np.arange(flat_lengths.sum())
+    offsets = np.concatenate(([0], np.cumsum(lengths.sum(0))))
+    owner = np.repeat(np.tile(np.arange(len(lengths)), lengths.shape[1]), flat_lengths)
+    return pa.array(order), pa.array(offsets, pa.int32()), pa.array(owner)
 
 
 def _children(column: pa.Array) -> list[tuple[pa.Field, pa.Array]]:
