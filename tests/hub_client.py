@@ -11,16 +11,14 @@ import importlib
 import io
 import itertools
 import json
-import multiprocessing
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from forks import CONTEXT, run_forked
 
 
 def environment(url: str, home: Path, **changes: str) -> dict[str, str]:
@@ -43,8 +41,7 @@ def environment(url: str, home: Path, **changes: str) -> dict[str, str]:
 def run_fresh(url: str, home: Path, script: str, **changes: str) -> Any:
     """Run a script in a new process; what it assigns to `answer` comes back, by way of JSON."""
     program = f"{script}\nimport json as _json\nprint('ANSWER' + _json.dumps(answer))"
-    command = [sys.executable, "-c", program]
-    done = subprocess.run(command, env=environment(url, home, **changes), capture_output=True, text=True, timeout=300)
+    done = run_forked("-c", program, environment=environment(url, home, **changes))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.rsplit("ANSWER", 1)[1])
 
@@ -53,21 +50,19 @@ class HubClient:
     """A process that calls functions for us; an error of theirs is raised here."""
 
     def __init__(self, url: str, home: Path, **changes: str):
-        before = dict(os.environ)
-        os.environ.clear()
-        os.environ.update(environment(url, home, **changes))
-        try:
-            self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
-            self._pool.submit(os.getpid).result(timeout=120)  # the process starts, and inherits the environment
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
+        variables = environment(url, home, **changes)
+        self._pool = ProcessPoolExecutor(1, CONTEXT, initializer=_set_environment, initargs=(variables,))
 
     def __call__(self, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
         return self._pool.submit(function, *args, **options).result(timeout=300)
 
     def close(self) -> None:
         self._pool.shutdown()
+
+
+def _set_environment(variables: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(variables)
 
 
 # --- What a HubClient runs ---

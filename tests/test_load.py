@@ -22,7 +22,8 @@ import pytest
 import torch
 from conftest import report_lines
 from filelock import FileLock
-from zygote import PYTHONPATH, Zygote
+from forks import run_forked
+from zygote import Zygote
 
 from astromer_hf import AstromerFeatureExtractor, AstromerModel
 from astromer_hf.inference.embedding import embed_table
@@ -254,8 +255,7 @@ def lose_a_worker() -> None:
 
 
 def test_a_dataloader_worker_that_is_killed_is_reported_and_not_waited_for():
-    command = [sys.executable, "-c", "import test_load; test_load.lose_a_worker()"]
-    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": PYTHONPATH}, capture_output=True, text=True, timeout=120)
+    done = run_forked("-c", "import test_load; test_load.lose_a_worker()", timeout=120)
     assert done.returncode == 1
     error = done.stderr.splitlines()[-1]
     assert error.startswith("RuntimeError: DataLoader worker") or error == "EOFError"  # it may die in mid-sentence

@@ -8,9 +8,6 @@ documentation names, on one line, with what was expected, and must leave no file
 
 import gzip
 import io
-import resource
-import subprocess
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -25,6 +22,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import TINY, report_lines
+from forks import run_forked
 from huggingface_hub.errors import StrictDataclassError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -590,12 +588,8 @@ def test_a_full_disk_is_one_line_and_leaves_the_former_output(tmp_path: Path):
     write(lists(), output)
     before = output.read_bytes()
     MODEL.save_pretrained(model)
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-
-    command = [sys.executable, "-m", "astromer_hf.cli", "embed", source, "-o", output, "--model", model, "--quiet"]
-    done = subprocess.run([*map(str, command)], preexec_fn=limit, capture_output=True, text=True, timeout=120)
+    command = ["-m", "astromer_hf.cli", "embed", source, "-o", output, "--model", model, "--quiet"]
+    done = run_forked(*command, max_file_size=4096)
     assert done.returncode == 1, done.stderr
     assert done.stderr.startswith("error: ")
     assert "There is no space for the output" in done.stderr

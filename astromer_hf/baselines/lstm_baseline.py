@@ -40,7 +40,7 @@ class LightCurveLSTMForSequenceClassification(AstromerPreTrainedModel):
     ) -> SequenceClassifierOutput:
         r"""Classify windows; arguments and returns as of `AstromerForSequenceClassification`."""
         observed, _ = resolve_masks(magnitudes, times, attention_mask, None)
-        gaps = torch.diff(times.float(), dim=1, prepend=times[:, :1].float()).clamp(min=0)
+        gaps = torch.diff(times, dim=1, prepend=times[:, :1]).float().clamp(min=0)
         observations = torch.stack((magnitudes.float(), gaps.log1p()), dim=-1).to(self.dtype)
         logits = self.classifier(observations, observed)
         loss = None

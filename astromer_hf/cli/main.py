@@ -17,6 +17,7 @@ from typer.main import get_command
 
 from .. import __version__
 from . import card, check, classify, convert, embed, env, export, fit, inspect, neighbors, plot, push, simulate
+from .report import IncompleteError
 from .verb import Group, Verb, show_examples
 
 PROGRAM = "astromer-hf"
@@ -81,7 +82,8 @@ def build_command() -> Any:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code.
 
-    0: it is done. 1: it failed. 2: the command line is wrong. 130: Ctrl-C. Whatever is not 0 comes with one line on standard
+    0: it is done. 1: it failed. 2: the command line is wrong. 3: it is done, but for objects that could not be read, which the
+    report names. 130: Ctrl-C. Whatever is not 0 comes with one line on standard
     error; only a mistake of this package prints a traceback.
     """
     logging.basicConfig(format="%(message)s")
@@ -95,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (ValueError, OSError, ImportError) as error:
-        return fail(str(error), 1)
+        return fail(str(error), 3 if isinstance(error, IncompleteError) else 1)
     if status == 130:  # what typer makes of Ctrl-C
         print("interrupted; incomplete output was removed", file=sys.stderr)
     return status if isinstance(status, int) else 0

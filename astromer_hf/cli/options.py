@@ -161,14 +161,17 @@ def tell_sources(result: Any, sources: list[Any]) -> Any:
     ledgers = {source.path or source.name: source.ledger for source in sources if source.ledger.num_light_curves}.values()
     lines = [ledger.line for ledger in ledgers]
     problem = "" if not ledgers or any(ledger.points_used for ledger in ledgers) else f"no point could be used. {lines[0]}"
+    incomplete = "; ".join(ledger.unreadable_line for ledger in ledgers if ledger.unreadable)
     if hasattr(result, "facts"):
         facts = {**result.facts, **({"sources": [ledger.to_dict() for ledger in ledgers]} if ledgers else {})}
-        return replace(result, text="\n".join([result.text, *lines]), facts=facts, problem=result.problem or problem)
+        return replace(
+            result, text="\n".join([result.text, *lines]), facts=facts, problem=result.problem or problem, incomplete=incomplete
+        )
     if lines:
         print("\n".join(lines))
     if problem:
         raise ValueError(problem)
-    return result
+    return result  # a picture, which is still to be saved
 
 
 def replace_parameters(

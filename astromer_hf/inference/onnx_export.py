@@ -229,7 +229,15 @@ class OnnxEncoder:
         """The graph's outputs by name: `last_hidden_state` (B, L, D), `mean` and `max` (B, D), float32, of windows (B, L).
 
         `magnitude_errors` are used where the configuration has `use_magnitude_errors`; NaN and absent ones are unknown.
+
+        Raises:
+            ValueError: there is no window, or one without observations, which has no maximum.
         """
+        if magnitudes.ndim != 2 or not magnitudes.size or not np.any(attention_mask, axis=1).all():
+            raise ValueError(
+                "The windows of a graph are (windows, length), at least one, each with an observation, got the shape "
+                f"{magnitudes.shape} with {np.asarray(attention_mask).sum(-1).tolist()} observations: leave the others out."
+            )
         inputs = dict(zip(INPUTS, (magnitudes, times, attention_mask), strict=True))
         if self.config.use_magnitude_errors:
             inputs[ERRORS] = np.full_like(magnitudes, np.nan) if magnitude_errors is None else magnitude_errors

@@ -10,7 +10,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,14 @@ from .output_files import complete_or_absent
 BATCH_SIZES = {"cpu": 8}  # full windows, whose states fit into the caches of a core
 DEFAULT_BATCH_SIZE = 256  # of accelerators
 MAX_SHORT_WINDOWS = 4  # times the batch size, since part of a window's cost does not depend on its length
+
+
+class LightCurveError(ValueError):
+    """Some of several light curves have no result; `reasons` says of each, by its number, why."""
+
+    def __init__(self, reasons: dict[int, str]):
+        super().__init__(next(iter(reasons.values())))
+        self.reasons = reasons
 
 
 @dataclass
@@ -107,13 +115,17 @@ class WindowRunner:
         """Check that outputs (W, D) are finite.
 
         Raises:
-            ValueError: names the first light curve whose output is not finite.
+            ValueError: names the first light curve whose output is not finite; a [`LightCurveError`] where others are.
         """
-        if len(bad := object_index[~np.isfinite(values).all(1)]):
-            raise ValueError(
-                f"The model's {what} of light curve {bad[0]} is not finite: its weights are damaged or too large for "
-                f"{self.model.dtype}. Load it in float32, or download it again."
-            )
+        bad = np.unique(object_index[~np.isfinite(values).all(1)]).tolist()
+        if not bad:
+            return
+        reasons = {
+            number: f"The model's {what} of light curve {number} is not finite: its weights are damaged or too large for "
+            f"{self.model.dtype}. Load it in float32, or download it again."
+            for number in bad
+        }
+        raise ValueError(reasons[bad[0]]) if len(bad) == len(np.unique(object_index)) else LightCurveError(reasons)
 
 
 def pool_states(states: tuple[torch.Tensor, ...], length: np.ndarray, pooling: str) -> np.ndarray:
@@ -151,13 +163,17 @@ def map_on_cores(function: Callable[[Any], Any], items: Iterable[Any]) -> Iterat
 
 @dataclass
 class TableReport:
-    """Counts of `map_table`: light curves written, ids of those without a result, observations dropped by reason."""
+    """Counts of `map_table`: light curves written, ids of those without a result, observations dropped by reason.
+
+    `unreadable` says of objects that could not be read or computed why; they are among those without a result.
+    """
 
     num_objects: int = 0
     num_windows: int = 0
     num_points: int = 0
     dropped_points: int = 0
     without_result: list[str] = field(default_factory=list)
+    unreadable: dict[str, str] = field(default_factory=dict)
     ledger: Ledger = field(default_factory=Ledger)
 
 
@@ -213,7 +229,7 @@ def map_table(
             total = len(rows) if rows is not None else opened.num_light_curves
             with tqdm(total=total, unit=" curves", disable=None if show_progress else True) as progress:
                 for chunk in _iter_chunks(opened, combination, objects_per_chunk, rows):
-                    table = _process_chunk(chunk, process, report)
+                    table = _process_chunk(chunk, process, report, opened.ledger)
                     if writer is None:
                         metadata = {f"astromer_hf.{key}": value for key, value in (description or {}).items()}
                         schema = table.schema.with_metadata(metadata)
@@ -221,6 +237,7 @@ def map_table(
                     writer.write_table(table)
                     progress.update(chunk.num_light_curves)
             report.ledger = opened.ledger
+            report.unreadable = dict(opened.ledger.unreadable)
             if writer is None:
                 raise TableError(f"{opened.path or opened.name} holds no light curve.")
             writer.add_key_value_metadata({"astromer_hf.ledger": json.dumps(report.ledger.to_dict())})
@@ -239,14 +256,29 @@ def _iter_chunks(
 
 
 def _process_chunk(
-    chunk: LightCurveChunk | MultibandChunk, process: Callable[[Any], dict[str, pa.Array]], report: TableReport
+    chunk: LightCurveChunk | MultibandChunk,
+    process: Callable[[Any], dict[str, pa.Array]],
+    report: TableReport,
+    ledger: Ledger,
 ) -> pa.Table:
-    """The rows of a chunk; their counts are added to the report."""
+    """The rows of a chunk; their counts are added to the report. What has no result keeps its row; the ledger knows why."""
+
+    def name_object(message: str) -> str:
+        return re.sub(r"light curve (\d+)", lambda found: f"object {chunk.id_of(int(found[1]))!r}", message)
+
+    curves: Any = chunk.curves
     try:
-        columns = process(chunk.curves)
+        try:
+            columns = process(curves)
+        except LightCurveError as error:
+            single = curves if isinstance(curves, RaggedLightCurves) else curves.light_curves
+            for number, reason in error.reasons.items():
+                own = slice(single.offsets[number], single.offsets[number + 1])
+                ledger.refuse(chunk.id_of(number), name_object(reason), int(single.usable[own].sum()))
+            single = single.without_points_of([*error.reasons])
+            columns = process(single if isinstance(curves, RaggedLightCurves) else replace(curves, light_curves=single))
     except ValueError as error:
-        message = re.sub(r"light curve (\d+)", lambda found: f"object {chunk.id_of(int(found[1]))!r}", str(error))
-        raise TableError(message) from error
+        raise TableError(name_object(str(error))) from error
     num_points, num_windows, dropped = (columns[name].to_numpy() for name in ("num_points", "num_windows", "dropped_points"))
     report.num_objects += len(chunk)
     report.num_points += int(num_points.sum())

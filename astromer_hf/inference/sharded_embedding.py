@@ -219,6 +219,7 @@ def embed_shards(
         target = output / shard.file_name
         if _is_done(target, shard, identity):
             report.found += 1
+            report.unreadable |= _unreadable_of(target)
             continue
         for stale in output.glob(f".{shard.file_name}-*.partial"):  # left by a killed process
             stale.unlink(missing_ok=True)
@@ -242,7 +243,9 @@ def embed_shards(
         for name in ("num_objects", "num_windows", "num_points", "dropped_points", "without_result"):
             setattr(report, name, getattr(report, name) + getattr(done, name))
         report.ledger.add(done.ledger)
+        report.unreadable |= done.unreadable
     report.missing = [shard.file_name for shard in shards if not _is_done(output / shard.file_name, shard, identity)]
+    report.ledger.unreadable |= report.unreadable
     opened.ledger = report.ledger
     if failures:
         raise TableError(f"{len(failures)} of the shards could not be embedded. {' '.join(failures)}")
@@ -337,6 +340,12 @@ def _is_done(file: Path, shard: Shard, identity: str) -> bool:
     fits = all(metadata.get(f"astromer_hf.{key}".encode()) == value.encode() for key, value in expected.items())
     expected_rows = len(shard.rows or ()) if shard.num_objects is None else shard.num_objects
     return fits and (shard.rows is None or footer.num_rows == expected_rows)
+
+
+def _unreadable_of(file: Path) -> dict[str, str]:
+    """The objects of a finished shard that could not be read, as its own account says."""
+    account = (pq.read_metadata(file).metadata or {}).get(b"astromer_hf.ledger", b"{}")
+    return dict(json.loads(account).get("unreadable", {}))
 
 
 def _finish(output: Path, shards: list[Shard], identity: str) -> None:

@@ -36,6 +36,7 @@ REASONS = (
     BEYOND_LIMIT,
     FLAGGED,
 )
+UNREADABLE = "of light curves that cannot be read"
 MAX_BANDS_SHOWN = 12
 
 
@@ -52,6 +53,7 @@ class Ledger:
         far_points (`int`): used points more than 10 mag from the median of their light curve.
         num_light_curves, num_stars (`int`): read so far.
         bands (`set[str]`): found so far.
+        unreadable (`dict[str, str]`): object -> why its light curve could not be read; its row has no usable point.
         notes (`list[str]`): what else the user should know.
     """
 
@@ -65,6 +67,7 @@ class Ledger:
     num_light_curves: int = 0
     num_stars: int = 0
     bands: set[str] = field(default_factory=set)
+    unreadable: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     last_star: str | None = field(default=None, repr=False)
 
@@ -73,6 +76,12 @@ class Ledger:
         self.points_read += sum(reasons.values())
         self.points_used += reasons.get(REASONS[0], 0)
         self.dropped.update({reason: number for reason, number in reasons.items() if number and reason != REASONS[0]})
+
+    def refuse(self, object_id: str | None, reason: str, points: int = 0) -> None:
+        """Note an object that cannot be read, and of how many points that were counted as used."""
+        self.unreadable[str(object_id)] = reason
+        self.points_used -= points
+        self.dropped.update({UNREADABLE: points} if points else {})
 
     def count_stars(self, object_ids: Iterable[str | None], bands: Iterable[str | None] = ()) -> None:
         """Add the light curves of a chunk. A star that goes on from the last chunk counts once."""
@@ -92,6 +101,7 @@ class Ledger:
         self.num_light_curves += other.num_light_curves
         self.num_stars += other.num_stars
         self.bands |= other.bands
+        self.unreadable |= other.unreadable
 
     @property
     def line(self) -> str:
@@ -110,7 +120,17 @@ class Ledger:
             parts.append(f"{self.kept_flagged} flagged points are kept")
         if self.far_points:
             parts.append(f"{self.far_points} used points are more than 10 mag from the median of their star")
+        if self.unreadable:
+            parts.append(self.unreadable_line)
         return f"{self.name}: " + "; ".join([*parts, *self.notes])
+
+    @property
+    def unreadable_line(self) -> str:
+        """The objects that could not be read, the first of them with its reason."""
+        shown = ", ".join([*self.unreadable][:10]) + (", ..." if len(self.unreadable) > 10 else "")
+        light_curves = "1 light curve" if len(self.unreadable) == 1 else f"{len(self.unreadable)} light curves"
+        first = next(iter(self.unreadable.values()), "").rstrip(".")
+        return f"{light_curves} could not be read: {shown} ({first})"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -125,5 +145,6 @@ class Ledger:
             "dropped": dict(self.dropped),
             "kept_flagged": self.kept_flagged,
             "far_points": self.far_points,
+            "unreadable": dict(self.unreadable),
             "notes": list(self.notes),
         }

@@ -5,7 +5,8 @@ Before this file stand raw columns and their roles; after it `source.py`. A poin
 magnitude, which `RaggedLightCurves.clean` drops and counts for its light curve; the ledger knows the reason.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -214,18 +215,16 @@ class Interpreter:
         if roles.are_plain and not band_is_list and not self.units:
             return self._read_plain_lists(batch)
         ids = self._ids_of_lists(batch)
+        errors_of_points = {value.error for value in roles.values}
+        batch = self._without_unequal(batch, ids, [name for name in roles.used if name not in errors_of_points])
         lengths = list_lengths(batch[roles.mjd])
         rows = np.repeat(np.arange(len(batch)), lengths)
         columns: dict[str, Any] = {}
         for name in roles.used:
             column = batch[name]
             if is_list(column.type):
-                own = list_lengths(column)
-                optional = name in {value.error for value in roles.values}
-                if len(wrong := np.flatnonzero(own != lengths)) and not optional:
-                    raise _unequal(ids[int(wrong[0])].as_py(), roles.mjd, lengths[wrong[0]], name, own[wrong[0]])
-                # Errors of another length are unknown.
-                columns[name] = pa.array(_flat_errors(column, name, lengths)) if len(wrong) else column.flatten()
+                is_aligned = np.array_equal(list_lengths(column), lengths)  # errors of another length are unknown
+                columns[name] = column.flatten() if is_aligned else pa.array(_flat_errors(column, name, lengths))
             else:
                 columns[name] = column.take(pa.array(rows))
         chunk, own_rows = self._group(pa.table(columns), ids.take(pa.array(rows)), rows)
@@ -252,6 +251,27 @@ class Interpreter:
         first, self.lists_read = self.lists_read, self.lists_read + len(batch)
         return pa.array([f"{self.star or self.name}-{first + i + 1}" for i in range(len(batch))], pa.string())
 
+    def _without_unequal(self, batch: pa.RecordBatch, ids: pa.Array, names: Sequence[str]) -> pa.RecordBatch:
+        """Null lists for objects whose lists differ in length from that of their times; the ledger gets them and the reason."""
+        of_times = self.roles.mjd
+        lengths = list_lengths(batch[of_times])
+        wrong = np.zeros(len(batch), dtype=bool)
+        for name in (name for name in names if is_list(batch[name].type)):
+            own = list_lengths(batch[name])
+            for i in np.flatnonzero((own != lengths) & ~wrong):
+                object_id = ids[int(i)].as_py()
+                self.ledger.refuse(
+                    object_id,
+                    f"Object {object_id!r} has {lengths[i]} values in {of_times!r} and {own[i]} in {name!r}: every time needs "
+                    "its magnitude.",
+                )
+            wrong |= own != lengths
+        if not wrong.any():
+            return batch
+        kept = pa.array(np.arange(len(batch)), mask=wrong)
+        columns = {name: batch[name].take(kept) if is_list(batch[name].type) else batch[name] for name in batch.schema.names}
+        return pa.RecordBatch.from_pydict(columns)
+
     def _read_plain_lists(self, batch: pa.RecordBatch) -> LightCurveChunk:
         """Lists of magnitudes as they stand, without a loop over objects or points."""
         roles = self.roles
@@ -262,12 +282,8 @@ class Interpreter:
                 raise TableError(
                     f"Columns {roles.mjd!r} and {value.column!r} must both hold lists; {name!r} holds {batch[name].type}."
                 )
-        lengths = {name: list_lengths(batch[name]) for name in (roles.mjd, value.column)}
-        wrong = np.flatnonzero(lengths[roles.mjd] != lengths[value.column])
-        if len(wrong):
-            i = int(wrong[0])
-            raise _unequal(ids[i].as_py(), roles.mjd, lengths[roles.mjd][i], value.column, lengths[value.column][i])
-        own = lengths[value.column]
+        batch = self._without_unequal(batch, ids, [value.column])
+        own = list_lengths(batch[value.column])
         errors = None
         if value.error and is_list(batch[value.error].type):
             errors = _flat_errors(batch[value.error], value.error, own)
@@ -349,6 +365,13 @@ class Interpreter:
         return RaggedLightCurves(times, magnitudes, errors, offsets)
 
     def _count(self, chunk: LightCurveChunk) -> LightCurveChunk:
+        if wrong := chunk.curves.find_not_days():
+            usable = chunk.curves.usable
+            for number, reason in wrong.items():
+                own = slice(chunk.curves.offsets[number], chunk.curves.offsets[number + 1])
+                named = reason.replace(f"light curve {number}", f"object {chunk.id_of(number)!r}")
+                self.ledger.refuse(chunk.id_of(number), named, int(usable[own].sum()))
+            chunk = replace(chunk, curves=chunk.curves.without_points_of([*wrong]))
         bands = chunk.annotations.get("band")
         self.ledger.count_stars(chunk.object_ids.to_pylist(), pc.unique(bands).to_pylist() if bands is not None else ())
         return chunk
@@ -375,12 +398,6 @@ def _far_from_median(magnitudes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
         own = slice(offsets[i], offsets[i + 1])
         is_far[own] = np.abs(magnitudes[own] - np.nanmedian(magnitudes[own])) > FAR_MAGNITUDES
     return is_far
-
-
-def _unequal(object_id: str | None, one: str, length: int, other: str, own: int) -> TableError:
-    return TableError(
-        f"Object {object_id!r} has {length} values in {one!r} and {own} in {other!r}: every time needs its magnitude."
-    )
 
 
 def _flat_float64(lists: pa.Array, name: str) -> np.ndarray:

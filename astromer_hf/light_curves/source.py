@@ -158,7 +158,7 @@ class LightCurveSource:
 
     def _table(self, number: int) -> RawTable:
         if self.catalogue is not None and not self.tables:
-            self.tables.append(self.catalogue.first_table())
+            self.tables.append(self.catalogue.first_table(self._resolve))
         if not self.tables:
             raise TableError(f"{self.name} holds no light curve.")
         return self.tables[number]
@@ -274,11 +274,13 @@ class LightCurveSource:
         self.ledger = Ledger(self.name, self.describe(), notes=[*self._notes, *self.roles.notes])
         if self.catalogue is not None:
             yield from self._iter_catalogue(self.catalogue, objects_per_chunk)
-            return
-        wanted = self._annotation_roles()
-        for number in range(len(self.tables)):
-            for chunk in self._iter_table(number, objects_per_chunk, rows):
-                yield _with_annotations(chunk, wanted)
+        else:
+            wanted = self._annotation_roles()
+            for number in range(len(self.tables)):
+                for chunk in self._iter_table(number, objects_per_chunk, rows):
+                    yield _with_annotations(chunk, wanted)
+        if rows is None and self.ledger.unreadable and not self.ledger.points_used:  # not one of the objects, but the table
+            raise TableError(next(iter(self.ledger.unreadable.values())))
 
     def rows(self, rows: range, objects_per_chunk: int = 2048) -> Iterator[LightCurveChunk]:
         """The light curves of these rows of a parquet file with list columns."""
@@ -502,7 +504,12 @@ class LightCurveSource:
         wanted = self._annotation_roles()
         parts: list[LightCurveChunk] = []
         for entry in catalogue.entries():
-            chunk = entry.read(self._interpreter)
+            try:
+                chunk = entry.read(self._interpreter)
+            except (TableError, OSError) as error:
+                self.ledger.refuse(entry.object_id, str(error))
+                chunk = entry.without_points()
+                self.ledger.count_stars([entry.object_id])
             parts.append(_with_annotations(chunk, wanted))
             if sum(map(len, parts)) >= objects_per_chunk:
                 yield LightCurveChunk.concatenate(parts)

@@ -94,7 +94,7 @@ class RaggedLightCurves:
         Raises:
             ValueError: the times cannot be days.
         """
-        keep = np.isfinite(self.times) & (np.abs(self.magnitudes) <= MAX_ABS_MAGNITUDE)
+        keep = self.usable
         curves, dropped = self, np.zeros(len(self), dtype=np.int64)
         if not keep.all():
             curves = self.keep(keep)
@@ -103,7 +103,8 @@ class RaggedLightCurves:
         unsorted = (np.diff(curves.times) < 0) & (np.diff(owner) == 0)
         if unsorted.any():
             curves = curves._take(np.lexsort((curves.times, owner)), curves.offsets)
-        curves._check_times_are_days()
+        if wrong := curves.find_not_days():
+            raise ValueError(next(iter(wrong.values())))
         if curves.magnitude_errors is not None:
             with np.errstate(invalid="ignore"):
                 usable = np.isfinite(curves.magnitude_errors) & (curves.magnitude_errors > 0)
@@ -141,19 +142,31 @@ class RaggedLightCurves:
         errors = None if self.magnitude_errors is None else self.magnitude_errors[index]
         return RaggedLightCurves(self.times[index], self.magnitudes[index], errors, offsets)
 
-    def _check_times_are_days(self) -> None:
-        """Times are sorted here, so that a curve's first and last bound it."""
+    @property
+    def usable(self) -> np.ndarray:
+        """Observations with a time and a magnitude that is no marker of a missing one, `(P,)` bool."""
+        with np.errstate(invalid="ignore"):
+            return np.isfinite(self.times) & (np.abs(self.magnitudes) <= MAX_ABS_MAGNITUDE)
+
+    def find_not_days(self) -> dict[int, str]:
+        """The curves whose times cannot be days, and what is wrong with them."""
         filled = np.flatnonzero(self.lengths)
         if not len(filled):
-            return
-        first, last = self.times[self.offsets[filled]], self.times[self.offsets[filled + 1] - 1]
+            return {}
+        usable, starts = self.usable, self.offsets[filled]
+        first = np.minimum.reduceat(np.where(usable, self.times, np.inf), starts)
+        last = np.maximum.reduceat(np.where(usable, self.times, -np.inf), starts)
         bad = (last - first > MAX_TIME_SPAN_DAYS) | (np.maximum(np.abs(first), np.abs(last)) > MAX_ABS_TIME_DAYS)
-        if bad.any():
-            i = np.flatnonzero(bad)[0]
-            raise ValueError(
-                f"Times must be days (MJD, HJD or JD; any zero point), but light curve {filled[i]} runs from {first[i]:.6g} "
-                f"to {last[i]:.6g}. If these are seconds, divide them by 86400."
-            )
+        return {
+            int(filled[i]): f"Times must be days (MJD, HJD or JD; any zero point), but light curve {filled[i]} runs from "
+            f"{first[i]:.6g} to {last[i]:.6g}. If these are seconds, divide them by 86400."
+            for i in np.flatnonzero(bad & (first <= last))
+        }
+
+    def without_points_of(self, numbers: Sequence[int]) -> "RaggedLightCurves":
+        """The same curves; of those with these numbers no observation has a magnitude, so that all are dropped and counted."""
+        refused = np.isin(self.object_index, list(numbers))
+        return RaggedLightCurves(self.times, np.where(refused, np.nan, self.magnitudes), self.magnitude_errors, self.offsets)
 
 
 _UNITS = {"mjd": "day", "mag": "mag", "magerr": "mag"}

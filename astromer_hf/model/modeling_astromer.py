@@ -41,7 +41,7 @@ from .heads_astromer import (
     select_states,
 )
 from .losses_astromer import RECONSTRUCTION_LOSSES, inverse_error_weights, sequence_classification_loss
-from .masks_astromer import add_to_mask, attention_mask_of, resolve_masks
+from .masks_astromer import add_to_mask, attention_mask_of, center_times, resolve_masks
 from .weights_astromer import StrictPreTrainedModel
 
 
@@ -306,8 +306,9 @@ class AstromerModel(AstromerPreTrainedModel):
 
         Args:
             magnitudes (`torch.FloatTensor` of shape `(B, L)`): magnitudes centred to zero mean in each window.
-            times (`torch.FloatTensor` of shape `(B, L)`): days, float32 or float64, centred to zero mean in each window.
-                Keep them out of half precision: one bfloat16 step at 1000 d is 8 d.
+            times (`torch.FloatTensor` of shape `(B, L)`): days, float32 or float64. Times that are not centred to zero mean in
+                each window are centred here (`center_times`); those of float32 have lost minutes by then, as half precision
+                has lost days: one bfloat16 step at 1000 d is 8 d.
             attention_mask (`torch.Tensor` of shape `(B, L)`, *optional*): 1 for observations, 0 for padding. All
                 observations when absent.
             masked_positions (`torch.BoolTensor` of shape `(B, L)`, *optional*): True for observations whose magnitude is
@@ -319,16 +320,17 @@ class AstromerModel(AstromerPreTrainedModel):
 
         Returns:
             `BaseModelOutputWithPooling`: `last_hidden_state` (B, L, D) and `pooler_output` (B, D), its mean over
-            observations (paper, Sect. 7). Rows of `last_hidden_state` at padding have no meaning.
+            observations (paper, Sect. 7), which is 0 for a window without observations. Rows of `last_hidden_state` at padding
+            have no meaning.
 
         Raises:
-            ValueError: shapes differ.
+            ValueError: shapes differ, or there is no window or no column.
         """
         observed, masked = resolve_masks(magnitudes, times, attention_mask, masked_positions)
         visible = observed & ~masked if self.config.masking_scheme == "hidden" else observed
         # Selected, not multiplied: padding and hidden observations may hold any value, NaN included.
         magnitudes = torch.where(visible, magnitudes, torch.zeros_like(magnitudes))
-        times = torch.where(observed, times, torch.zeros_like(times))
+        times = center_times(times, observed)
 
         scale_features = error_features = weights = None
         if self.config.normalize_amplitude or self.config.use_magnitude_errors:

@@ -162,8 +162,16 @@ class AstromerForPreTraining(AstromerForMaskedReconstruction):
 
         Returns:
             `AstromerForPreTrainingOutput`
+
+        Raises:
+            ValueError: shapes differ, or there is nothing to compare.
         """
         shape = magnitudes.shape
+        if magnitudes.ndim != 3 or (self.training and magnitudes.shape[0] * magnitudes.shape[1] < 2):
+            raise ValueError(
+                "`magnitudes` must have the shape (stars, views, length), with two views or more in training, got "
+                f"{tuple(shape)}."
+            )
         tensors = (magnitudes, times, attention_mask, masked_positions, labels, magnitude_errors)
         flat = (None if tensor is None else tensor.flatten(0, 1) for tensor in tensors)
         names = ("magnitudes", "times", "attention_mask", "masked_positions", "labels", "magnitude_errors")

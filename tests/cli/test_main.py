@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import TINY
+from forks import run_forked
 from safetensors.torch import load_file, save_file
 from test_source import CURVES, LAYOUTS, write_columns
 from transformers import AutoModel, AutoModelForSequenceClassification, BertConfig, BertModel
@@ -292,7 +293,7 @@ def test_the_installed_command_and_the_modules_are_the_same(tmp_path):
     assert entry_points(group="console_scripts")["astromer-hf"].load() is main
     arguments = ["embed", tmp_path / "none.parquet", "-o", tmp_path / "o.parquet", "--model", tmp_path / "none"]
     for module in ("astromer_hf", "astromer_hf.cli"):
-        result = start_in_process(module, *map(str, arguments))
+        result = run_forked("-m", module, *arguments)
         assert result.returncode == 1
         assert result.stdout == ""
         assert result.stderr.startswith("error: There is no model folder")
@@ -554,7 +555,7 @@ BAD_TABLES = {
     "a CSV of a header": ("a.csv", b"id,mjd,mag\n", "holds no light curve"),
     "an empty CSV": ("a.csv", b"", "cannot be read as a table of light curves"),
     "words in a CSV": ("a.csv", b"id,mjd,mag\na,1,bright\n", "row 1 of the data holds 'bright'"),
-    "a short line": ("a.csv", b"id,mjd,mag\na,1,2\na,1\n", "Expected 3 columns, got 2"),
+    "a short line": ("a.csv", b"id,mjd,mag\na,1,2\na,1\n", "row 2 of the data has 2 values (a,1), and there are 3 columns"),
     "a truncated gzip": ("a.csv.gz", truncated(gzip.compress(b"id,mjd,mag\n" + CSV)), "ended before the end-of-stream marker"),
     "another format": ("a.fits", b"SIMPLE", "a.fits cannot be read as FITS"),
 }
@@ -713,3 +714,26 @@ def test_classify_refuses_a_model_without_a_head_and_says_how_to_make_one(source
     assert "holds AstromerForMaskedReconstruction and no classifier" in message
     assert "astromer-hf fit" in message
     assert not (tmp_path / "out.parquet").exists()
+
+
+@pytest.mark.parametrize("output", ["out.parquet", "out"], ids=["file", "folder"])
+@pytest.mark.parametrize("verb", ["embed", "classify"])
+def test_objects_that_cannot_be_read_are_named_and_the_exit_code_says_so(
+    source, model_folder, classifier_folder, tmp_path, capsys, verb, output
+):
+    if (verb, output) == ("classify", "out"):
+        pytest.skip("classify writes one file")
+    table = pq.read_table(source).to_pydict()
+    table["mag"][1] = table["mag"][1][:-1]
+    bad = str(table["object_id"][1])
+    pq.write_table(pa.table(table), tmp_path / "one_bad.parquet")
+    model = model_folder if verb == "embed" else classifier_folder
+    arguments = [verb, str(tmp_path / "one_bad.parquet"), "--model", str(model), "-o", str(tmp_path / output), "--json"]
+    assert main(arguments) == 3
+    printed = capsys.readouterr()
+    (line,) = printed.err.splitlines()[-1:]
+    assert line.startswith(f"error: 1 light curve could not be read: {bad} (Object {bad!r} has ")
+    report = json.loads(printed.out)
+    assert [*report["sources"][0]["unreadable"]] == [bad]
+    assert report["without_result"] == [bad]
+    assert len(pq.read_table(tmp_path / output)) == len(table["mag"])

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from forks import Forked, launch_ranks
 from test_source import LAYOUTS
 
 from astromer_hf import AstromerModel
@@ -188,16 +190,19 @@ def test_a_shard_that_is_there_is_not_done_again_and_a_damaged_or_foreign_one_is
     assert (last.written, last.found) == (0, 5)
 
 
-def test_a_shard_that_fails_leaves_the_others_done_and_is_named(source, model):
+def test_a_shard_with_an_object_that_cannot_be_read_completes_and_every_run_names_the_object(source, model):
     table = to_table(CURVES).to_pydict()
     table["mjd"][7] = [0.0] * (len(table["mjd"][7]) - 1) + [1e9]
     broken = source.with_name("broken.parquet")
     pq.write_table(pa.table(table), broken, row_group_size=5)
     output = source.parent / "out"
-    with pytest.raises(TableError, match=rf"1 of the shards.*part-00001-of-00005.parquet: .*{CURVES[7].object_id}"):
-        embed_shards(broken, output, model, objects_per_shard=5, show_progress=False)
-    assert [file.name[5:10] for file in sorted(output.glob(SHARD_NAMES))] == ["00000", "00002", "00003", "00004"]
-    assert not (output / SUCCESS_FILE).exists()
+    for written in (5, 0):
+        report = embed_shards(broken, output, model, objects_per_shard=5, show_progress=False)
+        assert (report.written, report.missing) == (written, [])
+        assert [*report.unreadable] == [*report.ledger.unreadable] == [CURVES[7].object_id]
+        assert (output / SUCCESS_FILE).exists()
+    rows = pq.read_table(output).to_pylist()
+    assert [row["embedding"] is None for row in rows] == [number == 7 for number in range(len(CURVES))]
 
 
 def test_a_shard_that_another_process_is_writing_leaves_the_others_done_and_is_named(source, model):
@@ -287,17 +292,12 @@ def test_a_share_is_that_of_the_launcher_unless_given():
 # --- The command ---
 
 
-def run_command(
-    *arguments: object, environment: dict[str, str] | None = None, launcher: tuple[str, ...] = ()
-) -> subprocess.Popen:
-    command = [sys.executable, *launcher, "-m", "astromer_hf.cli", "embed", *map(str, arguments), "--quiet"]
-    return subprocess.Popen(
-        command,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def embed_command(*arguments: object) -> list[str]:
+    return ["-m", "astromer_hf.cli", "embed", *map(str, arguments), "--quiet"]
+
+
+def run_launcher(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, timeout=300)
 
 
 TORCHRUN = "torch.distributed.run --standalone --nproc_per_node 2"
@@ -306,16 +306,20 @@ ACCELERATE = (
 )
 
 
-@pytest.mark.parametrize("launcher", [TORCHRUN, pytest.param(ACCELERATE, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "launcher",
+    [
+        pytest.param(partial(launch_ranks, 2), id="torchrun's agent"),
+        pytest.param(partial(run_launcher, *TORCHRUN.split()), id="torchrun", marks=pytest.mark.slow),
+        pytest.param(partial(run_launcher, *ACCELERATE.split()), id="accelerate", marks=pytest.mark.slow),
+    ],
+)
 def test_two_launched_processes_write_what_one_writes(source, tiny_folder, model, launcher):
     output = source.parent / "out"
-    process = run_command(
-        *(source, "-o", output, "--model", tiny_folder, "--objects-per-shard", 5), launcher=("-m", *launcher.split())
-    )
-    stdout, stderr = process.communicate(timeout=300)
-    assert process.returncode == 0, stderr
-    assert "share 0/2: 3 shards written" in stdout
-    assert "share 1/2: 2 shards written" in stdout
+    done = launcher(*embed_command(source, "-o", output, "--model", tiny_folder, "--objects-per-shard", 5))
+    assert done.returncode == 0, done.stderr
+    assert "share 0/2: 3 shards written" in done.stdout
+    assert "share 1/2: 2 shards written" in done.stdout
     assert_same_table(read_shards(output), embed_whole(source, model))
     assert (output / SUCCESS_FILE).is_file()
 
@@ -324,13 +328,13 @@ def test_two_launched_processes_write_what_one_writes(source, tiny_folder, model
 def test_the_shards_of_a_killed_rank_are_done_when_it_is_started_again(tmp_path, tiny_folder, model):
     source, output = tmp_path / "curves.parquet", tmp_path / "out"
     pq.write_table(pa.concat_tables([to_table(CURVES)] * 80), source, row_group_size=23)
-    process = run_command(
-        *(source, "-o", output, "--model", tiny_folder, "--objects-per-shard", 23),
-        environment={"RANK": "1", "WORLD_SIZE": "2"},
+    process = Forked(
+        *embed_command(source, "-o", output, "--model", tiny_folder, "--objects-per-shard", 23),
+        environment={**os.environ, "RANK": "1", "WORLD_SIZE": "2"},
     )
     deadline = time.monotonic() + 120
     while len(list(output.glob(SHARD_NAMES))) < 3 and time.monotonic() < deadline:
-        assert process.poll() is None, process.stderr.read()
+        assert process.poll() is None, process.communicate()
         time.sleep(0.005)
     process.kill()
     process.communicate()

@@ -1,15 +1,13 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """Self-distillation: what its losses are, that nothing hidden leaks into them, and that processes add up."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from conftest import TINY_EXTENDED
+from forks import launch_ranks
 
 from astromer_hf import AstromerConfig, AstromerForMaskedReconstruction, AstromerForPreTraining, AstromerModel
 from astromer_hf.model.pretraining_astromer import SketchedIsotropicGaussianLoss
@@ -172,9 +170,7 @@ def test_two_processes_have_the_statistic_and_gradient_of_one(tmp_path: Path):
         "if rank == 0:\n"
         "    torch.save((loss.detach(), layer.weight.grad), sys.argv[1])\n"
     )
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(script)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([*command, str(tmp_path / "two.pt")], env=environment, capture_output=True, text=True, timeout=200)
+    done = launch_ranks(2, script, tmp_path / "two.pt")
     assert done.returncode == 0, done.stderr[-3000:]
     torch.manual_seed(0)
     inputs, layer = torch.randn(8, 2, 6), torch.nn.Linear(6, 4)

@@ -10,6 +10,7 @@ import tarfile
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from .nested import is_list
 PATH_NAMES = ("path", "file", "filename", "file_name", "filepath", "file_path", "lightcurve", "lc_file", "lc_path", "fname")
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _LABELS = ("band", "label", "identity")
+_FILES_TRIED = 64  # of a catalogue, before it is given up
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,14 @@ class Entry:
 
     object_id: str | None
     annotations: dict[str, str | None]
-    file: Path
+    catalogue_folder: Path
+    path: str | None
+
+    @property
+    def file(self) -> Path:
+        """Its file, where there is one; else where it should be."""
+        places = _places(self.catalogue_folder, self.path)
+        return next((place for place in places if place.is_file()), places[0])
 
     def table(self) -> RawTable:
         """The raw table of its file."""
@@ -154,8 +163,8 @@ class Entry:
         Raises:
             TableError: the file is no light curve.
         """
-        if not self.file.stat().st_size:
-            return self._without_points()
+        if self.is_empty:
+            return self.without_points()
         try:
             table = self.table()
             interpreter = interpreter_of(table)
@@ -163,7 +172,7 @@ class Entry:
             batches = [batch for batch in table.batches(interpreter.roles.used, 1 << 20) if len(batch)]
             rows = pa.Table.from_batches(batches) if batches else table.schema.empty_table()
             if not len(rows):
-                return self._without_points()
+                return self.without_points()
             chunk = interpreter.read_rows(rows)
         except TableError as error:
             raise TableError(f"{self.file} is not a light curve of times, magnitudes and errors: {error}") from error
@@ -173,7 +182,22 @@ class Entry:
         ids = pa.repeat(pa.scalar(self.object_id, pa.string()), len(chunk))
         return LightCurveChunk(ids, chunk.curves, {**chunk.annotations, **own})
 
-    def _without_points(self) -> LightCurveChunk:
+    @property
+    def is_empty(self) -> bool:
+        """Whether its file has no content.
+
+        Raises:
+            TableError: there is no such file.
+        """
+        if not self.file.is_file():
+            folder = self.catalogue_folder
+            raise TableError(
+                f"There is no light curve {str(self.path)!r}; looked for {' and '.join(map(str, _places(folder, self.path)))}."
+            )
+        return not self.file.stat().st_size
+
+    def without_points(self) -> LightCurveChunk:
+        """An object whose file is empty or cannot be read."""
         annotations = {role: pa.array([value], pa.string()) for role, value in self.annotations.items()}
         curves = RaggedLightCurves(np.empty(0), np.empty(0), np.empty(0), np.zeros(2, dtype=np.int64))
         return LightCurveChunk(pa.array([self.object_id], pa.string()), curves, annotations)
@@ -200,7 +224,7 @@ class Catalogue:
         """Its objects, in order.
 
         Raises:
-            TableError: a file is not there.
+            TableError: the catalogue cannot be read.
         """
         columns = [self.path_column, *([self.object_id] if self.object_id else []), *self.annotations.values()]
         for batch in self.table.batches(columns, 2048):
@@ -208,25 +232,35 @@ class Catalogue:
             ids = to_text(batch[self.object_id]).to_pylist() if self.object_id else [stem_of(Path(path)) for path in paths]
             values = {role: to_text(batch[name]).to_pylist() for role, name in self.annotations.items()}
             for i, path in enumerate(paths):
-                yield Entry(ids[i], {role: own[i] for role, own in values.items()}, _find_photometry(self.file.parent, path))
+                yield Entry(ids[i], {role: own[i] for role, own in values.items()}, self.file.parent, path)
 
-    def first_table(self) -> RawTable:
-        """The raw table of the first file that is not empty.
+    def first_table(self, resolve: Callable[[RawTable], Any]) -> RawTable:
+        """The raw table of the first file that can be read and is not empty; `resolve` refuses a table by a `TableError`.
 
         Raises:
-            TableError: there is no such file.
+            TableError: there is no such file; the reason of the first that cannot be read.
         """
+        first = TableError(f"{self.file.name} names no file with a light curve.")
+        refused = 0
         for entry in self.entries():
-            if entry.file.stat().st_size:
-                return entry.table()
-        raise TableError(f"{self.file.name} names no file with a light curve.")
+            try:
+                if not entry.is_empty:
+                    table = entry.table()
+                    resolve(table)
+                    return table
+            except TableError as error:
+                first, refused = first if refused else error, refused + 1
+            if refused == _FILES_TRIED:
+                break
+        raise first
 
     def annotation_roles(self, interpreter_of: Callable[[RawTable], Any], files: int) -> list[str]:
         """Annotations of the catalogue, and those of its first files."""
         found = set(self.annotations)
         for _, entry in zip(range(files), self.entries(), strict=False):
-            if "band" not in found and entry.file.stat().st_size:
-                found.update(set(interpreter_of(entry.table()).annotation_roles) & {"band"})
+            with suppress(TableError):
+                if "band" not in found and not entry.is_empty:
+                    found.update(set(interpreter_of(entry.table()).annotation_roles) & {"band"})
         return [role for role in _LABELS if role in found]
 
 
@@ -284,9 +318,3 @@ def _without_names(table: RawTable) -> RawTable:
 
 def _places(folder: Path, path: str | None) -> list[Path]:
     return [folder / str(path), folder / "LCs" / Path(str(path)).name]
-
-
-def _find_photometry(folder: Path, path: str | None) -> Path:
-    if found := next((candidate for candidate in _places(folder, path) if candidate.is_file()), None):
-        return found
-    raise TableError(f"There is no light curve {path!r}; looked for {' and '.join(map(str, _places(folder, path)))}.")
