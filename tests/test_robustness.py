@@ -307,7 +307,7 @@ def test_an_object_of_another_package_has_the_embedding_of_its_light_curve(name:
 BAD_OBJECTS: dict[str, tuple[Callable[[], Any], str]] = {
     "a table without a time": (lambda: frame().drop(columns="mjd"), "has no column that looks like a time"),
     "a table without a magnitude": (lambda: frame()[["mjd"]], "no column that looks like a magnitude or flux"),
-    "a file name": (lambda: "curve.csv", "read the file first"),
+    "bytes": (lambda: b"1,2", "decode them first"),
     "a number": (lambda: 5.0, "needs a time and a magnitude"),
     "a matrix of four columns": (lambda: np.zeros((5, 4)), r"\(n, 2\) or \(n, 3\)"),
     "a column of words": (lambda: {"mjd": MJD, "mag": ["a"] * 31}, "must hold numbers"),

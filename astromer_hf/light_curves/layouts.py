@@ -547,32 +547,19 @@ LAYOUTS: dict[str, Layout] = {
         ),
         Layout(
             name="multimodal_universe",
-            title="Multimodal Universe, fluxes",
-            requires=("lightcurve.band", "lightcurve.time", "lightcurve.flux"),
-            columns={
-                "object_id": "object_id",
-                "mjd": "lightcurve.time",
-                "flux": "lightcurve.flux",
-                "flux_err": "lightcurve.flux_err",
-                "band": "lightcurve.band",
-                "label": "obj_type|spec_class",
-            },
-            zero_point=27.5,
-            is_padded=True,
-            note="fluxes are taken to have the zero point 27.5, as in SNANA",
-        ),
-        Layout(
-            name="multimodal_universe_mag",
-            title="Multimodal Universe, magnitudes",
-            requires=("lightcurve.band", "lightcurve.time", "lightcurve.mag"),
+            title="Multimodal Universe",
+            requires=("lightcurve.band", "lightcurve.time", "lightcurve.mag|lightcurve.flux"),
             columns={
                 "object_id": "object_id",
                 "mjd": "lightcurve.time",
                 "mag": "lightcurve.mag",
                 "magerr": "lightcurve.mag_err",
+                "flux": "lightcurve.flux",
+                "flux_err": "lightcurve.flux_err",
                 "band": "lightcurve.band",
                 "label": "obj_type|spec_class",
             },
+            zero_point=27.5,  # of PLAsTiCC and of SNANA, from which its sets with fluxes were made
             is_padded=True,
         ),
         Layout(

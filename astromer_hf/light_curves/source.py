@@ -547,28 +547,32 @@ def iter_light_curves(
     yield from LightCurveSource.open(path, columns=columns).chunks(objects_per_chunk, rows=rows)
 
 
-def read_chunk(source: Any, columns: Mapping[str, str | None] | None = None) -> LightCurveChunk | None:
-    """All light curves of a table in memory, read as those of a file are.
+def read_chunk(
+    source: Any, columns: Mapping[str, str | None] | None = None, split: str | None = None
+) -> LightCurveChunk | None:
+    """All light curves of a file, a dataset of the Hub or a table in memory.
 
     Returns:
-        Its light curves; None where it is one light curve without an id.
+        Its light curves; None where it is a table in memory of one light curve without an id, or no table.
 
     Raises:
+        FileNotFoundError: there is no such file or dataset.
         TableError: no light curves can be read from it.
     """
-    table = table_of(source)
-    if table is None:
+    is_named = isinstance(source, (str, Path))
+    table = None if is_named else table_of(source, split=split)
+    if table is None and not is_named:
         return None
-    lower = {name.rpartition(".")[2].lower() for name in table.names}
-    has_ids = bool((columns or {}).get("object_id")) or not lower.isdisjoint(COLUMN_GUESSES["object_id"])
+    lower = {name.rpartition(".")[2].lower() for name in table.names} if table else set()
+    has_ids = is_named or bool((columns or {}).get("object_id")) or not lower.isdisjoint(COLUMN_GUESSES["object_id"])
     try:
-        opened = LightCurveSource.open(source, columns=columns)
+        opened = LightCurveSource.open(source, columns=columns, split=split)
     except MissingColumnsError:
         if has_ids:
             raise
         return None  # whoever asked for one light curve says what is missing
     chunks = list(opened.chunks())
-    if opened.roles.object_id is None and sum(map(len, chunks)) <= 1:
+    if not is_named and opened.roles.object_id is None and sum(map(len, chunks)) <= 1:
         return None
     if not chunks:
         nothing = pa.array([], pa.string())
