@@ -320,7 +320,7 @@ def _as_columns(result: LightCurvePredictions, config: Any, coverage: float | No
     problem = problem_type_of(config)
     missing = result.num_points == 0
     if result.remarks is not None:
-        missing = missing | np.not_equal(result.remarks, None)
+        missing = missing | np.array([remark is not None for remark in result.remarks], dtype=bool)
     names = [config.id2label[i] for i in range(config.num_labels)]
     columns = list_bands(result.bands, result.has_band)
     columns |= {name: pa.array(getattr(result, name), pa.int32()) for name in ("num_points", "num_windows", "dropped_points")}
