@@ -21,7 +21,7 @@ EXAMPLES = (
 @reports
 @with_columns
 def neighbors(
-    source: Annotated[Path, typer.Argument(metavar="EMBEDDINGS", help="Parquet table of embeddings.")],
+    source: Annotated[Path, typer.Argument(metavar="EMBEDDINGS", help="Table that astromer-hf embed wrote, or its folder.")],
     columns: Columns,
     object_id: Annotated[
         str | None, typer.Option("--object", metavar="ID", help="Find the objects most similar to this one.")

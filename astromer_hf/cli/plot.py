@@ -45,7 +45,7 @@ plot = typer.Typer(
 
 ObjectId = Annotated[str, typer.Option("--object", metavar="ID", help="Id of the object.")]
 Band = Annotated[str | None, typer.Option(help="Band of the light curve, if the object has several.")]
-Classes = Annotated[Path, typer.Argument(metavar="CLASSES", help="Parquet table that astromer-hf classify wrote.")]
+Classes = Annotated[Path, typer.Argument(metavar="CLASSES", help="Table that astromer-hf classify wrote.")]
 TrueLabels = Annotated[str, typer.Option(metavar="NAME", help="Column of the true classes.")]
 OUTPUT_OPTIONS = {
     "output": Annotated[Path, typer.Option("-o", "--output", help="Picture to write: .png, .pdf or .svg.")],
@@ -261,7 +261,7 @@ def draw_magnitude_embedding(model: Model = None, revision: Revision = None) -> 
 
 @picture("embeddings", "embeddings.parquet -o map.png", "embeddings.parquet --method umap --label-column band -o map.png")
 def draw_embeddings(
-    source: Annotated[Path, typer.Argument(metavar="EMBEDDINGS", help="Parquet table that astromer-hf embed wrote.")],
+    source: Annotated[Path, typer.Argument(metavar="EMBEDDINGS", help="Table that astromer-hf embed wrote, or its folder.")],
     label_column: Annotated[
         str | None, typer.Option(metavar="NAME", help="Column of the classes. Default: label, if there is one.")
     ] = None,
@@ -347,9 +347,10 @@ def draw_few_shot(
 def read_classes(source: Path, label_column: str) -> tuple["np.ndarray", "np.ndarray", "np.ndarray", list[str]]:
     """True and predicted classes, probabilities `(N, C)` and the C names of a table of `astromer-hf classify`."""
     import numpy as np
-    import pyarrow.parquet as pq
 
-    table = pq.read_table(source)
+    from ..inference.results import read_results
+
+    table = read_results(source)
     prefix = "probability_"
     names = [name.removeprefix(prefix) for name in table.column_names if name.startswith(prefix)]
     for needed in (label_column, "predicted_label"):

@@ -26,13 +26,13 @@ from ..light_curves.columns import TableError
 from ..light_curves.ledger import Ledger
 from ..light_curves.source import LightCurveSource
 from ..model.feature_extraction_astromer import AstromerFeatureExtractor
+from ..model.inference_astromer import unwrap
 from .embedding import choose_bands_to_embed, embed_table
 from .output_files import OutputInUseError
+from .results import SETTINGS_FILE, SUCCESS_FILE
 from .runner import TableReport
 
 DEFAULT_OBJECTS_PER_SHARD = 16_384
-SETTINGS_FILE = "_settings.json"  # readers of parquet folders ignore names with an underscore
-SUCCESS_FILE = "_SUCCESS"
 _SETTINGS_KEY, _SHARD_KEY = "settings", "shard"
 
 
@@ -197,6 +197,7 @@ def embed_shards(
     if not 0 <= worker < num_workers:
         raise ValueError(f"The worker must lie between 0 and {num_workers - 1}, got {worker}.")
     opened = LightCurveSource.open(source, columns=columns)
+    model = unwrap(model)
     combination = choose_bands_to_embed(opened, model, combine_bands, bands, level=level)
     shards = plan_shards(opened, objects_per_shard, by_object=combination is not None)
     if num_workers > 1 and shards[0].rows is None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SAMPLE_ROWS = 4096
 SAMPLE_OBJECTS = 16
+COARSE_DAYS = 1e-3  # a minute and a half
 
 
 def _sample(raw: RawTable, columns: Sequence[str]) -> pa.Table:
@@ -67,6 +68,7 @@ def check_contents(raw: RawTable, roles: "Roles", chosen: Mapping[str, str]) -> 
         raise TableError(f"The column {column!r} must hold fluxes, it is in {unit}: give it as --mag-column.")
     if roles.object_id is not None:
         _check_digits(raw, roles.object_id)
+    roles = replace(roles, notes=(*roles.notes, *_notes_on_times(raw, roles)))
     if is_list(raw.schema.field(roles.mjd).type):
         return _check_lists(raw, roles, chosen)
     text = [name for name in raw.names if raw.names.count(name) == 1 and not is_list(raw.schema.field(name).type)]
@@ -91,6 +93,29 @@ def check_contents(raw: RawTable, roles: "Roles", chosen: Mapping[str, str]) -> 
                     f"--band-column {name}, or --band-column {NONE} where all is one band."
                 )
     return roles
+
+
+def _notes_on_times(raw: RawTable, roles: "Roles") -> list[str]:
+    """What the user should know of the times: that they are coarse, or may be years."""
+    kind: Any = raw.schema.field(roles.mjd).type
+    kind = kind.value_type if is_list(kind) else kind
+    may_be_years = roles.layout is None and roles.mjd.lower() in ("time", "times", "t", "date", "epoch")
+    if not pa.types.is_float32(kind) and not (may_be_years and not is_list(raw.schema.field(roles.mjd).type)):
+        return []
+    column = _sample(raw, [roles.mjd])[roles.mjd].combine_chunks()
+    try:
+        times = to_numbers(column.flatten() if is_list(column.type) else column, roles.mjd).values
+    except TableError:  # dates
+        return []
+    times = times[np.isfinite(times)]
+    if not len(times):
+        return []
+    step = float(np.spacing(np.float32(np.abs(times).max())))
+    if pa.types.is_float32(kind) and step > COARSE_DAYS:
+        return [f"the times in {roles.mjd!r} are 32-bit floats, which are exact to {step:.2g} days only"]
+    if may_be_years and times.min() >= 1850 and times.max() <= 2100 and np.ptp(times) < 150 and np.any(times % 1):
+        return [f"if the times in {roles.mjd!r}, {times.min():.2f} to {times.max():.2f}, are years, multiply them by 365.25"]
+    return []
 
 
 def _check_digits(raw: RawTable, name: str) -> None:

@@ -99,7 +99,7 @@ class Interpreter:
     def _group(self, table: pa.Table, ids: pa.Array, keys: np.ndarray | None) -> tuple[LightCurveChunk, np.ndarray | None]:
         """Light curves by id, band and, where there are any, `keys` `(rows,)`; and the key of each light curve."""
         annotations = {
-            role: to_text(table[name])
+            role: to_text(table[name], trims=True)
             for role, name in (("band", self.roles.band), ("label", self.roles.label), ("identity", self.roles.identity))
             if name
         }
@@ -137,7 +137,7 @@ class Interpreter:
         name = self.roles.object_id
         if name is None:
             return pa.repeat(pa.scalar(self.star or self.name, pa.string()), len(table))
-        ids = to_text(table[name])
+        ids = to_text(table[name], trims=True)
         nameless = pc.sum(pc.fill_null(pc.equal(ids, ""), True)).as_py()
         if nameless:
             raise TableError(f"{nameless} rows of measurements have no {name!r}: drop them, or say whose they are.")
@@ -373,6 +373,9 @@ class Interpreter:
                 self.ledger.refuse(chunk.id_of(number), named, int(usable[own].sum()))
             chunk = replace(chunk, curves=chunk.curves.without_points_of([*wrong]))
         bands = chunk.annotations.get("band")
+        if bands is not None:
+            is_nameless = pc.fill_null(pc.equal(bands, ""), True).to_numpy(zero_copy_only=False)
+            self.ledger.without_band += int(chunk.curves.lengths[is_nameless].sum())
         self.ledger.count_stars(chunk.object_ids.to_pylist(), pc.unique(bands).to_pylist() if bands is not None else ())
         return chunk
 

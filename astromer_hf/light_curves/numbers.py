@@ -166,8 +166,13 @@ def _is_view(kind: pa.DataType) -> bool:
     return pa.types.is_string_view(kind)
 
 
-def to_text(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """A column as text, without blanks around it; whole numbers that came as floats without `.0`."""
+def to_text(column: pa.Array | pa.ChunkedArray, *, trims: bool = False) -> pa.Array:
+    """A column as text; whole numbers that came as floats without `.0`.
+
+    Args:
+        column: of any type.
+        trims: leave blanks around the words out.
+    """
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     if pa.types.is_dictionary(column.type):
@@ -180,4 +185,4 @@ def to_text(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type) or pa.types.is_fixed_size_binary(column.type):
         column = column.cast(pa.binary())
     text = pc.cast(column, pa.string())
-    return text if pa.types.is_integer(column.type) else pc.utf8_trim_whitespace(text)
+    return pc.utf8_trim_whitespace(text) if trims else text

@@ -127,7 +127,7 @@ class LightCurveSource:
         if (options.split or options.subset) and (path.exists() or glob.has_magic(str(path))):
             raise TableError(f"A split or subset is one of a dataset, and {path.name} is none: leave it out.")
         folder = unpack(path)
-        found = find_files(Path(folder.name) if folder else path, options)
+        found = find_files(Path(folder.name) if folder else path, options, path.name)
         opened = cls(path.name, path, options, [] if isinstance(found, Catalogue) else found.tables)
         opened._folder = folder
         if isinstance(found, Catalogue):
@@ -480,7 +480,7 @@ class LightCurveSource:
         if not one_star:
             assert roles.object_id is not None
             ids = raw.batches([roles.object_id], _ROWS_OF_MEASUREMENTS)
-            if not stand_together(ids, roles.object_id):
+            if not stand_together(ids, roles.object_id, trims=True):
                 logger.warning(SCATTERED)
                 one_star = True
         if one_star:
@@ -492,7 +492,7 @@ class LightCurveSource:
         for batch in raw.batches(roles.used, _ROWS_OF_MEASUREMENTS):
             table = pa.Table.from_batches([batch])
             table = table if carried is None else pa.concat_tables([carried, table], promote_options="permissive")
-            last_start = run_starts(table[roles.object_id])[-1] if len(table) else 0
+            last_start = run_starts(table[roles.object_id], trims=True)[-1] if len(table) else 0
             if last_start:
                 yield read(table.slice(0, last_start))
             carried = table.slice(last_start)

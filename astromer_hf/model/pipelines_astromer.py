@@ -14,12 +14,14 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from torch import nn
 from transformers import AutoModel, AutoModelForPreTraining, AutoModelForSequenceClassification, Pipeline
 from transformers.pipelines import PIPELINE_REGISTRY
 
 from .feature_extraction_astromer import AstromerFeatureExtractor, LightCurveWindows, RaggedLightCurves
 from .folding_astromer import visible_center_and_scale
 from .heads_astromer import activate, problem_type_of
+from .inference_astromer import in_evaluation_mode, unwrap
 
 BATCH_SIZE = 32
 _Pipeline: Any = Pipeline  # whose methods are typed for text and images
@@ -67,17 +69,19 @@ class LightCurvePipeline(_Pipeline):
     _load_video_processor = False
     _load_feature_extractor = None  # one of the model's window size where the checkpoint has none
 
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__(*args, **kwargs)
+    def __init__(self, model: Any, *args: Any, **kwargs: Any):
+        model = unwrap(model)
+        if not isinstance(model, nn.Module):
+            raise ValueError(
+                f"A pipeline needs a torch model, got {type(model).__name__}: `embed_light_curves` and `embed_table` take it."
+            )
+        super().__init__(model, *args, **kwargs)
         config = self.model.config
-        if config.model_type != "astromer":
-            raise ValueError(f"The pipeline {self.task!r} needs an ASTROMER model, got one of type {config.model_type!r}.")
         if self.model.head_is_new:
             raise ValueError(
                 f"{config.name_or_path} has no weights of the head of {type(self.model).__name__}, which {self.task!r} needs: "
                 f"name a checkpoint with such a head; this one is of {' or '.join(config.architectures or ['an encoder'])}."
             )
-        self.model.eval()
         self.feature_extractor = self.feature_extractor or AstromerFeatureExtractor(window_size=config.window_size)
 
     def __call__(
@@ -161,6 +165,7 @@ class LightCurvePipeline(_Pipeline):
 
     def run(self, model: Any, name: str, inputs: Mapping[str, torch.Tensor], batch_size: int) -> torch.Tensor:
         """The output `name` of a model for all windows, float32 on the CPU."""
+        model = in_evaluation_mode(model)  # at every run, since it may have been trained since the last
         outputs = []
         for low in range(0, len(inputs["times"]), batch_size):
             batch = {key: values[low : low + batch_size].to(model.device) for key, values in inputs.items()}

@@ -145,6 +145,10 @@ def test_what_embed_writes_is_drawn_as_a_map_of_its_classes(draw):
     assert names == set(CLASSES)
     by_band = draw("embeddings", "embeddings.parquet", "--label-column", "band")
     assert [text.get_text() for text in by_band.axes[0].get_legend().get_texts()] == [f"{CURVE.band} (12)"]
+    assert main(["embed", "curves.parquet", "-o", "shards", "--objects-per-shard", "5", "--model", "tiny", "--quiet"]) == 0
+    of_folder = draw("embeddings", "shards")
+    points = [np.concatenate([group.get_offsets() for group in drawn.axes[0].collections]) for drawn in (figure, of_folder)]
+    np.testing.assert_allclose(points[0], points[1], atol=1e-4)
 
 
 def test_surveys_are_summarised_side_by_side(draw):
@@ -161,6 +165,10 @@ def test_what_classify_writes_is_drawn_as_confusion_and_reliability(draw):
     seen = sorted(set(table["label"]) | set(table["predicted_label"]))
     np.testing.assert_allclose(np.diag(matrix)[np.isin(seen, accuracy.index)], accuracy)
     curve = draw("reliability", "classes.parquet").axes[0]
+    Path("parts").mkdir()
+    for number, (low, high) in enumerate([(0, 5), (5, 12)]):
+        pq.write_table(pq.read_table("classes.parquet")[low:high], f"parts/part-{number}.parquet")
+    np.testing.assert_array_equal(draw("confusion", "parts").axes[0].images[0].get_array(), matrix)
     right = (table["label"] == table["predicted_label"]).mean()
     points = np.asarray(curve.collections[0].get_offsets())
     assert points[:, 1].min() <= right <= points[:, 1].max()
