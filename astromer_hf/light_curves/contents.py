@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from .columns import BAND_WORDS, COLUMN_GUESSES, NONE, TableError
+from .columns import BAND_WORDS, COLUMN_GUESSES, FLUX_GUESSES, NONE, TableError
 from .fluxes import FLUX_UNITS, MAGNITUDE_UNITS
 from .formats.base import RawTable
 from .formats.nested import is_list
@@ -153,8 +153,14 @@ def _without_other_label(raw: RawTable, roles: "Roles", chosen: Mapping[str, str
 
 
 def _check_lists(raw: RawTable, roles: "Roles", chosen: Mapping[str, str]) -> "Roles":
-    """Lists beside the times that may be bands."""
+    """Lists beside the times that may be bands, and light curves in other columns.
+
+    Raises:
+        TableError: there are such, and nobody said what they are.
+    """
     prefix = roles.mjd.rpartition(".")[0]
+    if prefix and not {"mjd", "mag", "flux"} & chosen.keys() and not any(value.band for value in roles.values):
+        _refuse_other_light_curves(raw, prefix)
     if roles.band is not None or "band" in chosen or any(value.band for value in roles.values):
         return roles
     for field in raw.schema:
@@ -169,6 +175,24 @@ def _check_lists(raw: RawTable, roles: "Roles", chosen: Mapping[str, str]) -> "R
                     f"--band-column {field.name}, or --band-column {NONE} where all is one band."
                 )
     return roles
+
+
+def _refuse_other_light_curves(raw: RawTable, prefix: str) -> None:
+    """Light curves in other columns than those that are read, such as one column a band."""
+    guesses = {"mjd": COLUMN_GUESSES["mjd"], "mag": COLUMN_GUESSES["mag"], "flux": FLUX_GUESSES["flux"]}
+    lists: dict[str, dict[str, str]] = {}  # struct -> role -> column
+    for field in raw.schema:
+        if is_list(field.type) and "." in field.name:
+            top, _, own = field.name.rpartition(".")
+            roles = [role for role, names in guesses.items() if own.lower() in names]
+            lists.setdefault(top, {}).update(dict.fromkeys(roles, field.name))
+    others = {top: found for top, found in lists.items() if top != prefix and "mjd" in found and len(found) > 1}
+    if others:
+        options = " ".join(f"--{role}-column {column}" for role, column in next(iter(others.values())).items())
+        raise TableError(
+            f"{raw.name} has light curves in several columns, {', '.join([prefix, *others])}: say which are read, such as "
+            f"{options}. Columns of bands are read together where they are one struct."
+        )
 
 
 def _words(table: pa.Table, name: str) -> pd.Series:
