@@ -211,8 +211,10 @@ class Interpreter:
             TableError: lists differ in length, or hold no numbers.
         """
         roles = self.roles
+        first = roles.values[0].column
         band_is_list = roles.band is not None and is_list(batch[roles.band].type)
-        if roles.are_plain and not band_is_list and not self.units:
+        are_numbers = all(is_list(kind) and _is_number(kind.value_type) for kind in (batch[roles.mjd].type, batch[first].type))
+        if roles.are_plain and not band_is_list and not self.units and (are_numbers or not is_list(batch[first].type)):
             return self._read_plain_lists(batch)
         ids = self._ids_of_lists(batch)
         errors_of_points = {value.error for value in roles.values}
@@ -316,10 +318,12 @@ class Interpreter:
         roles = self.roles
         if not roles.is_flux and not self.checked and len(values):
             self.checked = True
+            is_place = roles.values[0].column.isdigit()  # of a file without a header
             if why := looks_like_flux(np.where(reasons == 0, values, np.nan), errors):
                 raise TableError(
                     f"The column {roles.values[0].column!r} of {self.name} was taken for magnitudes and is plainly flux: "
-                    f"{why}. Give --flux-column {roles.values[0].column}."
+                    f"{why}. Give --flux-column {roles.values[0].column}"
+                    + (", or, where columns stand in another order, --mjd-column and --mag-column." if is_place else ".")
                 )
         if np.any(times <= 0) and np.nanmedian(times) > _DATES:  # 0 and -999 are no dates
             reasons[(reasons == 0) & (times <= 0)] = REASONS.index(NO_TIME)
@@ -378,6 +382,10 @@ class Interpreter:
             self.ledger.without_band += int(chunk.curves.lengths[is_nameless].sum())
         self.ledger.count_stars(chunk.object_ids.to_pylist(), pc.unique(bands).to_pylist() if bands is not None else ())
         return chunk
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind)
 
 
 def _repeats(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:

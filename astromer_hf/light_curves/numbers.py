@@ -98,7 +98,7 @@ def to_days(column: pa.Array | pa.ChunkedArray, name: str, unit: str | None, fir
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     if pa.types.is_temporal(column.type) and not pa.types.is_time(column.type) and not pa.types.is_duration(column.type):
-        return _mjd_of(column.to_pandas())
+        return _mjd_of(column.cast(pa.timestamp("us"), safe=False).to_pandas())
     try:
         days = to_numbers(column, name, first_row).values
     except TableError:
