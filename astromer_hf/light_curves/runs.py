@@ -34,7 +34,7 @@ def stand_together(batches: Iterable[pa.RecordBatch], name: str) -> bool:
     runs: list[Any] = []
     last: object = object()
     for batch in batches:
-        ids = to_text(batch[name])
+        ids = to_text(batch[name], name)
         if not len(ids):
             continue
         firsts = ids.take(pa.array(run_starts(ids)))
