@@ -24,6 +24,7 @@ from ..light_curves.bands import (
     list_bands,
     names_of_bands,
 )
+from ..light_curves.numbers import name_of
 from ..light_curves.source import LightCurveSource
 from ..model.feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves, mean_over_windows
 from ..model.heads_astromer import activate, problem_type_of
@@ -218,7 +219,7 @@ def classify_multiband_light_curves(
     combination = BandCombination(kind, tuple(names_of_bands(band) if bands is None else bands))
     curves = MultibandLightCurves.from_arrays(object_id, band, mjd, mag, combination, magerr)
     result = LightCurveClassifier(model, feature_extractor, batch_size).predict_objects(curves)
-    return replace(result, object_ids=list(dict.fromkeys(map(str, object_id))))
+    return replace(result, object_ids=list(dict.fromkeys(map(name_of, object_id))))
 
 
 def resolve_combination(

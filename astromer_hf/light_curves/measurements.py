@@ -35,7 +35,7 @@ from .ledger import (
     TOO_LARGE,
     Ledger,
 )
-from .numbers import ERROR_MARKERS, MARKERS, to_days, to_numbers, to_text
+from .numbers import ERROR_MARKERS, MARKERS, to_days, to_ids, to_numbers, to_text
 from .reading import MagnitudeKind
 from .roles import Roles, Value
 
@@ -99,7 +99,7 @@ class Interpreter:
     def _group(self, table: pa.Table, ids: pa.Array, keys: np.ndarray | None) -> tuple[LightCurveChunk, np.ndarray | None]:
         """Light curves by id, band and, where there are any, `keys` `(rows,)`; and the key of each light curve."""
         annotations = {
-            role: to_text(table[name], trims=True)
+            role: to_text(table[name], name, trims=True)
             for role, name in (("band", self.roles.band), ("label", self.roles.label), ("identity", self.roles.identity))
             if name
         }
@@ -137,7 +137,7 @@ class Interpreter:
         name = self.roles.object_id
         if name is None:
             return pa.repeat(pa.scalar(self.star or self.name, pa.string()), len(table))
-        ids = to_text(table[name], trims=True)
+        ids = to_ids(table[name], name, trims=True)
         nameless = pc.sum(pc.fill_null(pc.equal(ids, ""), True)).as_py()
         if nameless:
             raise TableError(f"{nameless} rows of measurements have no {name!r}: drop them, or say whose they are.")
@@ -246,7 +246,7 @@ class Interpreter:
 
     def _ids_of_lists(self, batch: pa.RecordBatch) -> pa.Array:
         if self.roles.object_id is not None:
-            ids = to_text(batch[self.roles.object_id])
+            ids = to_ids(batch[self.roles.object_id], self.roles.object_id)
             return (
                 pa.array([self.same_star.get(name, name) for name in ids.to_pylist()], pa.string()) if self.same_star else ids
             )
@@ -295,7 +295,7 @@ class Interpreter:
         reasons[~np.isfinite(times)] = REASONS.index(NO_TIME)
         curves = self._finish(times, values, errors, reasons, np.zeros(1), np.concatenate(([0], np.cumsum(own))))
         annotations = {
-            role: to_text(batch[name])
+            role: to_text(batch[name], name)
             for role in ANNOTATIONS
             if (name := getattr(roles, role)) and not is_list(batch[name].type)
         }
