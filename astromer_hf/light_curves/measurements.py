@@ -138,6 +138,8 @@ class Interpreter:
         if name is None:
             return pa.repeat(pa.scalar(self.star or self.name, pa.string()), len(table))
         ids = to_ids(table[name], name, trims=True)
+        if self.roles.has_whole_ids:
+            ids = pc.replace_substring_regex(ids, r"^(-?\d+)\.0$", r"\1")
         nameless = pc.sum(pc.fill_null(pc.equal(ids, ""), True)).as_py()
         if nameless:
             raise TableError(f"{nameless} rows of measurements have no {name!r}: drop them, or say whose they are.")

@@ -9,7 +9,6 @@ import glob
 import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +38,7 @@ from .runs import of_one_schema, run_starts, stand_together
 logger = logging.getLogger(__name__)
 
 _ROWS_OF_MEASUREMENTS = 1 << 20
+_MAX_NOTES = 8  # of the files of a folder
 _FILES_LOOKED_AT = 64  # of a catalogue, to know which annotations its files have
 _ROLES_OF_POINTS = ("mjd", "mag", "magerr", "flux", "flux_err", "band")
 SCATTERED = "The rows of an object do not stand together: grouping in memory. Sort the table by id to stream it."
@@ -276,9 +276,17 @@ class LightCurveSource:
             yield from self._iter_catalogue(self.catalogue, objects_per_chunk)
         else:
             wanted = self._annotation_roles()
+            empty: list[str] = []
             for number in range(len(self.tables)):
+                before = self.ledger.num_light_curves
                 for chunk in self._iter_table(number, objects_per_chunk, rows):
-                    yield _with_annotations(chunk, wanted)
+                    yield chunk.with_annotations(wanted)
+                if self.ledger.num_light_curves == before:
+                    empty.append(self._table(number).name)
+                if len(self.ledger.notes) < _MAX_NOTES:
+                    self.ledger.notes += [note for note in self.roles_of(number).notes if note not in self.ledger.notes]
+            if len(self.tables) > 1:
+                self.ledger.tell_empty(empty)
         if rows is None and self.ledger.unreadable and not self.ledger.points_used:  # not one of the objects, but the table
             raise TableError(next(iter(self.ledger.unreadable.values())))
 
@@ -515,20 +523,12 @@ class LightCurveSource:
                 self.ledger.refuse(entry.object_id, str(error))
                 chunk = entry.without_points()
                 self.ledger.count_stars([entry.object_id])
-            parts.append(_with_annotations(chunk, wanted))
+            parts.append(chunk.with_annotations(wanted))
             if sum(map(len, parts)) >= objects_per_chunk:
                 yield LightCurveChunk.concatenate(parts)
                 parts = []
         if parts:
             yield LightCurveChunk.concatenate(parts)
-
-
-def _with_annotations(chunk: LightCurveChunk, wanted: Sequence[str]) -> LightCurveChunk:
-    """A chunk with exactly these annotations; nulls for those that it lacks."""
-    if list(chunk.annotations) == list(wanted):
-        return chunk
-    annotations = {role: chunk.annotations.get(role, pa.nulls(len(chunk), pa.string())) for role in wanted}
-    return replace(chunk, annotations=annotations)
 
 
 def iter_light_curves(
