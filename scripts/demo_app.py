@@ -23,6 +23,7 @@ import transformers
 from transformers import AutoFeatureExtractor, AutoModelForSequenceClassification
 from transformers.utils import logging
 
+from astromer_hf.cli.numbers import count, whole
 from astromer_hf.hub.load import default_model_folder
 from astromer_hf.inference.neighbors import Embeddings, find_neighbors
 from astromer_hf.light_curves.columns import TableError
@@ -57,9 +58,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help="folder or id of a pre-trained model; the packaged one when absent")
     parser.add_argument("--classifier", help="folder or id of a fine-tuned classifier")
-    parser.add_argument("--gallery", type=int, default=70, help="simulated light curves to choose from (%(default)s)")
+    parser.add_argument("--gallery", type=count, default=70, help="simulated light curves to choose from (%(default)s)")
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=7860)
+    parser.add_argument("--port", type=whole(0, 65535), default=7860)
     parser.add_argument("--space", type=Path, metavar="FOLDER", help="write a Space into this new folder, and stop")
     parser.add_argument("--requirement", default="astromer-hf[demo]", help="how the Space installs this package")
     return parser.parse_args(argv)

@@ -15,6 +15,7 @@ import sys
 from dataclasses import fields, replace
 from pathlib import Path
 
+from astromer_hf.cli.numbers import count, fraction, positive, seed
 from astromer_hf.light_curves.cleaning import Cleaning, VariabilityFilter
 from astromer_hf.light_curves.columns import ColumnNames
 from astromer_hf.light_curves.formats.base import stem_of
@@ -33,25 +34,29 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         parser.add_argument(option, metavar="NAME", help=f"column of {item.name}, in every table")
 
     cleaning = parser.add_argument_group("cleaning")
-    cleaning.add_argument("--max-error", type=float, default=Cleaning.max_error, help="in magnitudes (default %(default)s)")
-    cleaning.add_argument("--min-points", type=int, default=Cleaning.min_points, help="of a light curve (default %(default)s)")
+    cleaning.add_argument("--max-error", type=positive, default=Cleaning.max_error, help="in magnitudes (default %(default)s)")
+    cleaning.add_argument(
+        "--min-points", type=count, default=Cleaning.min_points, help="of a light curve (default %(default)s)"
+    )
     cleaning.add_argument(
         "--variability-filter",
-        type=float,
+        type=positive,
         nargs="*",
         metavar="MAX",
         help="drop curves of larger |kurtosis|, |skewness| and standard deviation (default thresholds: 10 1 0.1)",
     )
 
     splits = parser.add_argument_group("splits")
-    splits.add_argument("--seed", type=int, default=SplitRule.seed, help="of the splits (default %(default)s)")
-    splits.add_argument("--fractions", type=float, nargs=3, default=SplitRule.fractions, metavar=SPLITS)
+    splits.add_argument("--seed", type=seed, default=SplitRule.seed, help="of the splits (default %(default)s)")
+    splits.add_argument("--fractions", type=fraction, nargs=3, default=SplitRule.fractions, metavar=SPLITS)
     splits.add_argument("--stratify", action="store_true", help="split every class in the same fractions")
-    splits.add_argument("--max-test-per-class", type=int, metavar="N", help="stars of a class in test; needs --stratify")
+    splits.add_argument("--max-test-per-class", type=count, metavar="N", help="stars of a class in test; needs --stratify")
     splits.add_argument("--all-test", action="store_true", help="every star into test")
     splits.add_argument("--keep-splits-of", type=Path, nargs="+", default=[], metavar="FOLDER", help="prepared folders")
 
-    parser.add_argument("--rows-per-shard", type=int, default=50_000, help="light curves a parquet file (default %(default)s)")
+    parser.add_argument(
+        "--rows-per-shard", type=count, default=50_000, help="light curves a parquet file (default %(default)s)"
+    )
     return parser.parse_args(argv)
 
 

@@ -123,7 +123,9 @@ def compute_states(args: argparse.Namespace, encoder: AstromerModel) -> None:
     for number, survey in enumerate(args.surveys):
         for stage, (split, kinds) in enumerate(KINDS.items()):
             missing = [kind for kind in kinds if not (folder / f"{survey}-{split}-{kind}.npz").is_file()]
-            original = read_split(args, survey, split) if missing else None
+            if not missing:
+                continue
+            original = read_split(args, survey, split)
             for kind in missing:
                 rng = np.random.default_rng([args.seed, number, stage, kinds.index(kind)])
                 with torch.autocast("cpu", torch.bfloat16, enabled=args.bf16):

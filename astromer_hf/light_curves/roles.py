@@ -147,7 +147,7 @@ def resolve_roles(raw: RawTable, given: Mapping[str, str | None], survey: str | 
     if twice := [name for name in roles.used if available.count(name) > 1]:
         raise TableError(f"There is more than one column {twice[0]!r}; drop one. There are: {', '.join(available)}.")
     with naming(raw.name):
-        return check_contents(raw, roles, chosen)
+        return check_contents(raw, replace(roles, notes=(*roles.notes, *raw.notes)), chosen)
 
 
 def _find_layout(raw: RawTable, names: Names, survey: str | bool | None) -> Layout | None:
@@ -221,6 +221,8 @@ def _resolve(raw: RawTable, names: Names, layout: Layout | None, chosen: Mapping
     if layout is not None and object_id is None and "object_id" not in chosen:
         object_id = names.first(ADDED_IDS)
     band = find("band", COLUMN_GUESSES["band"])
+    if layout is not None and band is None and not layout.wide and not {"band"} & {*layout.columns, *chosen}:
+        band = names.first(COLUMN_GUESSES["band"])  # that somebody has added
     if any(value.band for value in values):
         band = None
     roles = Roles(

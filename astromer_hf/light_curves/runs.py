@@ -34,7 +34,7 @@ def stand_together(batches: Iterable[pa.RecordBatch], name: str, *, trims: bool 
     runs: list[Any] = []
     last: object = object()
     for batch in batches:
-        ids = to_text(batch[name], trims=trims)
+        ids = to_text(batch[name], name, trims=trims)
         if not len(ids):
             continue
         firsts = ids.take(pa.array(run_starts(ids)))

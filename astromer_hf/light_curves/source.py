@@ -30,7 +30,7 @@ from .layouts import Layout
 from .ledger import Ledger
 from .measurements import ANNOTATIONS, Interpreter
 from .names import units_of
-from .numbers import to_text
+from .numbers import to_ids, to_text
 from .positions import DEC_NAMES, RA_NAMES, join_by_position
 from .reading import MagnitudeKind
 from .roles import Roles, resolve_roles
@@ -370,7 +370,12 @@ class LightCurveSource:
             )
         for batch in raw.batches(list(wanted.values()), _ROWS_OF_MEASUREMENTS):
             with naming(self.name):
-                yield pa.RecordBatch.from_pydict({role: to_text(batch[name]) for role, name in wanted.items()})
+                yield pa.RecordBatch.from_pydict(
+                    {
+                        role: to_ids(batch[name], name) if role == "object_id" else to_text(batch[name], name)
+                        for role, name in wanted.items()
+                    }
+                )
 
     def rows_stand_together(self, rows: range | None = None) -> bool:
         """Whether the rows of every object follow each other; nothing but the ids is read, where they have a column."""

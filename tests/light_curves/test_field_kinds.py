@@ -13,8 +13,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from astropy import units
+from astropy.io import fits
 from astropy.table import Table
 from astropy.time import Time
 from astropy.timeseries import TimeSeries
@@ -400,3 +403,60 @@ def test_coarse_times_and_times_that_may_be_years_are_told(tmp_path):
     assert "'mjd' are 32-bit floats, which are exact to 0.0039 days" in read(tmp_path / "t.parquet")[1].ledger.line
     text = columns(time=2000 + (DAYS - 51544.5) / 365.25, mag=MAGS)
     assert "are years, multiply them by 365.25" in read(put(tmp_path, text))[1].ledger.line
+
+
+# --- What a survey's files do not have, and somebody has added ---
+
+ATLAS = {"MJD": DAYS, "m": MAGS, "dm": ERRORS, "uJy": 3600, "duJy": 20, "F": ["o", "c"] * 3}
+TWO = ["a"] * 3 + ["b"] * 3
+
+
+@pytest.mark.parametrize(
+    ("table", "name"),
+    [
+        (ATLAS, "ATLAS_ID"),
+        ({"HJD": DAYS, "MAG_3": MAGS, "MER_3": ERRORS, "GRADE": "A"}, "ID"),
+        ({"MJD": DAYS, "V_mag": MAGS, "V_err": ERRORS}, "Numerical_Code_ID"),
+    ],
+)
+def test_stars_in_a_column_that_is_none_of_a_survey_are_asked_about(tmp_path, table, name):
+    path = put(tmp_path, columns(**{name: TWO}, **table))
+    with pytest.raises(TableError, match=f"'{name}' has several values.*--object-id-column {name}"):
+        read(path)
+    found = [chunk.object_ids.to_pylist() for chunk in LightCurveSource.open(path, columns={"object_id": name}).chunks()]
+    assert {star for stars in found for star in stars} == {"a", "b"}
+
+
+def test_several_positions_without_an_id_are_several_stars(tmp_path):
+    far = columns(ra=[359.9999] * 3 + [0.5] * 3, dec=10.0, mjd=DAYS, mag=MAGS)
+    with pytest.raises(TableError, match=r"positions differ by 177. arcsec.*--object-id-column"):
+        read(put(tmp_path, far))
+    assert read(put(tmp_path, columns(ra=[359.9999, 0.0001] * 3, dec=10.0, mjd=DAYS, mag=MAGS)))[0] == ONE
+
+
+def test_a_column_of_bands_that_is_none_of_a_survey_separates_light_curves(tmp_path):
+    text = columns(MasterID=1, Mag=MAGS, Magerr=ERRORS, MJD=DAYS, Filter=["V"] * 3 + ["R"] * 3)
+    assert read(put(tmp_path, text))[0] == {("1", "V"): (3, 0), ("1", "R"): (3, 0)}
+
+
+def test_tables_of_a_file_that_are_not_read_are_told(tmp_path):
+    tables = [fits.BinTableHDU(Table({"MJD": DAYS, "MAG": MAGS}).as_array(), name=name) for name in ("G", "R")]
+    fits.HDUList([fits.PrimaryHDU(), *tables]).writeto(tmp_path / "t.fits")
+    counts, source, _ = read(tmp_path / "t.fits")
+    assert counts == ONE
+    assert "of 2 tables with times the first is read, G, and R not" in source.ledger.line
+
+
+@pytest.mark.parametrize("kind", [pa.list_(pa.string()), pa.list_(pa.timestamp("us")), pa.date32()])
+def test_times_and_magnitudes_of_parquet_may_be_of_any_type(tmp_path, kind):
+    dates = Time(DAYS, format="mjd")
+    if kind == pa.date32():
+        table = pa.table({"date": pa.array(DAYS.astype(int) - 40587, pa.int32()).cast(kind), "mag": MAGS})
+        expected = np.floor(DAYS)
+    else:
+        times = [dates.isot.tolist()] if kind.value_type == pa.string() else [dates.to_datetime().tolist()]
+        table = pa.table({"id": ["t"], "time": pa.array(times, kind), "mag": [[str(value) for value in MAGS]]})
+        expected = DAYS
+    pq.write_table(table, tmp_path / "t.parquet")
+    _, _, points = read(tmp_path / "t.parquet")
+    np.testing.assert_allclose(points[None, None][:, :2], np.column_stack([expected, MAGS]), atol=1e-6)

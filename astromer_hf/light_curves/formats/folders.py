@@ -22,7 +22,7 @@ import pyarrow as pa
 from ...model.feature_extraction_astromer import RaggedLightCurves
 from ..chunk import LightCurveChunk
 from ..columns import BAND_WORDS, COLUMN_GUESSES, FLUX_GUESSES, TableError
-from ..numbers import to_text
+from ..numbers import to_ids, to_text
 from . import may_be_table, parquet, read_file
 from .base import RawTable, stem_of
 from .nested import is_list
@@ -292,7 +292,11 @@ class Catalogue:
         columns = [self.path_column, *([self.object_id] if self.object_id else []), *self.annotations.values()]
         for batch in self.table.batches(columns, 2048):
             paths = to_text(batch[self.path_column]).to_pylist()
-            ids = to_text(batch[self.object_id]).to_pylist() if self.object_id else [stem_of(Path(path)) for path in paths]
+            ids = (
+                to_ids(batch[self.object_id], self.object_id).to_pylist()
+                if self.object_id
+                else [stem_of(Path(path)) for path in paths]
+            )
             values = {role: to_text(batch[name]).to_pylist() for role, name in self.annotations.items()}
             for i, path in enumerate(paths):
                 yield Entry(ids[i], {role: own[i] for role, own in values.items()}, self.file.parent, path)
