@@ -438,3 +438,13 @@ def test_embed_table_and_classify_table_take_a_split(tmp_path):
         assert set(pq.read_table(tmp_path / "out.parquet")["object_id"].to_pylist()) == {"20000", "20001"}
         with pytest.raises(TableError, match="several splits"):
             write(splits, tmp_path / "out.parquet", model, show_progress=False)
+        opened = LightCurveSource.open(splits, split="test")
+        write(opened, tmp_path / "out.parquet", model, split="test", show_progress=False)
+        with pytest.raises(TableError, match="is open already"):
+            write(opened, tmp_path / "out.parquet", model, split="anom", show_progress=False)
+    embed_table(splits, tmp_path / "out.parquet", model, split="anom", combine_bands="concat", bands=["g", "r"])
+    rows = pq.read_table(tmp_path / "out.parquet").to_pylist()
+    assert [(row["object_id"], row["bands"], len(row["embedding"])) for row in rows] == [
+        ("20000", ["g", "r"], 32),
+        ("20001", ["g", "r"], 32),
+    ]
