@@ -16,9 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..model.feature_extraction_astromer import RaggedLightCurves
 from .chunk import LightCurveChunk
-from .columns import COLUMN_GUESSES, MissingColumnsError, ReadingOptions, TableError
+from .columns import ReadingOptions, TableError
 from .formats import RawTable, hub
 from .formats.base import naming
 from .formats.folders import Catalogue, find_files, unpack
@@ -98,6 +97,11 @@ class LightCurveSource:
             ValueError: there is no such survey.
         """
         if isinstance(source, LightCurveSource):
+            if (split or source.options.split, subset or source.options.subset) != (
+                source.options.split,
+                source.options.subset,
+            ):
+                raise TableError(f"{source.name} is open already, without this split or subset: name them where it is opened.")
             return source
         options = columns if isinstance(columns, ReadingOptions) else ReadingOptions(columns)
         given = {"survey": survey, "keep_flagged": keep_flagged or None, "split": split, "subset": subset}
@@ -550,40 +554,6 @@ def iter_light_curves(
         TableError: no light curves can be read from it.
     """
     yield from LightCurveSource.open(path, columns=columns).chunks(objects_per_chunk, rows=rows)
-
-
-def read_chunk(
-    source: Any, columns: Mapping[str, str | None] | None = None, split: str | None = None
-) -> LightCurveChunk | None:
-    """All light curves of a file, a dataset of the Hub or a table in memory.
-
-    Returns:
-        Its light curves; None where it is a table in memory of one light curve without an id, or no table.
-
-    Raises:
-        FileNotFoundError: there is no such file or dataset.
-        TableError: no light curves can be read from it.
-    """
-    is_named = isinstance(source, (str, Path))
-    table = None if is_named else table_of(source, split=split)
-    if table is None and not is_named:
-        return None
-    lower = {name.rpartition(".")[2].lower() for name in table.names} if table else set()
-    has_ids = is_named or bool((columns or {}).get("object_id")) or not lower.isdisjoint(COLUMN_GUESSES["object_id"])
-    try:
-        opened = LightCurveSource.open(source, columns=columns, split=split)
-    except MissingColumnsError:
-        if has_ids:
-            raise
-        return None  # whoever asked for one light curve says what is missing
-    chunks = list(opened.chunks())
-    if not is_named and opened.roles.object_id is None and sum(map(len, chunks)) <= 1:
-        return None
-    if not chunks:
-        nothing = pa.array([], pa.string())
-        curves = RaggedLightCurves(np.empty(0), np.empty(0), None, np.zeros(1, dtype=np.int64))
-        return LightCurveChunk(nothing, curves, {})
-    return LightCurveChunk.concatenate(chunks)
 
 
 def iter_split(
