@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..light_curves.inspection import FirstLightCurve
+    from ..light_curves.ledger import Ledger
 
 EXAMPLES = (
     "astromer-hf inspect curves.parquet",
@@ -44,8 +45,20 @@ def inspect(
     if picture is not None:
         draw(found.first, picture)
         lines.append(f"-> {picture}")
-    problem = "" if found.ledger.points_used else f"no point of {source} can be used: name its columns, or give --keep-flagged."
+    problem = "" if found.ledger.points_used else why_nothing_is_used(found.ledger)
     return Report("\n".join(lines), {**found.to_dict(), "picture": picture}, problem)
+
+
+def why_nothing_is_used(ledger: "Ledger") -> str:
+    """Why a source gives no point, and what to do."""
+    from ..light_curves.ledger import FLAGGED, NOT_POSITIVE
+
+    if not ledger.points_read:
+        return f"{ledger.name} holds no point: it has a header at most."
+    most, _ = ledger.dropped.most_common(1)[0]
+    options = {FLAGGED: "--keep-flagged uses such points", NOT_POSITIVE: "--asinh keeps fluxes around zero"}
+    remedy = options.get(most, "name other columns, such as by --mjd-column and --mag-column")
+    return f"no point of {ledger.name} can be used, most are {most}: {remedy}."
 
 
 def draw(first: "list[FirstLightCurve]", picture: Path) -> None:

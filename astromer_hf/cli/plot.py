@@ -15,6 +15,8 @@ import typer
 
 from .models import model_or_default, open_encoder, quiet_transformers
 from .options import (
+    LARGEST_SEED,
+    MANY,
     Columns,
     DropoutPasses,
     Model,
@@ -132,7 +134,7 @@ def draw_light_curve(
     hidden_fraction: Annotated[
         float, typer.Option(callback=fraction, help="Fraction of the observations that --reconstruct hides.")
     ] = 0.5,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the hidden observations and of dropout.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the hidden observations and of dropout.")] = 0,
     dropout_passes: DropoutPasses = None,
     model: Model = None,
     revision: Revision = None,
@@ -218,9 +220,9 @@ def draw_attention(
     columns: Columns,
     band: Band = None,
     observation: Annotated[
-        int | None, typer.Option(min=0, help="Number of the observation in order of time. Default: the middle one.")
+        int | None, typer.Option(min=0, max=MANY, help="Number of the observation in order of time. Default: the middle one.")
     ] = None,
-    block: Annotated[int, typer.Option(help="Block of the encoder, from 0; -1 is the last.")] = -1,
+    block: Annotated[int, typer.Option(min=-1000, max=1000, help="Block of the encoder, from 0; -1 is the last.")] = -1,
     model: Model = None,
     revision: Revision = None,
 ) -> "Figure":
@@ -283,7 +285,7 @@ def draw_embeddings(
         str | None, typer.Option(metavar="NAME", help="Column of the classes. Default: label, if there is one.")
     ] = None,
     method: Annotated[Literal["pca", "umap"], typer.Option(help="Projection; umap needs umap-learn.")] = "pca",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of umap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of umap.")] = 0,
 ) -> "Figure":
     """Draw a map of embeddings, coloured by class."""
     from ..inference.neighbors import Embeddings

@@ -24,9 +24,11 @@ from ..light_curves.bands import (
     list_bands,
     names_of_bands,
 )
+from ..light_curves.numbers import name_of
 from ..light_curves.source import LightCurveSource
 from ..model.feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves, mean_over_windows
 from ..model.heads_astromer import activate, problem_type_of
+from ..model.inference_astromer import in_evaluation_mode, unwrap
 from .decisions import decide, find_remarks, likely_set_threshold
 from .runner import TableReport, WindowRunner, map_table, pool_states
 
@@ -60,7 +62,7 @@ class LightCurveClassifier:
     """A classifier prepared for prediction.
 
     Args:
-        model ([`AstromerForSequenceClassification`]): it is switched to evaluation mode.
+        model ([`AstromerForSequenceClassification`]): it runs in evaluation mode, and is left as it is.
         feature_extractor, batch_size: see `WindowRunner`.
     """
 
@@ -118,7 +120,7 @@ class LightCurveClassifier:
         self, curves: MultibandLightCurves, light_curves: RaggedLightCurves, windows: tuple[np.ndarray, np.ndarray, np.ndarray]
     ) -> np.ndarray:
         """Probabilities (N, C) from the pooled states of clean light curves; NaN for objects without observations."""
-        model = self.runner.model
+        model = in_evaluation_mode(self.runner.model)
         light_curve, _, length = windows
         encoder = replace(self.runner, model=model.base_model)
         num_states = model.config.num_hidden_layers + 1 if model.config.reads_all_layers else 1
@@ -210,13 +212,14 @@ def classify_multiband_light_curves(
     Raises:
         ValueError: as `embed_multiband_light_curves`; or the classifier combines bands in another way, or has no such setting.
     """
+    model = unwrap(model)
     kind, bands = resolve_combination(model.config, combine_bands, bands)
     if kind is None:
         raise ValueError('This classifier has no setting for combining bands: pass `combine_bands="mean"`.')
     combination = BandCombination(kind, tuple(names_of_bands(band) if bands is None else bands))
     curves = MultibandLightCurves.from_arrays(object_id, band, mjd, mag, combination, magerr)
     result = LightCurveClassifier(model, feature_extractor, batch_size).predict_objects(curves)
-    return replace(result, object_ids=list(dict.fromkeys(map(str, object_id))))
+    return replace(result, object_ids=list(dict.fromkeys(map(name_of, object_id))))
 
 
 def resolve_combination(
@@ -288,6 +291,7 @@ def classify_table(
         FileNotFoundError, TableError, ValueError: as `map_table`; or the model has no dropout, no weights for this
             combination, or no calibration for sets of classes.
     """
+    model = unwrap(model)
     if coverage is not None:
         likely_set_threshold(model.config, coverage)
     classifier = LightCurveClassifier(model, feature_extractor, batch_size)
@@ -317,7 +321,7 @@ def _as_columns(result: LightCurvePredictions, config: Any, coverage: float | No
     problem = problem_type_of(config)
     missing = result.num_points == 0
     if result.remarks is not None:
-        missing = missing | np.not_equal(result.remarks, None)
+        missing = missing | np.array([remark is not None for remark in result.remarks], dtype=bool)
     names = [config.id2label[i] for i in range(config.num_labels)]
     columns = list_bands(result.bands, result.has_band)
     columns |= {name: pa.array(getattr(result, name), pa.int32()) for name in ("num_points", "num_windows", "dropped_points")}

@@ -21,8 +21,10 @@ from ..light_curves.bands import (
     list_bands,
     names_of_bands,
 )
+from ..light_curves.numbers import name_of
 from ..light_curves.source import LightCurveSource
 from ..model.feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves, cut_windows, mean_over_windows
+from ..model.inference_astromer import unwrap
 from .runner import TableReport, WindowRunner, map_table
 
 
@@ -64,12 +66,13 @@ class LightCurveEmbedder:
     """A model prepared for embedding.
 
     Args:
-        model ([`AstromerModel`]): or a model with a head, whose encoder is used; it is switched to evaluation mode.
+        model ([`AstromerModel`]): or a model with a head, whose encoder is used; it runs in evaluation mode, and is
+            left as it is.
         feature_extractor, batch_size: see `WindowRunner`.
     """
 
     def __init__(self, model: Any, feature_extractor: AstromerFeatureExtractor | None = None, batch_size: int | None = None):
-        self.runner = WindowRunner(model.base_model, feature_extractor, batch_size)
+        self.runner = WindowRunner(unwrap(model).base_model, feature_extractor, batch_size)
 
     def embed(
         self, curves: RaggedLightCurves, *, return_windows: bool = False, return_observations: bool = False
@@ -182,13 +185,13 @@ def embed_multiband_light_curves(
         band.
     """
     if bands is None:
-        bands = names_of_bands(band) if combine_bands == "mean" else model.config.bands
+        bands = names_of_bands(band) if combine_bands == "mean" else unwrap(model).config.bands
     if bands is None:
         found = ", ".join(names_of_bands(band))
         raise ValueError(f"`bands` is missing: a concatenation needs the order of the bands. There are {found}.")
     curves = MultibandLightCurves.from_arrays(object_id, band, mjd, mag, BandCombination(combine_bands, tuple(bands)), magerr)
     result = LightCurveEmbedder(model, feature_extractor, batch_size).embed_objects(curves)
-    return replace(result, object_ids=list(dict.fromkeys(map(str, object_id))))
+    return replace(result, object_ids=list(dict.fromkeys(map(name_of, object_id))))
 
 
 def embed_table(
@@ -291,7 +294,7 @@ def choose_bands_to_embed(
     if isinstance(combine_bands, BandCombination):
         return combine_bands
     if bands is None and combine_bands == "concat":
-        bands = model.config.bands
+        bands = unwrap(model).config.bands
     return choose_bands(source, combine_bands, bands, columns=columns)
 
 

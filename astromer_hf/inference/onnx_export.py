@@ -25,6 +25,7 @@ from ..extras import install_line
 from ..light_curves.simulation import simulate_light_curves
 from ..model.configuration_astromer import AstromerConfig
 from ..model.feature_extraction_astromer import AstromerFeatureExtractor, LightCurveWindows
+from ..model.inference_astromer import in_evaluation_mode, unwrap
 from .output_files import complete_or_absent
 
 INPUTS = ("magnitudes", "times", "attention_mask")
@@ -112,7 +113,7 @@ def export_onnx(model: Any, output: str | Path, *, name: str = "") -> float:
         raise ValueError(f"The output must be an .onnx file, got {output.name}.")
     if not output.absolute().parent.is_dir():
         raise FileNotFoundError(f"There is no folder {output.parent} for the output.")
-    encoder = model.base_model.eval()
+    encoder = in_evaluation_mode(unwrap(model).base_model)
     if (encoder.dtype, encoder.device.type) != (torch.float32, "cpu"):
         raise ValueError(f"An export needs the model in float32 on the CPU, it is in {encoder.dtype} on {encoder.device}.")
     _require("onnx", "onnxscript", "onnxruntime")

@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import json
 import os
-import tempfile
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +26,7 @@ from ..light_curves.columns import TableError
 from ..light_curves.ledger import Ledger
 from ..light_curves.source import LightCurveSource
 from ..model.feature_extraction_astromer import AstromerFeatureExtractor
+from ..model.inference_astromer import unwrap
 from .embedding import choose_bands_to_embed, embed_table
 from .output_files import OutputInUseError
 from .results import SETTINGS_FILE, SUCCESS_FILE
@@ -196,6 +197,7 @@ def embed_shards(
     if not 0 <= worker < num_workers:
         raise ValueError(f"The worker must lie between 0 and {num_workers - 1}, got {worker}.")
     opened = LightCurveSource.open(source, columns=columns)
+    model = unwrap(model)
     combination = choose_bands_to_embed(opened, model, combine_bands, bands, level=level)
     shards = plan_shards(opened, objects_per_shard, by_object=combination is not None)
     if num_workers > 1 and shards[0].rows is None:
@@ -357,10 +359,8 @@ def _finish(output: Path, shards: list[Shard], identity: str) -> None:
 
 
 def _write_atomically(file: Path, text: str) -> None:
-    handle, partial = tempfile.mkstemp(prefix=f".{file.name}-", suffix=".partial", dir=file.parent)
-    with os.fdopen(handle, "w", encoding="utf-8") as writer:
-        writer.write(text)
-    os.chmod(partial, 0o644)
+    partial = file.with_name(f".{file.name}-{uuid.uuid4().hex}.partial")  # whose permissions are those of any new file
+    partial.write_text(text, encoding="utf-8")
     os.replace(partial, file)
 
 

@@ -1,9 +1,9 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """One light curve from whatever an astronomer holds it in, as times in days, magnitudes and perhaps their errors.
 
-Before it stands an astropy `TimeSeries`, `Table` or FITS record array, a lightkurve object, or a table of pandas, polars or
-pyarrow; after it the feature extractor and the pipelines. Tables are read by `source.py`, as files are. Objects with attributes
-are known by what they offer; their package is not imported.
+Before it stands a file, an astropy `TimeSeries`, `Table` or FITS record array, a lightkurve object, or a table of pandas,
+polars or pyarrow; after it the feature extractor and the pipelines. Tables are read by `source.py`, as files are. Objects with
+attributes are known by what they offer; their package is not imported.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +17,7 @@ from .chunk import LightCurveChunk
 from .columns import COLUMN_GUESSES, NONE, MissingColumnsError, TableError
 from .fluxes import magnitudes_of
 from .formats.base import RawTable
+from .formats.hub import is_dataset
 from .formats.memory import table_of
 from .source import LightCurveSource
 
@@ -36,18 +37,22 @@ def read_light_curve(
     is not positive becomes NaN.
 
     Args:
-        source: a mapping, table, record array or object with columns or attributes of a time and a magnitude or flux; or
-            numbers of shape `(n, 2)` or `(n, 3)`.
+        source: a mapping, table, record array or object with columns or attributes of a time and a magnitude or flux;
+            numbers of shape `(n, 2)` or `(n, 3)`; or the path of a file, or whatever else `LightCurveSource.open` reads, of one
+            light curve.
         columns: names for `mjd`, `mag` (or `flux`), `magerr` (or `flux_err`) where they cannot be guessed.
 
     Returns:
         `(mjd, mag, magerr)`, each `(n,)` float64; `magerr` is None where there is none.
 
     Raises:
-        TableError: no light curve can be read from it.
+        FileNotFoundError: there is no such file.
+        TableError: no light curve can be read from it, or several.
     """
-    if isinstance(source, (str, bytes, Path)):
-        raise TableError(f"A light curve in memory is needed, got the {type(source).__name__} {source!r}: read the file first.")
+    if isinstance(source, bytes):
+        raise TableError(f"A light curve or the path of one is needed, got bytes, {source[:20]!r}: decode them first.")
+    if isinstance(source, (str, Path)) or is_dataset(source):
+        return _only_light_curve(LightCurveSource.open(source, columns=columns), type(source).__name__)
     if isinstance(source, (np.ndarray, Sequence)) and getattr(getattr(source, "dtype", None), "names", None) is None:
         return _from_numbers(source)
     names, get = _open(source)
@@ -97,6 +102,16 @@ def _from_table(
         raise TableError(
             f"The column {name!r} must be 1-d, got the shape {np.shape(source[name])}: this is no table of one light curve."
         )
+    return _only_light_curve(opened, kind)
+
+
+def _only_light_curve(opened: LightCurveSource, kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """The light curve of a source that has one.
+
+    Raises:
+        TableError: there are several.
+    """
+    kind = f"This {kind}" if opened.path is None and not opened.origin else opened.name
     chunks = [chunk for chunk in opened.chunks() if len(chunk)]
     if sum(map(len, chunks)) > 1:
         whole = LightCurveChunk.concatenate(chunks)
@@ -106,7 +121,7 @@ def _from_table(
         ]
         shown = "; ".join(named[:5]) + ("; ..." if len(named) > 5 else "")
         raise TableError(
-            f"This {kind} holds {len(whole)} light curves ({shown}), and one is wanted: select one, or read all by "
+            f"{kind} holds {len(whole)} light curves ({shown}), and one is wanted: select one, or read all by "
             "LightCurveSource.open(table).chunks()."
         )
     if not chunks:

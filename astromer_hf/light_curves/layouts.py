@@ -116,6 +116,11 @@ class Layout:
         """The required columns that are not among `available`, which are in lower case."""
         return [needed for needed in self.requires if not any(name in available for name in needed.split("|"))]
 
+    @property
+    def required(self) -> set[str]:
+        """All names in `requires`."""
+        return {name for needed in self.requires for name in needed.split("|")}
+
     def bad_epochs_told_by(self) -> set[str]:
         """Columns of its flags."""
         return {flag.column for flag in (*self.flags, *(flag for band in self.wide for flag in band.flags))}
@@ -335,7 +340,7 @@ LAYOUTS: dict[str, Layout] = {
             title="TESS, Kepler and K2",
             requires=("time", "pdcsap_flux|sap_flux|kspsap_flux"),
             columns={
-                "object_id": "ticid|keplerid|target_name",
+                "object_id": "ticid|tic|keplerid|kic|target_name",
                 "mjd": "time",
                 "flux": "pdcsap_flux|kspsap_flux|det_flux|sap_flux",
                 "flux_err": "pdcsap_flux_err|kspsap_flux_err|det_flux_err|sap_flux_err",
@@ -547,32 +552,19 @@ LAYOUTS: dict[str, Layout] = {
         ),
         Layout(
             name="multimodal_universe",
-            title="Multimodal Universe, fluxes",
-            requires=("lightcurve.band", "lightcurve.time", "lightcurve.flux"),
-            columns={
-                "object_id": "object_id",
-                "mjd": "lightcurve.time",
-                "flux": "lightcurve.flux",
-                "flux_err": "lightcurve.flux_err",
-                "band": "lightcurve.band",
-                "label": "obj_type|spec_class",
-            },
-            zero_point=27.5,
-            is_padded=True,
-            note="fluxes are taken to have the zero point 27.5, as in SNANA",
-        ),
-        Layout(
-            name="multimodal_universe_mag",
-            title="Multimodal Universe, magnitudes",
-            requires=("lightcurve.band", "lightcurve.time", "lightcurve.mag"),
+            title="Multimodal Universe",
+            requires=("lightcurve.band", "lightcurve.time", "lightcurve.mag|lightcurve.flux"),
             columns={
                 "object_id": "object_id",
                 "mjd": "lightcurve.time",
                 "mag": "lightcurve.mag",
                 "magerr": "lightcurve.mag_err",
+                "flux": "lightcurve.flux",
+                "flux_err": "lightcurve.flux_err",
                 "band": "lightcurve.band",
                 "label": "obj_type|spec_class",
             },
+            zero_point=27.5,  # of PLAsTiCC and of SNANA, from which its sets with fluxes were made
             is_padded=True,
         ),
         Layout(

@@ -35,7 +35,7 @@ from .ledger import (
     TOO_LARGE,
     Ledger,
 )
-from .numbers import ERROR_MARKERS, MARKERS, to_days, to_numbers, to_text
+from .numbers import ERROR_MARKERS, MARKERS, to_days, to_ids, to_numbers, to_text
 from .reading import MagnitudeKind
 from .roles import Roles, Value
 
@@ -99,7 +99,7 @@ class Interpreter:
     def _group(self, table: pa.Table, ids: pa.Array, keys: np.ndarray | None) -> tuple[LightCurveChunk, np.ndarray | None]:
         """Light curves by id, band and, where there are any, `keys` `(rows,)`; and the key of each light curve."""
         annotations = {
-            role: to_text(table[name])
+            role: to_text(table[name], name, trims=True)
             for role, name in (("band", self.roles.band), ("label", self.roles.label), ("identity", self.roles.identity))
             if name
         }
@@ -137,7 +137,7 @@ class Interpreter:
         name = self.roles.object_id
         if name is None:
             return pa.repeat(pa.scalar(self.star or self.name, pa.string()), len(table))
-        ids = to_text(table[name])
+        ids = to_ids(table[name], name, trims=True)
         nameless = pc.sum(pc.fill_null(pc.equal(ids, ""), True)).as_py()
         if nameless:
             raise TableError(f"{nameless} rows of measurements have no {name!r}: drop them, or say whose they are.")
@@ -211,8 +211,10 @@ class Interpreter:
             TableError: lists differ in length, or hold no numbers.
         """
         roles = self.roles
+        first = roles.values[0].column
         band_is_list = roles.band is not None and is_list(batch[roles.band].type)
-        if roles.are_plain and not band_is_list and not self.units:
+        are_numbers = all(is_list(kind) and _is_number(kind.value_type) for kind in (batch[roles.mjd].type, batch[first].type))
+        if roles.are_plain and not band_is_list and not self.units and (are_numbers or not is_list(batch[first].type)):
             return self._read_plain_lists(batch)
         ids = self._ids_of_lists(batch)
         errors_of_points = {value.error for value in roles.values}
@@ -244,7 +246,7 @@ class Interpreter:
 
     def _ids_of_lists(self, batch: pa.RecordBatch) -> pa.Array:
         if self.roles.object_id is not None:
-            ids = to_text(batch[self.roles.object_id])
+            ids = to_ids(batch[self.roles.object_id], self.roles.object_id)
             return (
                 pa.array([self.same_star.get(name, name) for name in ids.to_pylist()], pa.string()) if self.same_star else ids
             )
@@ -293,7 +295,7 @@ class Interpreter:
         reasons[~np.isfinite(times)] = REASONS.index(NO_TIME)
         curves = self._finish(times, values, errors, reasons, np.zeros(1), np.concatenate(([0], np.cumsum(own))))
         annotations = {
-            role: to_text(batch[name])
+            role: to_text(batch[name], name)
             for role in ANNOTATIONS
             if (name := getattr(roles, role)) and not is_list(batch[name].type)
         }
@@ -316,10 +318,12 @@ class Interpreter:
         roles = self.roles
         if not roles.is_flux and not self.checked and len(values):
             self.checked = True
+            is_place = roles.values[0].column.isdigit()  # of a file without a header
             if why := looks_like_flux(np.where(reasons == 0, values, np.nan), errors):
                 raise TableError(
                     f"The column {roles.values[0].column!r} of {self.name} was taken for magnitudes and is plainly flux: "
-                    f"{why}. Give --flux-column {roles.values[0].column}."
+                    f"{why}. Give --flux-column {roles.values[0].column}"
+                    + (", or, where columns stand in another order, --mjd-column and --mag-column." if is_place else ".")
                 )
         if np.any(times <= 0) and np.nanmedian(times) > _DATES:  # 0 and -999 are no dates
             reasons[(reasons == 0) & (times <= 0)] = REASONS.index(NO_TIME)
@@ -373,8 +377,15 @@ class Interpreter:
                 self.ledger.refuse(chunk.id_of(number), named, int(usable[own].sum()))
             chunk = replace(chunk, curves=chunk.curves.without_points_of([*wrong]))
         bands = chunk.annotations.get("band")
+        if bands is not None:
+            is_nameless = pc.fill_null(pc.equal(bands, ""), True).to_numpy(zero_copy_only=False)
+            self.ledger.without_band += int(chunk.curves.lengths[is_nameless].sum())
         self.ledger.count_stars(chunk.object_ids.to_pylist(), pc.unique(bands).to_pylist() if bands is not None else ())
         return chunk
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind)
 
 
 def _repeats(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:

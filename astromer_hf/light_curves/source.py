@@ -30,7 +30,7 @@ from .layouts import Layout
 from .ledger import Ledger
 from .measurements import ANNOTATIONS, Interpreter
 from .names import units_of
-from .numbers import to_text
+from .numbers import to_ids, to_text
 from .positions import DEC_NAMES, RA_NAMES, join_by_position
 from .reading import MagnitudeKind
 from .roles import Roles, resolve_roles
@@ -127,7 +127,7 @@ class LightCurveSource:
         if (options.split or options.subset) and (path.exists() or glob.has_magic(str(path))):
             raise TableError(f"A split or subset is one of a dataset, and {path.name} is none: leave it out.")
         folder = unpack(path)
-        found = find_files(Path(folder.name) if folder else path, options)
+        found = find_files(Path(folder.name) if folder else path, options, path.name)
         opened = cls(path.name, path, options, [] if isinstance(found, Catalogue) else found.tables)
         opened._folder = folder
         if isinstance(found, Catalogue):
@@ -370,7 +370,12 @@ class LightCurveSource:
             )
         for batch in raw.batches(list(wanted.values()), _ROWS_OF_MEASUREMENTS):
             with naming(self.name):
-                yield pa.RecordBatch.from_pydict({role: to_text(batch[name]) for role, name in wanted.items()})
+                yield pa.RecordBatch.from_pydict(
+                    {
+                        role: to_ids(batch[name], name) if role == "object_id" else to_text(batch[name], name)
+                        for role, name in wanted.items()
+                    }
+                )
 
     def rows_stand_together(self, rows: range | None = None) -> bool:
         """Whether the rows of every object follow each other; nothing but the ids is read, where they have a column."""
@@ -480,7 +485,7 @@ class LightCurveSource:
         if not one_star:
             assert roles.object_id is not None
             ids = raw.batches([roles.object_id], _ROWS_OF_MEASUREMENTS)
-            if not stand_together(ids, roles.object_id):
+            if not stand_together(ids, roles.object_id, trims=True):
                 logger.warning(SCATTERED)
                 one_star = True
         if one_star:
@@ -492,7 +497,7 @@ class LightCurveSource:
         for batch in raw.batches(roles.used, _ROWS_OF_MEASUREMENTS):
             table = pa.Table.from_batches([batch])
             table = table if carried is None else pa.concat_tables([carried, table], promote_options="permissive")
-            last_start = run_starts(table[roles.object_id])[-1] if len(table) else 0
+            last_start = run_starts(table[roles.object_id], trims=True)[-1] if len(table) else 0
             if last_start:
                 yield read(table.slice(0, last_start))
             carried = table.slice(last_start)
@@ -547,28 +552,32 @@ def iter_light_curves(
     yield from LightCurveSource.open(path, columns=columns).chunks(objects_per_chunk, rows=rows)
 
 
-def read_chunk(source: Any, columns: Mapping[str, str | None] | None = None) -> LightCurveChunk | None:
-    """All light curves of a table in memory, read as those of a file are.
+def read_chunk(
+    source: Any, columns: Mapping[str, str | None] | None = None, split: str | None = None
+) -> LightCurveChunk | None:
+    """All light curves of a file, a dataset of the Hub or a table in memory.
 
     Returns:
-        Its light curves; None where it is one light curve without an id.
+        Its light curves; None where it is a table in memory of one light curve without an id, or no table.
 
     Raises:
+        FileNotFoundError: there is no such file or dataset.
         TableError: no light curves can be read from it.
     """
-    table = table_of(source)
-    if table is None:
+    is_named = isinstance(source, (str, Path))
+    table = None if is_named else table_of(source, split=split)
+    if table is None and not is_named:
         return None
-    lower = {name.rpartition(".")[2].lower() for name in table.names}
-    has_ids = bool((columns or {}).get("object_id")) or not lower.isdisjoint(COLUMN_GUESSES["object_id"])
+    lower = {name.rpartition(".")[2].lower() for name in table.names} if table else set()
+    has_ids = is_named or bool((columns or {}).get("object_id")) or not lower.isdisjoint(COLUMN_GUESSES["object_id"])
     try:
-        opened = LightCurveSource.open(source, columns=columns)
+        opened = LightCurveSource.open(source, columns=columns, split=split)
     except MissingColumnsError:
         if has_ids:
             raise
         return None  # whoever asked for one light curve says what is missing
     chunks = list(opened.chunks())
-    if opened.roles.object_id is None and sum(map(len, chunks)) <= 1:
+    if not is_named and opened.roles.object_id is None and sum(map(len, chunks)) <= 1:
         return None
     if not chunks:
         nothing = pa.array([], pa.string())

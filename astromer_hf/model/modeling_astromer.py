@@ -3,14 +3,14 @@
 """ASTROMER (Donoso-Oliva et al. 2023, A&A 670, A54): the encoder and its two heads.
 
 The order is that of the paper: time encoding (Sect. 3.2), magnitude embedding (Sect. 4.2), self-attention blocks (Sects. 3.1
-and 4.2), reconstruction of hidden magnitudes (Sects. 4.3 and 4.4) and classification (Sect. 7). Masks, heads and losses have
-files of their own; `folding_astromer.py` holds what the paper does not have. `feature_extraction_astromer.py` makes the input.
+and 4.2), reconstruction of hidden magnitudes (Sects. 4.3 and 4.4) and classification (Sect. 7). Masks, heads, losses and
+outputs have files of their own; `folding_astromer.py` holds what the paper does not have. The input comes from
+`feature_extraction_astromer.py`.
 
 Shapes: B windows, L observations a window, D = `hidden_size`, H heads. The polarity of a mask is stated where it enters.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -21,7 +21,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.processing_utils import Unpack
-from transformers.utils import ModelOutput, TransformersKwargs, can_return_tuple
+from transformers.utils import TransformersKwargs, can_return_tuple
 from transformers.utils.generic import maybe_autocast, merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
@@ -42,29 +42,8 @@ from .heads_astromer import (
 )
 from .losses_astromer import RECONSTRUCTION_LOSSES, inverse_error_weights, sequence_classification_loss
 from .masks_astromer import add_to_mask, attention_mask_of, center_times, resolve_masks
+from .outputs_astromer import AstromerForMaskedReconstructionOutput
 from .weights_astromer import StrictPreTrainedModel
-
-
-@dataclass
-class AstromerForMaskedReconstructionOutput(ModelOutput):
-    r"""What `AstromerForMaskedReconstruction` returns.
-
-    Args:
-        loss (`torch.FloatTensor` of shape `(1,)`, *optional*, returned with `labels`): root of the mean over windows of
-            each window's mean squared error over scored observations, in magnitudes.
-        reconstruction (`torch.FloatTensor` of shape `(B, L)`): centred magnitude predicted at every observation.
-        last_hidden_state (`torch.FloatTensor` of shape `(B, L, D)`): embedding of every observation.
-        pooler_output (`torch.FloatTensor` of shape `(B, D)`): their mean over the observations of each window.
-        hidden_states (`tuple`, *optional*): embeddings before the first block and after every block, each `(B, L, D)`.
-        attentions (`tuple`, *optional*): attention weights of every block, each `(B, H, L, L)`; eager attention only.
-    """
-
-    loss: torch.Tensor | None = None
-    reconstruction: torch.Tensor | None = None
-    last_hidden_state: torch.Tensor | None = None
-    pooler_output: torch.Tensor | None = None
-    hidden_states: tuple[torch.Tensor, ...] | None = None
-    attentions: tuple[torch.Tensor, ...] | None = None
 
 
 class AstromerTimeEncoding(nn.Module):

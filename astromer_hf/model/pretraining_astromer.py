@@ -10,48 +10,18 @@ Shapes: N stars, V views of each, L observations a view, D = `hidden_size`, P = 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 from torch.distributed.nn.functional import all_reduce
 from transformers import initialization as init
-from transformers.utils import ModelOutput, can_return_tuple
+from transformers.utils import can_return_tuple
 from transformers.utils.generic import maybe_autocast
 
 from .configuration_astromer import AstromerConfig
 from .modeling_astromer import AstromerForMaskedReconstruction
-
-
-@dataclass
-class AstromerForPreTrainingOutput(ModelOutput):
-    r"""What `AstromerForPreTraining` returns.
-
-    Args:
-        loss (`torch.FloatTensor` of shape `(1,)`): reconstruction + distillation + features, by their weights in the config.
-        reconstruction_loss (`torch.FloatTensor` of shape `(1,)`, *optional*, returned with `labels`): of the hidden magnitudes.
-        invariance_loss (`torch.FloatTensor` of shape `(1,)`): mean squared distance of the views from their star's centre.
-        regularization_loss (`torch.FloatTensor` of shape `(1,)`): SIGReg's statistic.
-        feature_loss (`torch.FloatTensor` of shape `(1,)`, *optional*, returned with `target_features`): mean squared error of
-            the predicted features.
-        projections (`torch.FloatTensor` of shape `(N, V, P)`): of all views, the global ones first.
-        pooler_output (`torch.FloatTensor` of shape `(N, V, D)`): embeddings of the global views.
-        reconstruction (`torch.FloatTensor` of shape `(N, V, L)`): of the global views.
-        hidden_states, attentions (`tuple`, *optional*): of the global views, as of `AstromerForMaskedReconstruction`, with
-            B = N · V rows.
-    """
-
-    loss: torch.Tensor | None = None
-    reconstruction_loss: torch.Tensor | None = None
-    invariance_loss: torch.Tensor | None = None
-    regularization_loss: torch.Tensor | None = None
-    feature_loss: torch.Tensor | None = None
-    projections: torch.Tensor | None = None
-    pooler_output: torch.Tensor | None = None
-    reconstruction: torch.Tensor | None = None
-    hidden_states: tuple[torch.Tensor, ...] | None = None
-    attentions: tuple[torch.Tensor, ...] | None = None
+from .outputs_astromer import AstromerForPreTrainingOutput
 
 
 class AstromerProjector(nn.Module):

@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.optimize import minimize_scalar
 from torch import nn
 from torch.utils.data import Dataset
 
 from ..inference.runner import WindowRunner, pool_states
 from ..light_curves.surveys import Survey
 from ..light_curves.taxonomy import LEAF_NAMES, allowed_leaves
+from ..model.configuration_astromer import LIKELY_SET_COVERAGES
 from ..model.feature_extraction_astromer import RaggedLightCurves, mean_over_windows
 from ..model.modeling_astromer import AstromerForSequenceClassification, AstromerModel
 from .few_shot import Recipe, fit
@@ -209,3 +211,53 @@ def leaf_logits(model: AstromerForSequenceClassification, states: LeafStates) ->
 def leaf_probabilities(states: LeafStates, logits: torch.Tensor, temperature: float = 1.0) -> np.ndarray:
     """Probabilities (N, C): the mean over the windows of each light curve, by their numbers of observations."""
     return mean_over_windows((logits / temperature).softmax(-1).numpy(), states.object_index, states.length, len(states))
+
+
+# --- Calibration ---
+
+
+def fit_leaf_temperature(states: LeafStates, logits: torch.Tensor) -> float:
+    """The temperature at which the allowed leaves of validation light curves are most likely; groups weigh as in training."""
+    weights = weigh_groups(states.groups)
+
+    def loss(logarithm: float) -> float:
+        allowed = (leaf_probabilities(states, logits, float(np.exp(logarithm))) * states.allowed).sum(1)
+        return float(-(weights * np.log(np.maximum(allowed, 1e-30))).sum())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-2.0, 2.0), method="bounded").x))
+
+
+def fit_likely_sets(probabilities: np.ndarray, allowed: np.ndarray, surveys: np.ndarray) -> list[float]:
+    """`likely_set_thresholds` of a classifier that hold on every survey by itself.
+
+    Split conformal prediction: of n validation light curves, the true leaf of all but a fraction 1 - c has at least the
+    probability of rank floor((n + 1)·(1 - c)). Each survey has its own such probability, and the smallest of them counts. A
+    label of several leaves counts as the most probable of them.
+
+    Args:
+        probabilities, allowed: of the validation light curves, `(N, C)`.
+        surveys: of each, `(N,)`.
+    """
+    of_label = np.where(allowed, probabilities, 0).max(1)
+    thresholds = []
+    for coverage in LIKELY_SET_COVERAGES:
+        of_surveys = []
+        for survey in np.unique(surveys):
+            scores = np.sort(of_label[surveys == survey])
+            rank = int(np.floor((len(scores) + 1) * (1 - coverage)))
+            of_surveys.append(scores[rank - 1] if rank else 0.0)
+        thresholds.append(float(min(of_surveys)))
+    return thresholds
+
+
+def fit_uncertainty(probability: np.ndarray, right: np.ndarray, weights: np.ndarray, accuracy: float = 0.95) -> float:
+    """The smallest probability of the predicted class from which on a fraction `accuracy` of the predictions is right.
+
+    Args:
+        probability, right, weights: of predictions for surveys that the classifier has not seen, `(N,)`.
+        accuracy: of those that are at least so probable.
+    """
+    order = np.argsort(-probability)
+    reached = np.cumsum((right * weights)[order]) / np.cumsum(weights[order])
+    enough = np.flatnonzero(reached >= accuracy)
+    return float(probability[order[enough[-1]]]) if len(enough) else 1.0

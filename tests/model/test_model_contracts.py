@@ -91,7 +91,7 @@ def test_a_batch_of_nothing_is_refused_in_one_sentence(
 @pytest.mark.parametrize("shape", [(0, 2, 20), (3, 0, 20), (3, 2, 0), (1, 1, 20), (3, 20)])
 def test_stars_without_views_to_compare_are_refused(shape: tuple[int, ...]):
     model = build(AstromerForPreTraining, AstromerConfig(**TINY, projection_hidden_size=8, projection_size=4)).train()
-    with pytest.raises(ValueError, match="got the shape|got \\("):
+    with pytest.raises(ValueError, match=r"got the shape|got \("):
         model(magnitudes=torch.zeros(shape), times=torch.zeros(shape))
 
 
