@@ -30,7 +30,8 @@ def unwrap(model: Any) -> Any:
         else:
             break
     is_ours = getattr(getattr(inner, "config", None), "model_type", None) == "astromer"
-    if not is_ours and (isinstance(inner, nn.Module) or not hasattr(inner, "base_model")):  # else it may be what stands for one
+    stands_for_one = not isinstance(inner, nn.Module) and (hasattr(inner, "config") or hasattr(inner, "base_model"))
+    if not is_ours and not stands_for_one:
         kind = type(model).__name__ if inner is model else f"{type(model).__name__} around {type(inner).__name__}"
         raise ValueError(
             f"An ASTROMER model is needed, got {kind}: pass the model itself, or its encoder, as `load_model` gives it."
