@@ -177,6 +177,31 @@ def test_the_released_checkpoint_has_the_published_size(macho_a0: Path):
     assert (config.time_encoding_base, config.masking_scheme) == (10000.0, "additive")
 
 
+@pytest.mark.parametrize("how", ["command", "script"])
+def test_a_checkpoint_is_converted_for_parity_on_request(shared_reference: Path, tmp_path: Path, how: str):
+    """The windows of TensorFlow's own run, by the folder alone."""
+    arguments = [str(shared_reference / "macho_a0.zip"), str(tmp_path / "parity"), "--masking-scheme", "additive_padding"]
+    if how == "command":
+        assert main(["convert", *arguments]) == 0
+    else:
+        assert run_forked(SCRIPT, *arguments).returncode == 0
+    model = AstromerForMaskedReconstruction.from_pretrained(tmp_path / "parity").eval()
+    assert model.config.masking_scheme == "additive_padding"
+    reference = np.load(shared_reference / "encode_pip018.npz")
+    observed = np.arange(200) < reference["length"][:, None]
+    with torch.no_grad():
+        found = model(
+            *(torch.from_numpy(reference[name].squeeze(-1)) for name in ("input", "times")), torch.from_numpy(observed)
+        )
+    assert np.abs(found.last_hidden_state.numpy() - reference["embedding"]).max() < 1e-3
+
+
+def test_an_unknown_masking_scheme_is_refused(checkpoint: Path, tmp_path: Path):
+    with pytest.raises(ValueError, match="`masking_scheme` must be one of hidden, additive, additive_padding, got 'none'"):
+        convert_tf_checkpoint(checkpoint, tmp_path / "converted", masking_scheme="none")
+    assert not (tmp_path / "converted").exists()
+
+
 def test_what_a_training_run_adds_is_left_out(checkpoint: Path, tmp_path: Path):
     added = {
         "save_counter": np.array(3, np.int64),
