@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..model.feature_extraction_astromer import RaggedLightCurves
+from ..model.times_astromer import check_time_precision
 from .chunk import LightCurveChunk
 from .columns import COLUMN_GUESSES, NONE, MissingColumnsError, TableError
 from .fluxes import magnitudes_of
@@ -203,6 +204,7 @@ def _from_numbers(source: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | Non
             "Numbers without names must have the shape (n, 2) or (n, 3), of times, magnitudes and perhaps errors, got "
             f"{values.shape}."
         )
+    check_time_precision(values[:, 0], getattr(source, "dtype", None), "The column of times")
     return values[:, 0], values[:, 1], values[:, 2] if values.shape[1] == 3 else None
 
 
@@ -214,7 +216,9 @@ def _as_days(values: Any, name: str) -> np.ndarray:
         dates = np.asarray(values, dtype="datetime64[ns]")
         days = (dates - np.datetime64(0, "ns")) / np.timedelta64(1, "D") + _MJD_OF_UNIX_EPOCH
         return np.where(np.isnat(dates), np.nan, days)
-    return _in_unit(values, "day", name)
+    days = _in_unit(values, "day", name)
+    check_time_precision(days, getattr(values, "dtype", None), f"The column {name!r}")
+    return days
 
 
 def _in_unit(values: Any, unit: str, name: str) -> np.ndarray:

@@ -35,7 +35,7 @@ from .ledger import (
     TOO_LARGE,
     Ledger,
 )
-from .numbers import ERROR_MARKERS, MARKERS, to_days, to_ids, to_numbers, to_text
+from .numbers import ERROR_MARKERS, MARKERS, check_times, to_days, to_ids, to_numbers, to_text
 from .reading import MagnitudeKind
 from .roles import Roles, Value
 
@@ -292,6 +292,7 @@ class Interpreter:
         if value.error and is_list(batch[value.error].type):
             errors = _flat_errors(batch[value.error], value.error, own)
         times, values = _flat_float64(batch[roles.mjd], roles.mjd), _flat_float64(batch[value.column], value.column)
+        check_times(times, batch[roles.mjd].type.value_type, roles.mjd)
         reasons = np.zeros(len(values), dtype=np.int8)
         reasons[~np.isfinite(values)] = REASONS.index(NO_VALUE)
         reasons[~np.isfinite(times)] = REASONS.index(NO_TIME)
