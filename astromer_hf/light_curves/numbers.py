@@ -204,7 +204,7 @@ def to_ids(column: pa.Array | pa.ChunkedArray, name: str) -> pa.Array:
         largest = pc.max(pc.abs(column.cast(pa.float64()))).as_py()
         if largest is not None and 2**digits <= largest < float("inf"):
             raise TableError(
-                f"The ids in the column {name!r} are {column.type}, in which a number as large as {largest:.17g} has lost its last "
-                "digits: read or write them as integers or as text."
+                f"The ids in the column {name!r} are {column.type}, in which a number as large as {largest:.17g} has lost "
+                "its last digits: read or write them as integers or as text."
             )
     return to_text(column, name)

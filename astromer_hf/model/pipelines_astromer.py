@@ -86,6 +86,7 @@ class LightCurvePipeline(_Pipeline):
     ) -> Any:
         """See the class."""
         batch_size = batch_size or self._batch_size or BATCH_SIZE
+        inputs = row_of_table(inputs)
         if (objects := read_objects(inputs, columns)) is not None:
             inputs = objects
         elif isinstance(inputs, tuple):
@@ -128,7 +129,13 @@ class LightCurvePipeline(_Pipeline):
 
     def preprocess(self, light_curves: list[Any], columns: Mapping[str, str | None] | None = None) -> PreparedLightCurves:
         """Read light curves of any kind, clean them and cut them into windows."""
-        read = [read_one(source, columns) for source in light_curves]
+        read = []
+        for number, source in enumerate(light_curves):
+            try:
+                read.append(read_one(source, columns))
+            except (RuntimeError, AttributeError, KeyError, IndexError, OverflowError) as error:  # of whatever it is
+                reason = " ".join(str(error).split()).rstrip(".")
+                raise ValueError(f"Light curve {number}, a {type(source).__name__}, cannot be read: {reason}.") from error
         parts = []
         for number, one in enumerate(read):
             try:
@@ -284,12 +291,23 @@ def as_plain(result: Mapping[str, Any]) -> dict[str, Any]:
 # --- Reading ---
 
 
+def row_of_table(source: Any) -> Any:
+    """The row of a table as pandas gives it, a Series with names or a named tuple, as a dictionary; anything else as it is."""
+    if hasattr(source, "_asdict"):
+        return source._asdict()
+    names = getattr(source, "index", None)
+    if type(source).__name__ == "Series" and names is not None and any(isinstance(name, str) for name in names):
+        return {name: source[name] for name in names}
+    return source
+
+
 def read_one(source: Any, columns: Mapping[str, str | None] | None = None) -> Mapping[str, Any]:
     """A light curve of any kind as `{"mjd", "mag"}`, with `magerr` and `object_id` where it has them.
 
     Raises:
         TypeError, ValueError: it is not a light curve.
     """
+    source = row_of_table(source)
     # A band for every measurement: there may be several.
     has_bands = isinstance(source, Mapping) and not isinstance(source.get("band"), str | None)
     if isinstance(source, Mapping) and {"mjd", "mag"} <= source.keys() and not has_bands:
@@ -301,6 +319,8 @@ def read_one(source: Any, columns: Mapping[str, str | None] | None = None) -> Ma
             f'A light curve must be a dictionary with "mjd" and "mag", got {type(source).__name__}. With the package '
             "astromer-hf installed it may be an astropy TimeSeries, a lightkurve object or a table."
         ) from error
+    if (objects := read_objects(source, columns)) is not None and len(objects) == 1:  # a table of one row, of a dataset
+        return objects[0]
     mjd, mag, magerr = read_light_curve(source, columns)
     object_id = source.get((columns or {}).get("object_id") or "object_id") if isinstance(source, Mapping) else None
     return {"mjd": mjd, "mag": mag, "magerr": magerr, "object_id": object_id}
@@ -309,6 +329,8 @@ def read_one(source: Any, columns: Mapping[str, str | None] | None = None) -> Ma
 def read_objects(source: Any, columns: Mapping[str, str | None] | None = None) -> list[dict[str, Any]] | None:
     """The light curves of a table in memory that has a column of object ids; None for anything else."""
     if not any(hasattr(source, name) for name in ("__arrow_c_stream__", "colnames")):  # pandas, polars, pyarrow; astropy
+        return None
+    if type(source).__name__ in ("Series", "ChunkedArray"):  # a column, and no table
         return None
     try:
         from astromer_hf.light_curves.source import read_chunk
