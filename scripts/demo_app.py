@@ -66,8 +66,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def read_upload(file: str | Path) -> list[LightCurve]:
-    """The light curves of an uploaded file of any format, such as `astromer-hf embed` reads.
+def read_upload(file: str | Path) -> tuple[dict[str, LightCurve], str]:
+    """The light curves of an uploaded file of any format, such as `astromer-hf embed` reads, each by a name of its own.
+
+    Returns:
+        Name -> light curve, and what was read of the file, in a line.
 
     Raises:
         ValueError: the table cannot be read; the message says what was expected and what was found.
@@ -75,14 +78,21 @@ def read_upload(file: str | Path) -> list[LightCurve]:
     path = Path(file)
     if path.stat().st_size > MAX_BYTES:
         raise TableError(f"{path.name} is larger than {MAX_BYTES // 1_000_000} MB: upload a part of it.")
+    source = LightCurveSource.open(path)
     light_curves: list[LightCurve] = []
-    for chunk in LightCurveSource.open(path).chunks(MAX_UPLOADED):
+    for chunk in source.chunks(MAX_UPLOADED):
         light_curves += chunk.light_curves()
-        if len(light_curves) >= MAX_UPLOADED:
+        if len(light_curves) > MAX_UPLOADED:
             break
     if not light_curves:
         raise TableError(f"{path.name} holds no light curve.")
-    return light_curves[:MAX_UPLOADED]
+    named: dict[str, LightCurve] = {}
+    for one in light_curves[:MAX_UPLOADED]:
+        name = ", ".join(str(part) for part in (one["object_id"], one.get("band")) if part)
+        several = sum(other == name or other.startswith(f"{name} (") for other in named)  # of one id, such as after a gap
+        named[f"{name} ({several + 1})" if several else name] = one
+    line = source.ledger.line
+    return named, f"The first {MAX_UPLOADED} light curves. {line}" if len(light_curves) > MAX_UPLOADED else line
 
 
 @dataclass
@@ -198,19 +208,20 @@ def build_page(demo: Demo) -> Any:
             choices = gr.update(choices=list(demo.gallery), value=first)
             return {}, choices, *update(first, {}, hidden_fraction, seed)
         try:
-            light_curves = read_upload(file)
+            light_curves, account = read_upload(file)
         except (ValueError, OSError) as error:
             reason = str(error).replace(f"{Path(file).parent}{os.sep}", "")  # hide the server's path
             return {}, gr.update(), f"⚠️ This file cannot be read. {reason}", None, None, None
-        uploaded = {f"uploaded: {light_curve['object_id']}": light_curve for light_curve in light_curves}
+        uploaded = {f"uploaded: {name}": light_curve for name, light_curve in light_curves.items()}
         name = next(iter(uploaded))
         choices = gr.update(choices=[*uploaded, *demo.gallery], value=name)
-        return uploaded, choices, *show(uploaded[name], hidden_fraction, seed)
+        told, *shown = show(uploaded[name], hidden_fraction, seed)
+        return uploaded, choices, f"{account}\n\n{told}", *shown
 
     with gr.Blocks(title="ASTROMER light curves") as page:
         gr.Markdown(
-            "# ASTROMER light curves\nChoose a simulated light curve or upload a table (CSV or parquet with columns of time in "
-            "days and magnitude, and an object's id where there are several). The model sees what is not hidden."
+            "# ASTROMER light curves\nChoose a simulated light curve or upload a file as your survey gave it (CSV, FITS, "
+            "VOTable, JSON, parquet and others). The model sees what is not hidden."
         )
         uploaded = gr.State({})
         with gr.Row():

@@ -18,6 +18,7 @@ from pathlib import Path
 from astromer_hf.cli.numbers import count, fraction, positive, seed
 from astromer_hf.light_curves.cleaning import Cleaning, VariabilityFilter
 from astromer_hf.light_curves.columns import ColumnNames
+from astromer_hf.light_curves.formats.base import stem_of
 from astromer_hf.light_curves.preparation import SplitRule, prepare_datasets
 from astromer_hf.light_curves.splits import SPLITS
 from astromer_hf.light_curves.surveys import SURVEYS, Survey, find_survey
@@ -25,7 +26,7 @@ from astromer_hf.light_curves.surveys import SURVEYS, Survey, find_survey
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tables", type=Path, nargs="+", help="parquet or CSV tables, or folders of parquet shards")
+    parser.add_argument("tables", type=Path, nargs="+", help="files of any format, or folders of them")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for one prepared folder a survey")
     parser.add_argument("--survey", nargs="+", metavar="NAME", help="record of each table; by default that of the file's name")
     for item in fields(ColumnNames):
@@ -66,7 +67,7 @@ def find_surveys(args: argparse.Namespace) -> list[Survey]:
     if args.survey:
         surveys = [find_survey(name) for name in args.survey]
     else:
-        surveys = [SURVEYS.get(path.stem) or Survey(name=path.stem) for path in args.tables]
+        surveys = [SURVEYS.get(name) or Survey(name=name) for name in map(stem_of, args.tables)]
     named = {item.name: getattr(args, f"{item.name}_column") for item in fields(ColumnNames)}
     columns = {role: column for role, column in named.items() if column}
     return [
@@ -96,6 +97,8 @@ def main(args: argparse.Namespace) -> None:
             f"{name}: {report['objects_kept']} of {report['objects_read']} light curves, {report['points_kept']} of "
             f"{report['points_read']} points; {sizes} -> {args.output / name}"
         )
+    for preparation in preparations.values():
+        print(preparation["ledger"]["line"])
 
 
 if __name__ == "__main__":

@@ -55,7 +55,6 @@ from astromer_hf.training.trainer import (
     cut_sequentially,
     read_yaml_arguments,
     rescale_predictions,
-    squared_error,
     take_per_class,
     train_or_resume,
 )
@@ -269,8 +268,6 @@ def build_model(source: str | Path, task: Task, data: DataArguments, head: HeadA
 
 def choose_loss(task: Task, train: np.ndarray, data: DataArguments) -> Callable[..., torch.Tensor] | None:
     """A replacement for the model's own loss, if one is needed."""
-    if data.is_regression:
-        return squared_error
     if data.class_weights == "balanced":
         return WeightedCrossEntropy(balanced_class_weights(task.labels[train], len(task.names)))
     return None

@@ -10,16 +10,14 @@ import contextlib
 import importlib
 import io
 import json
-import multiprocessing
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from forks import CONTEXT, run_forked
 
 
 def environment(url: str, home: Path, **changes: str) -> dict[str, str]:
@@ -42,8 +40,7 @@ def environment(url: str, home: Path, **changes: str) -> dict[str, str]:
 def run_fresh(url: str, home: Path, script: str, **changes: str) -> Any:
     """Run a script in a new process; what it assigns to `answer` comes back, by way of JSON."""
     program = f"{script}\nimport json as _json\nprint('ANSWER' + _json.dumps(answer))"
-    command = [sys.executable, "-c", program]
-    done = subprocess.run(command, env=environment(url, home, **changes), capture_output=True, text=True, timeout=300)
+    done = run_forked("-c", program, environment=environment(url, home, **changes))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.rsplit("ANSWER", 1)[1])
 
@@ -52,21 +49,19 @@ class HubClient:
     """A process that calls functions for us; an error of theirs is raised here."""
 
     def __init__(self, url: str, home: Path, **changes: str):
-        before = dict(os.environ)
-        os.environ.clear()
-        os.environ.update(environment(url, home, **changes))
-        try:
-            self._pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
-            self._pool.submit(os.getpid).result(timeout=120)  # the process starts, and inherits the environment
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
+        variables = environment(url, home, **changes)
+        self._pool = ProcessPoolExecutor(1, CONTEXT, initializer=_set_environment, initargs=(variables,))
 
     def __call__(self, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
         return self._pool.submit(function, *args, **options).result(timeout=300)
 
     def close(self) -> None:
         self._pool.shutdown()
+
+
+def _set_environment(variables: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(variables)
 
 
 # --- What a HubClient runs ---
@@ -80,6 +75,18 @@ def command(*arguments: str | Path, token: str | None = None, folder: Path | Non
     with contextlib.chdir(folder or Path.cwd()), using(token), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         status = main([str(argument) for argument in arguments])
     return status, out.getvalue(), err.getvalue()
+
+
+def script(name: str, *arguments: str | Path, token: str | None = None) -> tuple[str, str]:
+    """`python scripts/NAME.py ...`: what it printed, and the message that it ended with."""
+    module = importlib.import_module(name)
+    out, message = io.StringIO(), ""
+    with using(token), contextlib.redirect_stdout(out):
+        try:
+            module.main(module.parse_args([str(argument) for argument in arguments]))
+        except SystemExit as ended:
+            message = str(ended)
+    return out.getvalue(), message
 
 
 def api(method: str, *args: Any, token: str | None = None, **options: Any) -> Any:
@@ -98,6 +105,39 @@ def commit(repo_id: str, files: dict[str, bytes], token: str, **options: Any) ->
     client.create_repo(repo_id, exist_ok=True, repo_type=options.get("repo_type"))
     operations = [CommitOperationAdd(name, content) for name, content in files.items()]
     return str(client.create_commit(repo_id, operations, commit_message="by hand", **options).oid)
+
+
+def read_light_curves(source: str, *, columns: Any = None, **options: Any) -> tuple[list[Any], dict[str, Any]]:
+    """The light curves of a source, each as id, band, label, times and magnitudes; and the ledger, by way of plain values."""
+    from astromer_hf.light_curves.source import LightCurveSource
+
+    opened = LightCurveSource.open(source, columns=columns, **options)
+    return list_light_curves(opened.chunks()), opened.ledger.to_dict()
+
+
+def list_light_curves(chunks: Any) -> list[Any]:
+    """Light curves of chunks, each as id, band, label, times, magnitudes and errors."""
+    found = []
+    for chunk in chunks:
+        names = {role: chunk.annotations[role].to_pylist() for role in chunk.annotations}
+        for i, curve in enumerate(chunk.light_curves()):
+            arrays = (None if curve[name] is None else curve[name].tolist() for name in ("mjd", "mag", "magerr"))
+            found.append(
+                (curve["object_id"], *(names[role][i] if role in names else None for role in ("band", "label")), *arrays)
+            )
+    return found
+
+
+def error_of(source: str, token: str | None = None, **options: Any) -> tuple[str, str]:
+    """The kind and the message of the error that opening a source ends in."""
+    from astromer_hf.light_curves.source import LightCurveSource
+
+    with using(token):
+        try:
+            LightCurveSource.open(source, **options)
+        except (OSError, ValueError) as error:
+            return type(error).__name__, str(error)
+    return "", ""
 
 
 def load_error(model: str, revision: str | None = None, token: str | None = None) -> str:

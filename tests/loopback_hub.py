@@ -65,6 +65,7 @@ class Repo:
     """A repository: commits by sha, and what points to them."""
 
     private: bool
+    gated: bool = False
     files: dict[str, dict[str, Blob]] = field(default_factory=dict)  # commit -> path -> blob
     titles: dict[str, str] = field(default_factory=dict)
     parents: dict[str, str | None] = field(default_factory=dict)
@@ -470,6 +471,9 @@ class _HubHandler(_Handler):
     def resolve(self, body: bytes, repo: str, revision: str, path: str, prefix: str = "") -> Any:
         kind = "datasets" if prefix else "models"
         found, sha = self._commit(kind, repo, revision)
+        if found.gated:  # to everyone: nobody has asked for access here
+            message = f"Access to {kind[:-1]} {repo} is restricted"
+            raise HubError(401 if self._account() is None else 403, message, "GatedRepo")
         if (blob := found.files[sha].get(path)) is None:
             error = HubError(404, "Entry not found", "EntryNotFound")
             return self.send(404, b"Entry not found", error.headers | {"X-Repo-Commit": sha})

@@ -6,15 +6,15 @@ that a loop of kills does not import torch at every turn. What is killed is a pr
 """
 
 import importlib
-import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from forks import CONTEXT
 
 HERE = Path(__file__).resolve()
 ROOT = HERE.parents[1]
@@ -35,31 +35,24 @@ class Zygote:
 
     def __init__(self, modules: list[str], environment: Mapping[str, str], log: Path):
         self.log = log
-        environment = {**environment, "PYTHONPATH": PYTHONPATH, "OMP_NUM_THREADS": "1"}
-        self._process = subprocess.Popen(
-            [sys.executable, str(HERE), str(log), *modules],
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self._requests, theirs = CONTEXT.Pipe()
+        self._process = CONTEXT.Process(target=serve, args=(theirs, dict(environment), log, modules))
+        self._process.start()
+        theirs.close()
         assert self._ask("ready") == "ready"
 
-    def _ask(self, line: str) -> str:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(line + "\n")
-        self._process.stdin.flush()
-        return self._process.stdout.readline().strip()
+    def _ask(self, *request: Any) -> Any:
+        self._requests.send(request)
+        return self._requests.recv()
 
     def start(self, function: str, *arguments: Any) -> int:
-        """The id of a process that runs `module:function` on arguments that JSON can hold, in a session of its own."""
-        return int(self._ask(json.dumps([function, *map(_plain, arguments)])))
+        """The id of a process that runs `module:function` on arguments; paths arrive as strings."""
+        return int(self._ask("start", function, *map(_plain, arguments)))
 
     def wait(self, pid: int, timeout: float = 300) -> int:
         """How a process ended: 0, its status, or minus the signal that killed it."""
         deadline = time.monotonic() + timeout
-        while (status := self._ask(f"wait {pid}")) == "runs":
+        while (status := self._ask("wait", pid)) == "runs":
             if time.monotonic() > deadline:
                 os.kill(pid, signal.SIGKILL)
                 raise TimeoutError(f"a process runs after {timeout} s: {self.log.read_text()[-2000:]}")
@@ -77,7 +70,7 @@ class Zygote:
         pid = self.start(function, *arguments)
         deadline = time.monotonic() + seconds
         while (remaining := deadline - time.monotonic()) > 0:
-            if (status := self._ask(f"wait {pid}")) != "runs":
+            if (status := self._ask("wait", pid)) != "runs":
                 assert status == "0", f"it failed by itself: {self.log.read_text()[-3000:]}"
                 return False
             time.sleep(min(remaining, 0.02))
@@ -86,31 +79,35 @@ class Zygote:
 
     def close(self) -> None:
         """End it."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(timeout=30)
+        self._requests.close()
+        self._process.join(timeout=30)
 
 
 def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def serve(log: Path, modules: list[str]) -> None:
-    """Read requests from standard input, answer on standard output."""
+def serve(requests: Any, environment: dict[str, str], log: Path, modules: list[str]) -> None:
+    """Answer the requests that come through a pipe, until it is closed."""
+    os.environ.clear()
+    os.environ.update(environment)
     for module in modules:
         importlib.import_module(module)
-    for line in sys.stdin:
-        request = line.strip()
-        if request == "ready":
-            answer = request
-        elif request.startswith("wait "):
-            pid, status = os.waitpid(int(request.split()[1]), os.WNOHANG)
+    while True:
+        try:
+            kind, *arguments = requests.recv()
+        except EOFError:
+            return
+        if kind == "ready":
+            answer = kind
+        elif kind == "wait":
+            pid, status = os.waitpid(arguments[0], os.WNOHANG)
             answer = str(os.waitstatus_to_exitcode(status)) if pid else "runs"
         elif not (pid := os.fork()):
-            _run(log, *json.loads(request))
+            _run(log, *arguments)
         else:
             answer = str(pid)
-        print(answer, flush=True)
+        requests.send(answer)
 
 
 def _run(log: Path, function: str, *arguments: Any) -> None:
@@ -133,7 +130,3 @@ def _run(log: Path, function: str, *arguments: Any) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
-
-
-if __name__ == "__main__":
-    serve(Path(sys.argv[1]), sys.argv[2:])

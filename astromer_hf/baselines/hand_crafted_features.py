@@ -20,6 +20,7 @@ import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 from tqdm import tqdm
 
+from ..extras import install_line
 from ..model.feature_extraction_astromer import RaggedLightCurves
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _light_curve() -> Any:
     try:
         import light_curve
     except ImportError as error:
-        raise ImportError('Hand-crafted features need: pip install "astromer-hf[baselines]"') from error
+        raise ImportError("Hand-crafted features need: " + install_line("baselines")) from error
     return light_curve
 
 

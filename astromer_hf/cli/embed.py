@@ -27,6 +27,7 @@ from .report import Report, reports, table_report
 EXAMPLES = (
     "astromer-hf embed curves.parquet -o embeddings.parquet",
     "astromer-hf embed two_bands.csv -o embeddings.parquet --combine-bands concat --bands g r",
+    "astromer-hf embed hf://datasets/StarEmbed/ZTF_40k --split test -o embeddings.parquet",
     "torchrun --nproc_per_node 8 -m astromer_hf embed curves/ -o embeddings/",
 )
 

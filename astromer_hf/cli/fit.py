@@ -167,12 +167,14 @@ def fit(
     )
 
 
-def describe_card(folder: Path, output: Path, source: Path, base_model: str | None) -> str:
+def describe_card(folder: Path, output: Path, source: str, base_model: str | None) -> str:
     """Write the card of a classifier into its folder where all that it says is known; a line about it."""
     from ..hub.model_card import CardError, CardFacts, write_card
+    from ..light_curves.formats.hub import find_address
 
     name = re.sub(r"[^\w.-]+", "-", output.absolute().name)
-    data = str(source if source.exists() else source.parent)  # of a pattern
+    is_file = Path(source).exists() or find_address(source, split="") is not None
+    data = source if is_file else str(Path(source).parent)  # of a pattern
     try:
         if base_model is not None:
             write_card(folder, CardFacts(name, (data,), base_model, metrics=(folder / "test_results.json",)))

@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Columns, Table, with_columns
+from .options import Columns, Table, as_typed, with_columns
 from .report import Report, reports
 
 if TYPE_CHECKING:
     import numpy as np
 
     from ..light_curves.inspection import FirstLightCurve
+    from ..light_curves.ledger import Ledger
 
 EXAMPLES = (
     "astromer-hf inspect curves.parquet",
     "astromer-hf inspect curves.parquet --picture first.png",
+    "astromer-hf inspect hf://datasets/StarEmbed/ZTF_40k --split test",
 )
 
 
@@ -38,12 +40,25 @@ def inspect(
 
     found = inspect_light_curves(source, columns)
     getattr(columns, "sources", []).clear()  # the report has the line of the source already
-    lines = [*found.lines(), f"next     astromer-hf embed {source} -o embeddings.parquet"]
+    typed = as_typed(source, getattr(columns, "split", None), getattr(columns, "subset", None))
+    lines = [*found.lines(), f"next     astromer-hf embed {typed} -o embeddings.parquet"]
     if picture is not None:
         draw(found.first, picture)
         lines.append(f"-> {picture}")
-    problem = "" if found.ledger.points_used else f"no point of {source} can be used: name its columns, or give --keep-flagged."
+    problem = "" if found.ledger.points_used else why_nothing_is_used(found.ledger)
     return Report("\n".join(lines), {**found.to_dict(), "picture": picture}, problem)
+
+
+def why_nothing_is_used(ledger: "Ledger") -> str:
+    """Why a source gives no point, and what to do."""
+    from ..light_curves.ledger import FLAGGED, NOT_POSITIVE
+
+    if not ledger.points_read:
+        return f"{ledger.name} holds no point: it has a header at most."
+    most, _ = ledger.dropped.most_common(1)[0]
+    options = {FLAGGED: "--keep-flagged uses such points", NOT_POSITIVE: "--asinh keeps fluxes around zero"}
+    remedy = options.get(most, "name other columns, such as by --mjd-column and --mag-column")
+    return f"no point of {ledger.name} can be used, most are {most}: {remedy}."
 
 
 def draw(first: "list[FirstLightCurve]", picture: Path) -> None:

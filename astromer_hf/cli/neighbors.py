@@ -35,7 +35,7 @@ def neighbors(
         Path | None, typer.Option("-o", "--output", help="Write the result to this file too, .csv or .parquet.")
     ] = None,
     curves: Annotated[
-        Path | None, typer.Option(metavar="TABLE", help="Light curves that were embedded; for --picture.")
+        str | None, typer.Option(metavar="TABLE", path_type=str, help="Light curves that were embedded; for --picture.")
     ] = None,
     picture: Annotated[Path | None, typer.Option(help="Draw the light curves of the object and of the result.")] = None,
 ) -> Report:
@@ -75,7 +75,7 @@ def neighbors(
     return Report("\n".join(lines), {"objects": found.to_dict("records"), "output": output, "picture": picture})
 
 
-def draw_found(source: Path, columns: Columns, embeddings: Any, found: Any, query: int | None) -> "Figure":
+def draw_found(source: str, columns: Columns, embeddings: Any, found: Any, query: int | None) -> "Figure":
     """The light curves of a search's results, after that of the object they were searched for."""
     import numpy as np
 

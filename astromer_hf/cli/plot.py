@@ -21,6 +21,7 @@ from .options import (
     DropoutPasses,
     Model,
     Revision,
+    Table,
     fraction,
     positive,
     replace_parameters,
@@ -44,7 +45,6 @@ plot = typer.Typer(
 
 # --- Options ---
 
-Curves = Annotated[Path, typer.Argument(metavar="TABLE", help="Light curves: a parquet or CSV table.")]
 ObjectId = Annotated[str, typer.Option("--object", metavar="ID", help="Id of the object.")]
 Band = Annotated[str | None, typer.Option(help="Band of the light curve, if the object has several.")]
 Classes = Annotated[Path, typer.Argument(metavar="CLASSES", help="Table that astromer-hf classify wrote.")]
@@ -78,7 +78,7 @@ def picture(name: str, *examples: str) -> Callable[[Callable[..., "Figure"]], Ca
 # --- Light curves ---
 
 
-def find_object(source: Path, object_id: str, band: str | None, columns: Columns) -> tuple["LightCurveChunk", str]:
+def find_object(source: str, object_id: str, band: str | None, columns: Columns) -> tuple["LightCurveChunk", str]:
     """The clean light curve of an object, and a title for it."""
     import numpy as np
 
@@ -108,7 +108,7 @@ def find_object(source: Path, object_id: str, band: str | None, columns: Columns
 )
 @with_columns
 def draw_light_curve(
-    source: Curves,
+    source: Table,
     object_id: ObjectId,
     columns: Columns,
     band: Band = None,
@@ -166,7 +166,7 @@ def draw_light_curve(
 
 
 def load_window(
-    source: Path,
+    source: str,
     object_id: str,
     band: str | None,
     columns: Columns,
@@ -199,7 +199,7 @@ def load_window(
 @picture("attention", "curves.parquet --object 12345 -o attention.png")
 @with_columns
 def draw_attention(
-    source: Curves,
+    source: Table,
     object_id: ObjectId,
     columns: Columns,
     band: Band = None,
@@ -230,7 +230,7 @@ def draw_attention(
 @picture("time-encoding", "curves.parquet --object 12345 -o encoding.png")
 @with_columns
 def draw_time_encoding(
-    source: Curves,
+    source: Table,
     object_id: ObjectId,
     columns: Columns,
     band: Band = None,
@@ -283,13 +283,14 @@ def draw_embeddings(
 @picture("survey", "macho.parquet ztf.parquet -o surveys.png")
 @with_columns
 def draw_survey(
-    sources: Annotated[list[Path], typer.Argument(metavar="TABLE...", help="Tables of light curves.")], columns: Columns
+    sources: Annotated[list[str], typer.Argument(metavar="TABLE...", path_type=str, help="Tables of light curves.")],
+    columns: Columns,
 ) -> "Figure":
     """Draw observations per light curve, magnitudes and gaps of one or several surveys."""
     from ..light_curves.source import LightCurveSource
     from ..plots.figures import plot_survey_summary
 
-    names = [source.stem for source in sources]
+    names = [Path(source).stem for source in sources]
     summaries = [LightCurveSource.open(source, columns=columns).summary() for source in sources]
     return plot_survey_summary(dict(zip(names, summaries, strict=True)))
 

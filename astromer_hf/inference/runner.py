@@ -21,6 +21,7 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
+from ..evaluation.uncertainty import dropout_is_enabled
 from ..light_curves.bands import BandCombination, MultibandChunk, iter_objects
 from ..light_curves.chunk import LightCurveChunk
 from ..light_curves.columns import TableError
@@ -28,6 +29,7 @@ from ..light_curves.ledger import Ledger
 from ..light_curves.source import LightCurveSource
 from ..model.feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves, cut_windows
 from ..model.heads_astromer import pool_observed
+from ..model.inference_astromer import in_evaluation_mode, unwrap
 from .output_files import complete_or_absent
 
 BATCH_SIZES = {"cpu": 8}  # full windows, whose states fit into the caches of a core
@@ -48,7 +50,7 @@ class WindowRunner:
     """A model with the batches and the feature extractor to run it over windows.
 
     Args:
-        model: an ASTROMER model; it is switched to evaluation mode.
+        model: an ASTROMER model, in wrappers or not, or an `OnnxEncoder`. It runs in evaluation mode, and is left as it is.
         feature_extractor ([`AstromerFeatureExtractor`], *optional*): one with the model's `window_size` when absent.
         batch_size (`int`, *optional*): full windows in a forward pass, or up to four times as many short ones. The default is 8
             on a CPU and 256 on a GPU.
@@ -59,11 +61,11 @@ class WindowRunner:
     batch_size: int | None = None
 
     def __post_init__(self) -> None:
+        self.model = unwrap(self.model)
         if self.batch_size is None:
             self.batch_size = BATCH_SIZES.get(self.model.device.type, DEFAULT_BATCH_SIZE)
         if self.batch_size < 1:
             raise ValueError(f"`batch_size` must be at least 1, got {self.batch_size}.")
-        self.model.eval()
         self.extractor = self.feature_extractor or AstromerFeatureExtractor(window_size=self.model.config.window_size)
 
     def cut(self, curves: RaggedLightCurves) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -80,25 +82,27 @@ class WindowRunner:
         product, and gives the same numbers on any number of cores.
         """
         object_index, start, length = windows
+        model = in_evaluation_mode(self.model)
         padded_length = None
-        if self.model.config.masking_scheme == "additive_padding":
+        if model.config.masking_scheme == "additive_padding":
             padded_length = self.extractor.window_size
 
         @torch.inference_mode()
         def run(batch: np.ndarray) -> tuple[np.ndarray, Any]:
             features = self.extractor.gather(curves, object_index[batch], start[batch], length[batch], padded_length)
-            if not self.model.config.use_magnitude_errors:
+            if not model.config.use_magnitude_errors:
                 features.pop("magnitude_errors", None)
-            return batch, self.model(**features.convert_to_tensors("pt").to(self.model.device), **options)
+            return batch, model(**features.convert_to_tensors("pt").to(model.device), **options)
 
         batches = self._batches(length if padded_length is None else np.full_like(length, padded_length))
-        yield from map_on_cores(run, batches) if self._may_share_cores() else map(run, batches)
+        yield from map_on_cores(run, batches) if self._may_share_cores(model) else map(run, batches)
 
-    def _may_share_cores(self) -> bool:
+    @staticmethod
+    def _may_share_cores(model: Any) -> bool:
         """Not on a GPU; not for ONNX Runtime, which has its own threads; not with dropout, whose draws depend on the order."""
-        if self.model.device.type != "cpu" or not isinstance(self.model, nn.Module):
+        if model.device.type != "cpu" or not isinstance(model, nn.Module) or dropout_is_enabled():
             return False
-        return not any(module.training for module in self.model.modules())
+        return not any(module.training for module in model.modules())
 
     def _batches(self, length: np.ndarray) -> Iterator[np.ndarray]:
         """Indices of windows of similar `length` (W,), the longest first."""

@@ -26,6 +26,7 @@ from ..light_curves.columns import TableError
 from ..light_curves.ledger import Ledger
 from ..light_curves.source import LightCurveSource
 from ..model.feature_extraction_astromer import AstromerFeatureExtractor
+from ..model.inference_astromer import unwrap
 from .embedding import choose_bands_to_embed, embed_table
 from .output_files import OutputInUseError
 from .results import SETTINGS_FILE, SUCCESS_FILE
@@ -90,7 +91,7 @@ def plan_shards(
     """Split a table into shards of about `objects_per_shard` light curves, in its order.
 
     Row groups are merged, or split if one is larger. A table with one row per measurement, or in CSV, is one shard: the
-    boundaries of its objects are only known when it is read.
+    boundaries of its objects are only known when it is read. So is a dataset of the Hub.
 
     Args:
         source: the table.
@@ -106,7 +107,7 @@ def plan_shards(
     opened = LightCurveSource.open(source, columns=columns)
     if objects_per_shard < 1:
         raise ValueError(f"`objects_per_shard` must be at least 1, got {objects_per_shard}.")
-    path = opened.path
+    path = Path(opened.name) if opened.origin else opened.path
     if path is None:
         raise TableError(
             f"Shards are made of a file or folder; {opened.name} is a table in memory: name a .parquet file as output."
@@ -196,12 +197,13 @@ def embed_shards(
     if not 0 <= worker < num_workers:
         raise ValueError(f"The worker must lie between 0 and {num_workers - 1}, got {worker}.")
     opened = LightCurveSource.open(source, columns=columns)
+    model = unwrap(model)
     combination = choose_bands_to_embed(opened, model, combine_bands, bands, level=level)
     shards = plan_shards(opened, objects_per_shard, by_object=combination is not None)
     if num_workers > 1 and shards[0].rows is None:
         raise TableError(
-            f"{opened.path} has one row a measurement, or is not a parquet table: {num_workers} processes cannot split it. Use "
-            "one process, or convert it to one row an object with scripts/prepare_dataset.py."
+            f"{opened.path or opened.name} has one row a measurement, or is not a parquet table: {num_workers} processes "
+            "cannot split it. Use one process, or convert it to one row an object with scripts/prepare_dataset.py."
         )
     output = Path(output)
     if not output.absolute().parent.is_dir():
@@ -263,7 +265,9 @@ def _describe_run(
 ) -> dict[str, Any]:
     """Everything that determines the content of the shards."""
     return {
-        "source": [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in source.files],
+        "source": [source.origin]
+        if source.origin
+        else [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in source.files],
         "weights": digest_weights(model),
         "masking_scheme": model.config.masking_scheme,
         "dtype": str(model.dtype).removeprefix("torch."),

@@ -1,9 +1,9 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """One light curve from whatever an astronomer holds it in, as times in days, magnitudes and perhaps their errors.
 
-Before it stands an astropy `TimeSeries`, `Table` or FITS record array, a lightkurve object, or a table of pandas, polars or
-pyarrow; after it the feature extractor and the pipelines. Tables are read by `source.py`, as files are. Objects with attributes
-are known by what they offer; their package is not imported.
+Before it stands a file, an astropy `TimeSeries`, `Table` or FITS record array, a lightkurve object, or a table of pandas,
+polars or pyarrow; after it the feature extractor and the pipelines. Tables are read by `source.py`, as files are. Objects with
+attributes are known by what they offer; their package is not imported.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,11 +15,11 @@ import pyarrow as pa
 
 from ..model.feature_extraction_astromer import to_numpy
 from .chunk import LightCurveChunk
-from .columns import COLUMN_GUESSES, MissingColumnsError, TableError
+from .columns import COLUMN_GUESSES, NONE, MissingColumnsError, TableError
 from .fluxes import magnitudes_of
 from .formats.base import RawTable
+from .formats.hub import is_dataset
 from .formats.memory import table_of
-from .roles import NONE
 from .source import LightCurveSource
 
 FLUX_NAMES = ("flux", "pdcsap_flux", "sap_flux")
@@ -38,18 +38,22 @@ def read_light_curve(
     is not positive becomes NaN.
 
     Args:
-        source: a mapping, table, record array or object with columns or attributes of a time and a magnitude or flux; or
-            numbers of shape `(n, 2)` or `(n, 3)`.
+        source: a mapping, table, record array or object with columns or attributes of a time and a magnitude or flux;
+            numbers of shape `(n, 2)` or `(n, 3)`; or the path of a file, or whatever else `LightCurveSource.open` reads, of one
+            light curve.
         columns: names for `mjd`, `mag` (or `flux`), `magerr` (or `flux_err`) where they cannot be guessed.
 
     Returns:
         `(mjd, mag, magerr)`, each `(n,)` float64; `magerr` is None where there is none.
 
     Raises:
-        TableError: no light curve can be read from it.
+        FileNotFoundError: there is no such file.
+        TableError: no light curve can be read from it, or several.
     """
-    if isinstance(source, (str, bytes, Path)):
-        raise TableError(f"A light curve in memory is needed, got the {type(source).__name__} {source!r}: read the file first.")
+    if isinstance(source, bytes):
+        raise TableError(f"A light curve or the path of one is needed, got bytes, {source[:20]!r}: decode them first.")
+    if isinstance(source, (str, Path)) or is_dataset(source):
+        return _only_light_curve(LightCurveSource.open(source, columns=columns), type(source).__name__)
     source = to_numpy(row_of(source), "mjd")
     if isinstance(source, (np.ndarray, Sequence)) and getattr(getattr(source, "dtype", None), "names", None) is None:
         return _from_numbers(source)
@@ -86,7 +90,7 @@ def read_light_curve(
 
 
 def row_of(source: Any) -> Any:
-    """The row of a table of light curves, as pandas gives it, as a mapping; a column of numbers, of any package, as an array.
+    """The row of a table of light curves, as pandas gives it, as a mapping; anything else but a column as it is.
 
     Raises:
         TableError: it is a column, which lacks the times or the magnitudes.
@@ -116,6 +120,16 @@ def _from_table(
     except MissingColumnsError as error:
         lacking = "a time" if "mjd" in error.missing else "a magnitude or flux"
         raise _no_light_curve(kind, lacking, table.names) from error
+    return _only_light_curve(opened, kind)
+
+
+def _only_light_curve(opened: LightCurveSource, kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """The light curve of a source that has one.
+
+    Raises:
+        TableError: there are several.
+    """
+    kind = f"This {kind}" if opened.path is None and not opened.origin else opened.name
     chunks = [chunk for chunk in opened.chunks() if len(chunk)]
     if sum(map(len, chunks)) > 1:
         whole = LightCurveChunk.concatenate(chunks)
@@ -125,7 +139,7 @@ def _from_table(
         ]
         shown = "; ".join(named[:5]) + ("; ..." if len(named) > 5 else "")
         raise TableError(
-            f"This {kind} holds {len(whole)} light curves ({shown}), and one is wanted: select one, or read all by "
+            f"{kind} holds {len(whole)} light curves ({shown}), and one is wanted: select one, or read all by "
             "LightCurveSource.open(table).chunks()."
         )
     if not chunks:

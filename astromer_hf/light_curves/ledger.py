@@ -13,6 +13,8 @@ from typing import Any
 NO_TIME = "without a time"
 NO_VALUE = "without a magnitude"
 NO_FLUX = "without a flux"
+NO_ZERO_POINT = "without a zero point"
+PADDING = "padding"
 MARKER = "marked as missing"
 TOO_LARGE = "beyond 90 mag"
 LIMIT = "upper limit"
@@ -20,7 +22,20 @@ BEYOND_LIMIT = "fainter than the limit"
 NOT_POSITIVE = "not positive flux"
 FLAGGED = "flagged"
 # A point has one reason: the first of these that holds. Number 0 is a point that is used.
-REASONS = ("used", NO_TIME, LIMIT, NO_VALUE, NO_FLUX, MARKER, TOO_LARGE, NOT_POSITIVE, BEYOND_LIMIT, FLAGGED)
+REASONS = (
+    "used",
+    PADDING,
+    NO_TIME,
+    LIMIT,
+    NO_VALUE,
+    NO_FLUX,
+    NO_ZERO_POINT,
+    MARKER,
+    TOO_LARGE,
+    NOT_POSITIVE,
+    BEYOND_LIMIT,
+    FLAGGED,
+)
 UNREADABLE = "of light curves that cannot be read"
 MAX_BANDS_SHOWN = 12
 
@@ -36,6 +51,7 @@ class Ledger:
         dropped (`Counter[str]`): points by reason, see `REASONS`.
         kept_flagged (`int`): flagged points that are used because the user asked for them.
         far_points (`int`): used points more than 10 mag from the median of their light curve.
+        without_band (`int`): points whose band is not told, in a table that tells those of others.
         num_light_curves, num_stars (`int`): read so far.
         bands (`set[str]`): found so far.
         unreadable (`dict[str, str]`): object -> why its light curve could not be read; its row has no usable point.
@@ -49,6 +65,7 @@ class Ledger:
     dropped: Counter[str] = field(default_factory=Counter)
     kept_flagged: int = 0
     far_points: int = 0
+    without_band: int = 0
     num_light_curves: int = 0
     num_stars: int = 0
     bands: set[str] = field(default_factory=set)
@@ -83,6 +100,7 @@ class Ledger:
         self.dropped.update(other.dropped)
         self.kept_flagged += other.kept_flagged
         self.far_points += other.far_points
+        self.without_band += other.without_band
         self.num_light_curves += other.num_light_curves
         self.num_stars += other.num_stars
         self.bands |= other.bands
@@ -107,6 +125,8 @@ class Ledger:
             parts.append(f"{self.far_points} used points are more than 10 mag from the median of their star")
         if self.unreadable:
             parts.append(self.unreadable_line)
+        if self.without_band:
+            parts.append(f"{self.without_band} points have no band, and are light curves of their own")
         return f"{self.name}: " + "; ".join([*parts, *self.notes])
 
     @property
@@ -131,5 +151,6 @@ class Ledger:
             "kept_flagged": self.kept_flagged,
             "far_points": self.far_points,
             "unreadable": dict(self.unreadable),
+            "without_band": self.without_band,
             "notes": list(self.notes),
         }

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from ..model.feature_extraction_astromer import MAX_ABS_MAGNITUDE, RaggedLightCurves
 from .chunk import LightCurveChunk
 from .columns import TableError
-from .fluxes import POGSON, asinh_magnitudes_of, looks_like_flux, magnitudes_of
+from .fluxes import POGSON, asinh_magnitudes_of, looks_like_flux, magnitudes_of, unit_ratio
 from .formats.nested import is_list, list_lengths
 from .layouts import FLAG_TESTS, Flag
 from .ledger import (
@@ -28,7 +28,9 @@ from .ledger import (
     NO_FLUX,
     NO_TIME,
     NO_VALUE,
+    NO_ZERO_POINT,
     NOT_POSITIVE,
+    PADDING,
     REASONS,
     TOO_LARGE,
     Ledger,
@@ -39,6 +41,7 @@ from .roles import Roles, Value
 
 ANNOTATIONS = ("band", "label", "identity")
 FAR_MAGNITUDES = 10.0
+_DATES = 10000.0  # times beyond are days of MJD or JD and no time since a first point
 _UNIT_FACTORS = {"mmag": 1e-3, "millimag": 1e-3}
 
 
@@ -96,7 +99,7 @@ class Interpreter:
     def _group(self, table: pa.Table, ids: pa.Array, keys: np.ndarray | None) -> tuple[LightCurveChunk, np.ndarray | None]:
         """Light curves by id, band and, where there are any, `keys` `(rows,)`; and the key of each light curve."""
         annotations = {
-            role: to_text(table[name], name)
+            role: to_text(table[name], name, trims=True)
             for role, name in (("band", self.roles.band), ("label", self.roles.label), ("identity", self.roles.identity))
             if name
         }
@@ -134,7 +137,7 @@ class Interpreter:
         name = self.roles.object_id
         if name is None:
             return pa.repeat(pa.scalar(self.star or self.name, pa.string()), len(table))
-        ids = to_ids(table[name], name)
+        ids = to_ids(table[name], name, trims=True)
         nameless = pc.sum(pc.fill_null(pc.equal(ids, ""), True)).as_py()
         if nameless:
             raise TableError(f"{nameless} rows of measurements have no {name!r}: drop them, or say whose they are.")
@@ -163,17 +166,20 @@ class Interpreter:
         errors = np.full(len(values), np.nan)
         if value.error is not None:
             errors = to_numbers(table[value.error], value.error, first).values
-            errors = errors * _UNIT_FACTORS.get(self.units.get(value.error, ""), 1.0)
+            own, other = self.units.get(value.error, ""), self.units.get(value.column, "")
+            errors = errors * (unit_ratio(own, other) if roles.is_flux else _UNIT_FACTORS.get(own, 1.0))
         elif roles.snr is not None:
             ratio = to_numbers(table[roles.snr], roles.snr, first).values
             errors = POGSON / np.where(ratio > 0, ratio, np.nan)
         zero_points = np.full(len(values), roles.fixed_zero_point)
         if roles.zero_point is not None:
             zero_points = to_numbers(table[roles.zero_point], roles.zero_point, first).values
-        holds: list[tuple[str, np.ndarray]] = [(NO_TIME, ~np.isfinite(times)), (LIMIT, numbers.is_limit)]
+        is_padding = (times == 0) & (values == 0) & (layout is not None and layout.is_padded)
+        holds: list[tuple[str, np.ndarray]] = [(PADDING, is_padding), (NO_TIME, ~np.isfinite(times)), (LIMIT, numbers.is_limit)]
         if roles.upper_limit is not None:
             holds.append((LIMIT, self._is_bad(table, roles.upper_limit)))
         holds.append((NO_FLUX if roles.is_flux else NO_VALUE, ~np.isfinite(values)))
+        holds.append((NO_ZERO_POINT, ~np.isfinite(zero_points)))
         if layout is not None and layout.markers:
             holds.append((MARKER, np.isin(np.round(values, 6), layout.markers)))
         if not roles.is_flux and layout is not None and layout.negative_is_flux:
@@ -205,8 +211,10 @@ class Interpreter:
             TableError: lists differ in length, or hold no numbers.
         """
         roles = self.roles
+        first = roles.values[0].column
         band_is_list = roles.band is not None and is_list(batch[roles.band].type)
-        if roles.are_plain and not band_is_list and not self.units:
+        are_numbers = all(is_list(kind) and _is_number(kind.value_type) for kind in (batch[roles.mjd].type, batch[first].type))
+        if roles.are_plain and not band_is_list and not self.units and (are_numbers or not is_list(batch[first].type)):
             return self._read_plain_lists(batch)
         ids = self._ids_of_lists(batch)
         errors_of_points = {value.error for value in roles.values}
@@ -310,11 +318,15 @@ class Interpreter:
         roles = self.roles
         if not roles.is_flux and not self.checked and len(values):
             self.checked = True
+            is_place = roles.values[0].column.isdigit()  # of a file without a header
             if why := looks_like_flux(np.where(reasons == 0, values, np.nan), errors):
                 raise TableError(
                     f"The column {roles.values[0].column!r} of {self.name} was taken for magnitudes and is plainly flux: "
-                    f"{why}. Give --flux-column {roles.values[0].column}."
+                    f"{why}. Give --flux-column {roles.values[0].column}"
+                    + (", or, where columns stand in another order, --mjd-column and --mag-column." if is_place else ".")
                 )
+        if np.any(times <= 0) and np.nanmedian(times) > _DATES:  # 0 and -999 are no dates
+            reasons[(reasons == 0) & (times <= 0)] = REASONS.index(NO_TIME)
         free = reasons == 0
         if roles.is_flux:
             markers = np.concatenate((-MARKERS, MARKERS[(MARKERS % 1 != 0) | (MARKERS > 9000)]))
@@ -337,6 +349,9 @@ class Interpreter:
                 is_marker = large & (np.isin(np.abs(values), MARKERS) | _repeats(values, large))
                 reasons[large] = REASONS.index(TOO_LARGE)
                 reasons[is_marker] = REASONS.index(MARKER)
+            is_far = _far_from_median(np.where(reasons == 0, values, np.nan), offsets)
+            if np.sum(is_far) > 1:  # 0, -1 and 50 are markers where they repeat far from all other points
+                reasons[_repeats(values, is_far)] = REASONS.index(MARKER)
             if errors is not None and not roles.are_plain:
                 errors = np.where(np.isin(errors, ERROR_MARKERS) | np.isin(errors, MARKERS), np.nan, errors)
         if self.keep_flagged:
@@ -350,7 +365,7 @@ class Interpreter:
             magnitudes = np.where(removed & seems_usable, np.nan, magnitudes)
         counts = np.bincount(reasons, minlength=len(REASONS))
         self.ledger.count(dict(zip(REASONS, counts.tolist(), strict=True)))
-        self.ledger.far_points += _count_far(np.where(removed, np.nan, magnitudes), offsets)
+        self.ledger.far_points += int(np.sum(_far_from_median(np.where(removed, np.nan, magnitudes), offsets)))
         return RaggedLightCurves(times, magnitudes, errors, offsets)
 
     def _count(self, chunk: LightCurveChunk) -> LightCurveChunk:
@@ -362,8 +377,15 @@ class Interpreter:
                 self.ledger.refuse(chunk.id_of(number), named, int(usable[own].sum()))
             chunk = replace(chunk, curves=chunk.curves.without_points_of([*wrong]))
         bands = chunk.annotations.get("band")
+        if bands is not None:
+            is_nameless = pc.fill_null(pc.equal(bands, ""), True).to_numpy(zero_copy_only=False)
+            self.ledger.without_band += int(chunk.curves.lengths[is_nameless].sum())
         self.ledger.count_stars(chunk.object_ids.to_pylist(), pc.unique(bands).to_pylist() if bands is not None else ())
         return chunk
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind)
 
 
 def _repeats(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
@@ -372,22 +394,21 @@ def _repeats(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     return chosen & np.isin(values, found[counts > 1])
 
 
-def _count_far(magnitudes: np.ndarray, offsets: np.ndarray) -> int:
-    """Points more than 10 mag from the median of their light curve."""
+def _far_from_median(magnitudes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Which points are more than 10 mag from the median of their light curve, `(P,)` bool."""
+    is_far = np.zeros(len(magnitudes), dtype=bool)
     filled = np.flatnonzero(np.diff(offsets))
     if not len(filled):
-        return 0
+        return is_far
     starts = offsets[filled]
     known = np.isfinite(magnitudes)
     spans = np.maximum.reduceat(np.where(known, magnitudes, -np.inf), starts) - np.minimum.reduceat(
         np.where(known, magnitudes, np.inf), starts
     )
-    far = 0
     for i in filled[spans > FAR_MAGNITUDES]:
-        own = magnitudes[offsets[i] : offsets[i + 1]]
-        own = own[np.isfinite(own)]
-        far += int(np.sum(np.abs(own - np.median(own)) > FAR_MAGNITUDES))
-    return far
+        own = slice(offsets[i], offsets[i + 1])
+        is_far[own] = np.abs(magnitudes[own] - np.nanmedian(magnitudes[own])) > FAR_MAGNITUDES
+    return is_far
 
 
 def _flat_float64(lists: pa.Array, name: str) -> np.ndarray:

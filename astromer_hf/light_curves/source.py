@@ -5,6 +5,7 @@ Before this file stand `formats/` (tables as they are), `roles.py` (which column
 it everything that reads light curves: cleaning, bands, training, every verb of the command line.
 """
 
+import glob
 import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ import pyarrow.compute as pc
 from ..model.feature_extraction_astromer import RaggedLightCurves
 from .chunk import LightCurveChunk
 from .columns import COLUMN_GUESSES, MissingColumnsError, ReadingOptions, TableError
-from .formats import RawTable
+from .formats import RawTable, hub
 from .formats.base import naming
 from .formats.folders import Catalogue, find_files, unpack
 from .formats.memory import table_of
@@ -28,6 +29,7 @@ from .formats.parquet import batches_of_rows, row_group_sizes
 from .layouts import Layout
 from .ledger import Ledger
 from .measurements import ANNOTATIONS, Interpreter
+from .names import units_of
 from .numbers import to_ids, to_text
 from .positions import DEC_NAMES, RA_NAMES, join_by_position
 from .reading import MagnitudeKind
@@ -78,29 +80,38 @@ class LightCurveSource:
         survey: str | bool | None = None,
         keep_flagged: bool = False,
         magnitudes: MagnitudeKind = "pogson",
+        split: str | None = None,
+        subset: str | None = None,
     ) -> "LightCurveSource":
         """Open a source; nothing but its beginning is read.
 
         Args:
-            source: a path of a file, folder or archive, or a pattern such as `"curves/*.csv"`; a table of pandas, polars,
-                pyarrow, astropy or numpy; a `datasets.Dataset`; or a source that is open already.
+            source: a path of a file, folder or archive, or a pattern such as `"curves/*.csv"`; a dataset of the Hub,
+                `"hf://datasets/ORG/NAME"` or `"ORG/NAME"`, which is streamed; a table of pandas, polars, pyarrow, astropy or
+                numpy; an object of `datasets`; or a source that is open already.
             columns: role -> column, or [`ReadingOptions`], which hold the rest too.
-            survey, keep_flagged, magnitudes: see [`ReadingOptions`].
+            survey, keep_flagged, magnitudes, split, subset: see [`ReadingOptions`].
 
         Raises:
-            FileNotFoundError: there is no such file.
+            FileNotFoundError: there is no such file or dataset.
             TableError: no light curves can be read from it.
             ValueError: there is no such survey.
         """
         if isinstance(source, LightCurveSource):
             return source
         options = columns if isinstance(columns, ReadingOptions) else ReadingOptions(columns)
-        if survey is not None or keep_flagged or magnitudes != "pogson":
-            options = ReadingOptions(options, survey=survey, keep_flagged=keep_flagged, magnitudes=magnitudes)
+        given = {"survey": survey, "keep_flagged": keep_flagged or None, "split": split, "subset": subset}
+        given["magnitudes"] = magnitudes if magnitudes != "pogson" else None
+        if changes := {name: value for name, value in given.items() if value is not None}:
+            options = options.copy()
+            vars(options).update(changes)
         if not isinstance(source, (str, Path)):
-            table = table_of(source)
+            table = table_of(source, split=options.split)
             if table is None:
                 raise TableError(f"A path or a table of light curves is needed, got a {type(source).__name__}.")
+            opened = cls(table.name, None, options, [table])
+        elif address := hub.find_address(source, options.split, options.subset):
+            table = hub.open_address(address, options.split, options.subset)
             opened = cls(table.name, None, options, [table])
         else:
             opened = cls._open_path(Path(source), options)
@@ -110,8 +121,13 @@ class LightCurveSource:
 
     @classmethod
     def _open_path(cls, path: Path, options: ReadingOptions) -> "LightCurveSource":
+        if path.is_dir() and (options.split or options.subset or hub.is_saved(path)):
+            table = hub.open_folder(path, options.split, options.subset)
+            return cls(table.name, path, options, [table])
+        if (options.split or options.subset) and (path.exists() or glob.has_magic(str(path))):
+            raise TableError(f"A split or subset is one of a dataset, and {path.name} is none: leave it out.")
         folder = unpack(path)
-        found = find_files(Path(folder.name) if folder else path, options)
+        found = find_files(Path(folder.name) if folder else path, options, path.name)
         opened = cls(path.name, path, options, [] if isinstance(found, Catalogue) else found.tables)
         opened._folder = folder
         if isinstance(found, Catalogue):
@@ -166,6 +182,11 @@ class LightCurveSource:
         if self.catalogue is not None:
             return [self.catalogue.file]
         return [file for table in self.tables for file in table.files]
+
+    @property
+    def origin(self) -> str:
+        """Of a dataset of the Hub its address, with the commit; else empty."""
+        return self.tables[0].origin if self.tables else ""
 
     @property
     def has_lists(self) -> bool:
@@ -424,7 +445,7 @@ class LightCurveSource:
             raw.name,
             raw.star,
             raw.band,
-            dict(raw.units),
+            units_of(raw.names, raw.units),
             self.options.keep_flagged,
             self.options.magnitudes,
             self.ledger,
@@ -464,7 +485,7 @@ class LightCurveSource:
         if not one_star:
             assert roles.object_id is not None
             ids = raw.batches([roles.object_id], _ROWS_OF_MEASUREMENTS)
-            if not stand_together(ids, roles.object_id):
+            if not stand_together(ids, roles.object_id, trims=True):
                 logger.warning(SCATTERED)
                 one_star = True
         if one_star:
@@ -476,7 +497,7 @@ class LightCurveSource:
         for batch in raw.batches(roles.used, _ROWS_OF_MEASUREMENTS):
             table = pa.Table.from_batches([batch])
             table = table if carried is None else pa.concat_tables([carried, table], promote_options="permissive")
-            last_start = run_starts(table[roles.object_id])[-1] if len(table) else 0
+            last_start = run_starts(table[roles.object_id], trims=True)[-1] if len(table) else 0
             if last_start:
                 yield read(table.slice(0, last_start))
             carried = table.slice(last_start)
@@ -531,28 +552,32 @@ def iter_light_curves(
     yield from LightCurveSource.open(path, columns=columns).chunks(objects_per_chunk, rows=rows)
 
 
-def read_chunk(source: Any, columns: Mapping[str, str | None] | None = None) -> LightCurveChunk | None:
-    """All light curves of a table in memory, read as those of a file are.
+def read_chunk(
+    source: Any, columns: Mapping[str, str | None] | None = None, split: str | None = None
+) -> LightCurveChunk | None:
+    """All light curves of a file, a dataset of the Hub or a table in memory.
 
     Returns:
-        Its light curves; None where it is one light curve without an id.
+        Its light curves; None where it is a table in memory of one light curve without an id, or no table.
 
     Raises:
+        FileNotFoundError: there is no such file or dataset.
         TableError: no light curves can be read from it.
     """
-    table = table_of(source)
-    if table is None:
+    is_named = isinstance(source, (str, Path))
+    table = None if is_named else table_of(source, split=split)
+    if table is None and not is_named:
         return None
-    lower = {name.rpartition(".")[2].lower() for name in table.names}
-    has_ids = bool((columns or {}).get("object_id")) or not lower.isdisjoint(COLUMN_GUESSES["object_id"])
+    lower = {name.rpartition(".")[2].lower() for name in table.names} if table else set()
+    has_ids = is_named or bool((columns or {}).get("object_id")) or not lower.isdisjoint(COLUMN_GUESSES["object_id"])
     try:
-        opened = LightCurveSource.open(source, columns=columns)
+        opened = LightCurveSource.open(source, columns=columns, split=split)
     except MissingColumnsError:
         if has_ids:
             raise
         return None  # whoever asked for one light curve says what is missing
     chunks = list(opened.chunks())
-    if opened.roles.object_id is None and sum(map(len, chunks)) <= 1:
+    if not is_named and opened.roles.object_id is None and sum(map(len, chunks)) <= 1:
         return None
     if not chunks:
         nothing = pa.array([], pa.string())

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Self, cast
 
+import torch
 from huggingface_hub import try_to_load_from_cache
 from transformers.modeling_utils import PreTrainedModel
 
@@ -96,7 +97,21 @@ def _cached_folder(repo_id: str, options: Mapping[str, Any]) -> Path | None:
 class StrictPreTrainedModel(PreTrainedModel):
     """Saving and loading in which every weight comes from the checkpoint, or an error names the weight that does not."""
 
-    head_is_new = False  # True where `from_pretrained` initialised weights of the head at random
+    _initial_weight: tuple[str, torch.Tensor] | None = None  # of a head that `from_pretrained` initialised at random
+
+    @property
+    def head_is_new(self) -> bool:
+        """Whether the head has random weights: `from_pretrained` initialised it, and nothing has trained or replaced it since.
+
+        The last weight of such a head is compared with a copy of it, so that any way of changing it counts.
+        """
+        if self._initial_weight is None:
+            return False
+        name, initial = self._initial_weight
+        weight = dict(self.named_parameters()).get(name)
+        if weight is None or weight.is_meta or weight.shape != initial.shape:
+            return False
+        return torch.equal(weight.detach().cpu(), initial.to(weight.dtype))
 
     def post_init(self) -> None:
         """As in transformers. In addition, weights of heads that this model lacks are ignored when a checkpoint is loaded."""
@@ -169,7 +184,10 @@ class StrictPreTrainedModel(PreTrainedModel):
             for kind, names in faults.items():
                 if names:
                     raise RuntimeError(_describe_fault(pretrained_model_name_or_path, kind, names))
-        model.head_is_new = bool(head) and (head_is_missing or not head.isdisjoint(mismatched))
+        new = head if head_is_missing else head & set(mismatched)
+        random = [(name, weight) for name, weight in model.named_parameters() if name in new and weight.ndim >= 2]
+        if random and not random[-1][1].is_meta:
+            model._initial_weight = (random[-1][0], random[-1][1].detach().cpu().clone())
         return (model, loading) if output_loading_info else model  # type: ignore[return-value]  # as transformers does
 
     def save_pretrained(self, save_directory: Any, **kwargs: Any) -> None:  # type: ignore[override]

@@ -16,6 +16,8 @@ from numpy.typing import ArrayLike
 from sklearn.decomposition import PCA
 from sklearn.metrics import ConfusionMatrixDisplay
 
+from ..extras import install_line
+
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 LINES = ("-", "--", "-.", ":")
@@ -331,7 +333,8 @@ def _umap(points: np.ndarray, seed: int) -> np.ndarray:
     try:
         from umap import UMAP
     except ImportError as error:
-        raise ImportError("This picture needs umap-learn: pip install 'astromer-hf[umap]', or take the method pca.") from error
+        needed = install_line("umap")
+        raise ImportError(f"This picture needs umap-learn: {needed}, or take the method pca.") from error
     return UMAP(random_state=seed, n_jobs=1).fit_transform(points)
 
 

@@ -5,7 +5,6 @@ import json
 import os
 import runpy
 import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -16,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import report_lines
+from forks import run_forked
 from safetensors import safe_open
 from test_tensorflow_checkpoint import write_tensorflow_checkpoint, write_zip
 
@@ -669,8 +669,7 @@ def test_the_variables_of_these_tests_are_named_as_tensorflow_names_them(
 
 
 def test_the_script_converts_a_zip_and_says_what_it_wrote(checkpoint: Path, tmp_path: Path):
-    command = [sys.executable, SCRIPT, zip_folder(checkpoint), tmp_path / "converted"]
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=200)
+    done = run_forked(SCRIPT, zip_folder(checkpoint), tmp_path / "converted")
     assert done.returncode == 0, done.stderr
     num_parameters = sum(array.size for array in upstream_arrays().values())
     assert f"{tmp_path / 'converted'}: {num_parameters:,} parameters" in done.stdout

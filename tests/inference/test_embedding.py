@@ -1,9 +1,7 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """Every light curve gets its own embedding, in its place, whatever the batches, the chunks and the neighbours."""
 
-import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -16,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import TINY
+from forks import Forked
 from test_source import LAYOUTS, write_columns
 
 from astromer_hf import (
@@ -383,17 +382,13 @@ def write_long_curves(path: Path, num_objects: int, num_points: int) -> Path:
     return path
 
 
-def run_python(code: str, *arguments: object) -> subprocess.Popen:
-    header = "import sys\nfrom astromer_hf import AstromerModel, embed_table\n"
-    command = [sys.executable, "-c", header + code, *map(str, arguments)]
-    return subprocess.Popen(
-        command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+def start(code: str, *arguments: object) -> Forked:
+    return Forked("-c", f"import sys\nfrom astromer_hf import AstromerModel, embed_table\n{code}", *arguments)
 
 
 def test_memory_does_not_grow_with_the_table(tmp_path, model_folder):
     small, large = (write_long_curves(tmp_path / f"{name}.parquet", count, 2000) for name, count in SIZES.items())
-    process = run_python(
+    process = start(
         """
 import resource
 model = AstromerModel.from_pretrained(sys.argv[1])
@@ -420,7 +415,7 @@ for source in sys.argv[2:]:
 def test_a_killed_run_leaves_no_output_under_its_name(tmp_path, model_folder):
     source = write_long_curves(tmp_path / "curves.parquet", 2000, 400)
     output = tmp_path / "out.parquet"
-    process = run_python(
+    process = start(
         "embed_table(*sys.argv[2:], AstromerModel.from_pretrained(sys.argv[1]), objects_per_chunk=1)",
         model_folder,
         source,
@@ -428,7 +423,7 @@ def test_a_killed_run_leaves_no_output_under_its_name(tmp_path, model_folder):
     )
     deadline = time.monotonic() + 120
     while not any(path.stat().st_size > 1000 for path in tmp_path.glob(".out.parquet.partial")) and time.monotonic() < deadline:
-        assert process.poll() is None, process.stderr.read()
+        assert process.poll() is None, process.communicate()
         time.sleep(0.01)
     process.kill()
     process.communicate()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from forks import Forked, launch_ranks
 from test_source import LAYOUTS
 
 from astromer_hf import AstromerModel
@@ -290,17 +292,12 @@ def test_a_share_is_that_of_the_launcher_unless_given():
 # --- The command ---
 
 
-def run_command(
-    *arguments: object, environment: dict[str, str] | None = None, launcher: tuple[str, ...] = ()
-) -> subprocess.Popen:
-    command = [sys.executable, *launcher, "-m", "astromer_hf.cli", "embed", *map(str, arguments), "--quiet"]
-    return subprocess.Popen(
-        command,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **(environment or {})},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def embed_command(*arguments: object) -> list[str]:
+    return ["-m", "astromer_hf.cli", "embed", *map(str, arguments), "--quiet"]
+
+
+def run_launcher(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, timeout=300)
 
 
 TORCHRUN = "torch.distributed.run --standalone --nproc_per_node 2"
@@ -309,16 +306,20 @@ ACCELERATE = (
 )
 
 
-@pytest.mark.parametrize("launcher", [TORCHRUN, pytest.param(ACCELERATE, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "launcher",
+    [
+        pytest.param(partial(launch_ranks, 2), id="torchrun's agent"),
+        pytest.param(partial(run_launcher, *TORCHRUN.split()), id="torchrun", marks=pytest.mark.slow),
+        pytest.param(partial(run_launcher, *ACCELERATE.split()), id="accelerate", marks=pytest.mark.slow),
+    ],
+)
 def test_two_launched_processes_write_what_one_writes(source, tiny_folder, model, launcher):
     output = source.parent / "out"
-    process = run_command(
-        *(source, "-o", output, "--model", tiny_folder, "--objects-per-shard", 5), launcher=("-m", *launcher.split())
-    )
-    stdout, stderr = process.communicate(timeout=300)
-    assert process.returncode == 0, stderr
-    assert "share 0/2: 3 shards written" in stdout
-    assert "share 1/2: 2 shards written" in stdout
+    done = launcher(*embed_command(source, "-o", output, "--model", tiny_folder, "--objects-per-shard", 5))
+    assert done.returncode == 0, done.stderr
+    assert "share 0/2: 3 shards written" in done.stdout
+    assert "share 1/2: 2 shards written" in done.stdout
     assert_same_table(read_shards(output), embed_whole(source, model))
     assert (output / SUCCESS_FILE).is_file()
 
@@ -327,13 +328,13 @@ def test_two_launched_processes_write_what_one_writes(source, tiny_folder, model
 def test_the_shards_of_a_killed_rank_are_done_when_it_is_started_again(tmp_path, tiny_folder, model):
     source, output = tmp_path / "curves.parquet", tmp_path / "out"
     pq.write_table(pa.concat_tables([to_table(CURVES)] * 80), source, row_group_size=23)
-    process = run_command(
-        *(source, "-o", output, "--model", tiny_folder, "--objects-per-shard", 23),
-        environment={"RANK": "1", "WORLD_SIZE": "2"},
+    process = Forked(
+        *embed_command(source, "-o", output, "--model", tiny_folder, "--objects-per-shard", 23),
+        environment={**os.environ, "RANK": "1", "WORLD_SIZE": "2"},
     )
     deadline = time.monotonic() + 120
     while len(list(output.glob(SHARD_NAMES))) < 3 and time.monotonic() < deadline:
-        assert process.poll() is None, process.stderr.read()
+        assert process.poll() is None, process.communicate()
         time.sleep(0.005)
     process.kill()
     process.communicate()

@@ -3,8 +3,6 @@
 
 import json
 import logging
-import os
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import TINY, TINY_EXTENDED
+from forks import run_forked
 from test_source import LAYOUTS, interleave, to_measurements
 from transformers import AutoFeatureExtractor, AutoModelForSequenceClassification
 
@@ -302,13 +301,7 @@ for source in sys.argv[2:]:
     embed_table(source, source + ".out.parquet", model, **options)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code, tiny_folder, small, large],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    done = run_forked("-c", code, tiny_folder, small, large)
     assert done.returncode == 0, done.stderr
     after_small, after_large = (int(line) for line in done.stdout.split())
     grown = (after_large - after_small) / (2**20 if sys.platform == "darwin" else 2**10)

@@ -168,7 +168,7 @@ def test_magnitudes_in_bfloat16_are_understood_and_times_in_it_are_refused(door,
         "x",
         {},
     ],
-    ids=["Series", "polars", "arrow", "numpy", "torch", "number", "None", "word", "empty"],
+    ids=["Series", "polars", "arrow", "numpy", "torch", "number", "None", "empty"],
 )
 def test_one_column_is_no_light_curve_and_says_so(source, pipe):
     with pytest.raises(ValueError, match=r"light curve.* (needs|needed)|must have the shape"):

@@ -240,7 +240,7 @@ def test_a_umap_keeps_groups_apart():
 
 def test_a_umap_without_its_package_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "umap", None)
-    with pytest.raises(ImportError, match=r"astromer-hf\[umap\]"):
+    with pytest.raises(ImportError, match=r"pip install 'umap-learn"):
         plots.plot_embedding_map(EMBEDDINGS, method="umap")
 
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import calibrate_periods
 import extract_features
+import joblib
 import numpy as np
 import pack_light_curves
+import pandas as pd
 import pretrain_on_gpu
 import pytest
 import run_pretraining
@@ -81,6 +83,21 @@ def test_a_pack_holds_the_light_curves_to_its_stated_precision(recipe: Path, tmp
     assert packed["labels"].tolist() == expected.labels.tolist()
 
 
+def test_an_extraction_that_was_stopped_adds_only_what_is_missing(
+    recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    source = Path(yaml.safe_load(recipe.read_text())["features"])
+    complete = {file.name: pd.read_parquet(file) for file in sorted(source.glob("*.parquet"))}
+    cut = next(iter(complete))
+    for name, table in complete.items():
+        (table.iloc[:-3] if name == cut else table).to_parquet(tmp_path / name, index=False)
+    extract_features.main(extract_features.parse_args([str(recipe), "-o", str(tmp_path)]))
+    told = capsys.readouterr().out
+    for name, table in complete.items():
+        pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / name), table)
+        assert f"{3 if name == cut else 0} light curves added to {tmp_path / name}, which has {len(table)}" in told
+
+
 def test_runs_are_trained_scored_and_saved_and_one_starts_from_another(
     recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -94,7 +111,8 @@ def test_runs_are_trained_scored_and_saved_and_one_starts_from_another(
         {"name": "third", "seconds": 1e6},
     ]
     options = ["--stars", "6", "--no-compile", "--throughput", "--deadline", "60", "--runs", json.dumps(runs[:2])]
-    pretrain_on_gpu.main(pretrain_on_gpu.parse_args([str(pack), "-o", str(output), *options]))
+    with joblib.parallel_config("threading"):  # probes, in place of processes that import scikit-learn
+        pretrain_on_gpu.main(pretrain_on_gpu.parse_args([str(pack), "-o", str(output), *options]))
     log = (output / "log.txt").read_text()
     assert "embedding" in log
     assert "windows/s" in log

@@ -4,9 +4,6 @@
 import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +15,7 @@ import run_pretraining
 import torch
 import yaml
 from conftest import TINY, TINY_EXTENDED
+from forks import Forked, launch_ranks
 from safetensors.torch import load_file
 
 from astromer_hf import AstromerConfig, AstromerForSequenceClassification, RaggedLightCurves
@@ -106,16 +104,7 @@ def test_two_processes_and_accumulation_end_with_the_weights_of_one_process(prep
     two_config = write_config(
         tmp_path / "two.yaml", prepared, tmp_path / "two", per_device_train_batch_size=8, ddp_backend="gloo", **fields
     )
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc_per_node=2",
-        str(SCRIPT),
-        str(two_config),
-    ]
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=200)
+    done = launch_ranks(2, SCRIPT, two_config)
     assert done.returncode == 0, done.stderr[-3000:]
     two = load_file(tmp_path / "two" / "model.safetensors")
 
@@ -138,17 +127,12 @@ def test_a_killed_run_resumes_to_the_weights_of_an_unbroken_one(prepared: Path, 
     unbroken = run_here(write_config(tmp_path / "unbroken.yaml", prepared, tmp_path / "unbroken", **fields))
 
     config, output = write_config(tmp_path / "killed.yaml", prepared, tmp_path / "killed", **fields), tmp_path / "killed"
-    process = subprocess.Popen(
-        [sys.executable, str(SCRIPT), str(config)],
-        env=ENVIRONMENT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    process = Forked(SCRIPT, config)
     deadline = time.monotonic() + 120
     while last_complete_checkpoint(output) is None and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.communicate()
     assert not (output / "model.safetensors").exists(), "it was killed too late to show anything"
     # What a kill in the middle of saving leaves: a newer checkpoint without its last files.
     newest = Path(last_complete_checkpoint(output) or "")

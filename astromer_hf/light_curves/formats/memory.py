@@ -14,18 +14,21 @@ import pyarrow as pa
 from ...model.feature_extraction_astromer import to_numpy
 from ..columns import COLUMN_GUESSES, TableError
 from .base import RawTable, one_line, table_in_memory
+from .hub import is_dataset, table_of_dataset
 from .nested import flat_fields, flatten_column
 
 
-def table_of(source: Any, name: str | None = None, **options: Any) -> RawTable | None:
+def table_of(source: Any, name: str | None = None, *, split: str | None = None, **options: Any) -> RawTable | None:
     """A table in memory as a raw table; None of what is no table of named columns.
 
     Raises:
-        TableError: its columns cannot be put into a table.
+        TableError: its columns cannot be put into a table, or it has no such split.
     """
+    if is_dataset(source):
+        return table_of_dataset(source, split)
     kind = name or type(source).__name__
-    if hasattr(source, "with_format") and hasattr(source, "features"):  # datasets.Dataset
-        source = source.with_format("arrow")[:]
+    if split is not None:
+        raise TableError(f"A split is one of a dataset, and this is a {kind}: leave the split out.")
     if hasattr(source, "__arrow_c_stream__"):
         try:
             table = pa.table(_without_mixed_columns(source))
