@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ..model.feature_extraction_astromer import RaggedLightCurves
+from ..model.feature_extraction_astromer import RaggedLightCurves, to_numpy
 from ..model.times_astromer import check_time_precision
 from .chunk import LightCurveChunk
 from .columns import COLUMN_GUESSES, NONE, MissingColumnsError, TableError
@@ -55,6 +55,7 @@ def read_light_curve(
         raise TableError(f"A light curve or the path of one is needed, got bytes, {source[:20]!r}: decode them first.")
     if isinstance(source, (str, Path)) or is_dataset(source):
         return _only_light_curve(LightCurveSource.open(source, columns=columns), type(source).__name__)
+    source = to_numpy(row_of(source), "mjd")
     if isinstance(source, (np.ndarray, Sequence)) and getattr(getattr(source, "dtype", None), "names", None) is None:
         return _from_numbers(source)
     names, get = _open(source)
@@ -123,6 +124,27 @@ def read_chunk(
     return LightCurveChunk.concatenate(chunks)
 
 
+def row_of(source: Any) -> Any:
+    """The row of a table of light curves, as pandas gives it, as a mapping; anything else but a column as it is.
+
+    Raises:
+        TableError: it is a column, which lacks the times or the magnitudes.
+    """
+    if hasattr(source, "_asdict"):  # of `itertuples`
+        return source._asdict()
+    is_column = getattr(source, "ndim", None) == 1 or type(source).__name__.endswith(("Series", "Array"))
+    if not is_column or hasattr(source, "detach") or isinstance(source, np.ndarray) or hasattr(source, "colnames"):
+        return source
+    index = getattr(source, "index", None)
+    names = [name for name in index if isinstance(name, str)] if index is not None and not callable(index) else []
+    if names:
+        return {name: source[name] for name in names}
+    raise TableError(
+        f"A light curve needs times and magnitudes, and a {type(source).__name__} of {len(source)} values holds one of them: "
+        'give {"mjd": days, "mag": magnitudes}.'
+    )
+
+
 def _from_table(
     source: Any, table: RawTable, given: Mapping[str, str | None]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
@@ -133,11 +155,6 @@ def _from_table(
     except MissingColumnsError as error:
         lacking = "a time" if "mjd" in error.missing else "a magnitude or flux"
         raise _no_light_curve(kind, lacking, table.names) from error
-    if opened.has_lists:
-        name = opened.roles.mjd
-        raise TableError(
-            f"The column {name!r} must be 1-d, got the shape {np.shape(source[name])}: this is no table of one light curve."
-        )
     return _only_light_curve(opened, kind)
 
 
@@ -237,11 +254,12 @@ def _in_unit(values: Any, unit: str, name: str) -> np.ndarray:
 def _as_numbers(values: Any, name: str) -> np.ndarray:
     """A column as float64; masked and missing values become NaN, and units are left behind."""
     try:
+        values = to_numpy(values, "mjd" if name.lower() in COLUMN_GUESSES["mjd"] else name)
         if hasattr(values, "unmasked"):  # astropy's Masked
             values = np.ma.array(np.asarray(values.unmasked), mask=np.asarray(values.mask))
         array = np.ma.filled(np.ma.asarray(getattr(values, "value", values)).astype(np.float64), np.nan)
-    except (TypeError, ValueError) as error:
-        raise TableError(f"The column {name!r} must hold numbers: {' '.join(str(error).split())}.") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise TableError(f"The column {name!r} must hold numbers: {' '.join(str(error).split()).rstrip('.')}.") from error
     if array.ndim != 1:
         raise TableError(f"The column {name!r} must be 1-d, got the shape {array.shape}: this is no table of one light curve.")
     return array
