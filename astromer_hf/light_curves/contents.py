@@ -152,19 +152,17 @@ def _check_positions(raw: RawTable, roles: "Roles") -> None:
 
 
 def _check_digits(raw: RawTable, name: str) -> None:
-    """Ids that went through floating point numbers have lost digits, so that several stars may have become one.
+    """Ids in a text that went through floating point numbers, such as 4.29e18, have lost digits: several stars may be one.
+
+    Floats of a table that is no text are looked at when they are read, by `to_ids`.
 
     Raises:
         TableError: they have.
     """
-    ids = _sample(raw, [name])[name]
-    rounded = ids.to_pandas().dropna()
-    if pa.types.is_floating(ids.type):
-        rounded = rounded[rounded.abs() > 2**53]
-    elif pa.types.is_string(ids.type) or pa.types.is_large_string(ids.type):
-        rounded = rounded[rounded.str.fullmatch(r"\s*\d(?:\.\d+)?[eE]\+?(?:1[5-9]|[2-9]\d)\s*")]
-    else:
+    if not raw.as_text:
         return
+    ids = _words(_sample(raw, [name]), name).dropna()
+    rounded = ids[ids.str.fullmatch(r"\d(?:\.\d+)?[eE]\+?(?:1[5-9]|[2-9]\d)")]
     if len(rounded):
         raise TableError(
             f"The ids in the column {name!r} of {raw.name} are rounded, such as {rounded.iloc[0]}, so that several stars may "
