@@ -209,6 +209,11 @@ def test_a_time_that_is_marked_as_missing_is_no_time(tmp_path, marker):
     assert source.ledger.dropped == {"without a time": 1}
 
 
+def test_a_time_of_zero_is_a_time_where_the_others_are_no_dates(tmp_path):
+    text = columns(id=["a"] * 3 + ["b"] * 3, mjd=[0.0, 1.5, 3.0, *DAYS[3:]], mag=MAGS)
+    assert read(put(tmp_path, text))[0] == {("a", None): (3, 0), ("b", None): (3, 0)}
+
+
 # --- Magnitudes and fluxes ---
 
 
