@@ -404,9 +404,7 @@ def test_times_that_cannot_be_days_are_an_error_that_names_the_star(tmp_path, ti
         read(put(tmp_path, columns(time=times, mag=MAGS)))
 
 
-def test_coarse_times_and_times_that_may_be_years_are_told(tmp_path):
-    pd.DataFrame({"mjd": DAYS, "mag": MAGS}).astype("float32").to_parquet(tmp_path / "t.parquet")
-    assert "'mjd' are 32-bit floats, which are exact to 0.0039 days" in read(tmp_path / "t.parquet")[1].ledger.line
+def test_times_that_may_be_years_are_told(tmp_path):
     text = columns(time=2000 + (DAYS - 51544.5) / 365.25, mag=MAGS)
     assert "are years, multiply them by 365.25" in read(put(tmp_path, text))[1].ledger.line
 
