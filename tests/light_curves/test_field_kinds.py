@@ -372,14 +372,15 @@ def test_files_of_one_name_in_several_folders_are_several_stars(tmp_path):
     assert counts == {("field1/lc", None): (6, 0), ("y/lc", None): (6, 0)}
 
 
-def test_a_file_that_cannot_be_read_among_light_curves_of_its_kind_is_an_error_unless_it_is_empty(tmp_path):
+def test_a_file_that_cannot_be_read_among_light_curves_of_its_kind_is_a_star_without_points_unless_it_is_empty(tmp_path):
     folder = put_folder(tmp_path, "a.dat", "b.dat", settings__json='{"a": 1}', c__dat="")
     counts, source, _ = read(folder)
     assert counts == {("a", None): (6, 0), ("b", None): (6, 0)}
     assert source.ledger.line.endswith("2 other files are passed over: c.dat, settings.json")
     put(folder, "no table\n", "d.dat")
-    with pytest.raises(TableError, match=r"d\.dat"):
-        read(folder)
+    opened = LightCurveSource.open(folder)
+    assert [part for chunk in opened.chunks() for part in chunk.object_ids.to_pylist()] == ["a", "b", "d"]
+    assert [*opened.ledger.unreadable] == ["d"]
 
 
 def test_a_pair_of_files_of_snana_is_one_table(tmp_path):
