@@ -6,7 +6,7 @@ Nothing comes before this file; after it the readers of `source.py`, which give 
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,13 @@ class LightCurveChunk:
         """Those of these numbers, in their order."""
         annotations = {role: values.take(pa.array(numbers)) for role, values in self.annotations.items()}
         return LightCurveChunk(self.object_ids.take(pa.array(numbers)), self.curves.select(numbers), annotations)
+
+    def with_annotations(self, wanted: Sequence[str]) -> "LightCurveChunk":
+        """The same with exactly these annotations; nulls for those that it lacks."""
+        if list(self.annotations) == list(wanted):
+            return self
+        annotations = {role: self.annotations.get(role, pa.nulls(len(self), pa.string())) for role in wanted}
+        return replace(self, annotations=annotations)
 
     def light_curves(self) -> list[dict[str, Any]]:
         """One by one, as `{"mjd", "mag", "magerr", "object_id"}`; `magerr` is None where there is none.

@@ -9,7 +9,6 @@ import glob
 import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..model.feature_extraction_astromer import RaggedLightCurves
 from .chunk import LightCurveChunk
-from .columns import COLUMN_GUESSES, MissingColumnsError, ReadingOptions, TableError
+from .columns import ReadingOptions, TableError
 from .formats import RawTable, hub
 from .formats.base import naming
 from .formats.folders import Catalogue, find_files, unpack
@@ -39,6 +37,7 @@ from .runs import of_one_schema, run_starts, stand_together
 logger = logging.getLogger(__name__)
 
 _ROWS_OF_MEASUREMENTS = 1 << 20
+_MAX_NOTES = 8  # of the files of a folder
 _FILES_LOOKED_AT = 64  # of a catalogue, to know which annotations its files have
 _ROLES_OF_POINTS = ("mjd", "mag", "magerr", "flux", "flux_err", "band")
 SCATTERED = "The rows of an object do not stand together: grouping in memory. Sort the table by id to stream it."
@@ -98,6 +97,11 @@ class LightCurveSource:
             ValueError: there is no such survey.
         """
         if isinstance(source, LightCurveSource):
+            if (split or source.options.split, subset or source.options.subset) != (
+                source.options.split,
+                source.options.subset,
+            ):
+                raise TableError(f"{source.name} is open already, without this split or subset: name them where it is opened.")
             return source
         options = columns if isinstance(columns, ReadingOptions) else ReadingOptions(columns)
         given = {"survey": survey, "keep_flagged": keep_flagged or None, "split": split, "subset": subset}
@@ -276,9 +280,17 @@ class LightCurveSource:
             yield from self._iter_catalogue(self.catalogue, objects_per_chunk)
         else:
             wanted = self._annotation_roles()
+            empty: list[str] = []
             for number in range(len(self.tables)):
+                before = self.ledger.num_light_curves
                 for chunk in self._iter_table(number, objects_per_chunk, rows):
-                    yield _with_annotations(chunk, wanted)
+                    yield chunk.with_annotations(wanted)
+                if self.ledger.num_light_curves == before:
+                    empty.append(self._table(number).name)
+                if len(self.ledger.notes) < _MAX_NOTES:
+                    self.ledger.notes += [note for note in self.roles_of(number).notes if note not in self.ledger.notes]
+            if len(self.tables) > 1:
+                self.ledger.tell_empty(empty)
         if rows is None and self.ledger.unreadable and not self.ledger.points_used:  # not one of the objects, but the table
             raise TableError(next(iter(self.ledger.unreadable.values())))
 
@@ -515,20 +527,12 @@ class LightCurveSource:
                 self.ledger.refuse(entry.object_id, str(error))
                 chunk = entry.without_points()
                 self.ledger.count_stars([entry.object_id])
-            parts.append(_with_annotations(chunk, wanted))
+            parts.append(chunk.with_annotations(wanted))
             if sum(map(len, parts)) >= objects_per_chunk:
                 yield LightCurveChunk.concatenate(parts)
                 parts = []
         if parts:
             yield LightCurveChunk.concatenate(parts)
-
-
-def _with_annotations(chunk: LightCurveChunk, wanted: Sequence[str]) -> LightCurveChunk:
-    """A chunk with exactly these annotations; nulls for those that it lacks."""
-    if list(chunk.annotations) == list(wanted):
-        return chunk
-    annotations = {role: chunk.annotations.get(role, pa.nulls(len(chunk), pa.string())) for role in wanted}
-    return replace(chunk, annotations=annotations)
 
 
 def iter_light_curves(
@@ -550,40 +554,6 @@ def iter_light_curves(
         TableError: no light curves can be read from it.
     """
     yield from LightCurveSource.open(path, columns=columns).chunks(objects_per_chunk, rows=rows)
-
-
-def read_chunk(
-    source: Any, columns: Mapping[str, str | None] | None = None, split: str | None = None
-) -> LightCurveChunk | None:
-    """All light curves of a file, a dataset of the Hub or a table in memory.
-
-    Returns:
-        Its light curves; None where it is a table in memory of one light curve without an id, or no table.
-
-    Raises:
-        FileNotFoundError: there is no such file or dataset.
-        TableError: no light curves can be read from it.
-    """
-    is_named = isinstance(source, (str, Path))
-    table = None if is_named else table_of(source, split=split)
-    if table is None and not is_named:
-        return None
-    lower = {name.rpartition(".")[2].lower() for name in table.names} if table else set()
-    has_ids = is_named or bool((columns or {}).get("object_id")) or not lower.isdisjoint(COLUMN_GUESSES["object_id"])
-    try:
-        opened = LightCurveSource.open(source, columns=columns, split=split)
-    except MissingColumnsError:
-        if has_ids:
-            raise
-        return None  # whoever asked for one light curve says what is missing
-    chunks = list(opened.chunks())
-    if not is_named and opened.roles.object_id is None and sum(map(len, chunks)) <= 1:
-        return None
-    if not chunks:
-        nothing = pa.array([], pa.string())
-        curves = RaggedLightCurves(np.empty(0), np.empty(0), None, np.zeros(1, dtype=np.int64))
-        return LightCurveChunk(nothing, curves, {})
-    return LightCurveChunk.concatenate(chunks)
 
 
 def iter_split(

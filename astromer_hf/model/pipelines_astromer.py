@@ -95,10 +95,13 @@ class LightCurvePipeline(_Pipeline):
     ) -> Any:
         """See the class."""
         batch_size = batch_size or self._batch_size or BATCH_SIZE
+        inputs = row_of_table(inputs)
         if type(inputs).__module__.startswith("datasets."):
             inputs = stream_objects(inputs, columns, split)
         elif (objects := read_objects(inputs, columns, split)) is not None:
             inputs = objects
+        elif split is not None and not isinstance(inputs, (list, tuple, Iterator)):
+            raise ValueError(f"A split is one of a dataset, and this is a {type(inputs).__name__}: leave the split out.")
         elif isinstance(inputs, (list, tuple)):
             inputs = [one for source in inputs for one in _each(source, columns, split)]
         elif isinstance(inputs, Iterator):
@@ -139,7 +142,13 @@ class LightCurvePipeline(_Pipeline):
 
     def preprocess(self, light_curves: list[Any], columns: Mapping[str, str | None] | None = None) -> PreparedLightCurves:
         """Read light curves of any kind, clean them and cut them into windows."""
-        read = [read_one(source, columns) for source in light_curves]
+        read = []
+        for number, source in enumerate(light_curves):
+            try:
+                read.append(read_one(source, columns))
+            except (RuntimeError, AttributeError, KeyError, IndexError, OverflowError) as error:  # of whatever it is
+                reason = " ".join(str(error).split()).rstrip(".")
+                raise ValueError(f"Light curve {number}, a {type(source).__name__}, cannot be read: {reason}.") from error
         parts = []
         for number, one in enumerate(read):
             try:
@@ -298,12 +307,23 @@ def as_plain(result: Mapping[str, Any]) -> dict[str, Any]:
 # --- Reading ---
 
 
+def row_of_table(source: Any) -> Any:
+    """The row of a table as pandas gives it, a Series with names or a named tuple, as a dictionary; anything else as it is."""
+    if hasattr(source, "_asdict"):
+        return source._asdict()
+    names = getattr(source, "index", None)
+    if type(source).__name__ == "Series" and names is not None and not callable(names):
+        return {name: source[name] for name in names} if any(isinstance(name, str) for name in names) else source
+    return source
+
+
 def read_one(source: Any, columns: Mapping[str, str | None] | None = None) -> Mapping[str, Any]:
     """A light curve of any kind as `{"mjd", "mag"}`, with `magerr` and `object_id` where it has them.
 
     Raises:
         TypeError, ValueError: it is not a light curve.
     """
+    source = row_of_table(source)
     # A band for every measurement: there may be several.
     has_bands = isinstance(source, Mapping) and not isinstance(source.get("band"), str | None)
     if isinstance(source, Mapping) and {"mjd", "mag"} <= source.keys() and not has_bands:
@@ -330,10 +350,12 @@ def read_objects(
         ValueError, FileNotFoundError: it cannot be read.
     """
     is_path = isinstance(source, (str, Path))
+    if type(source).__name__ in ("Series", "ChunkedArray"):
+        return None  # a column, and no table
     if not is_path and not any(hasattr(source, name) for name in ("__arrow_c_stream__", "colnames")):
         return None  # else pandas, polars, pyarrow; astropy
     try:
-        from astromer_hf.light_curves.source import read_chunk
+        from astromer_hf.light_curves.in_memory import read_chunk
     except ImportError as error:
         what = "files" if is_path else "tables"
         raise TypeError(f"Reading {what} needs the package astromer-hf, which is not installed: pass dictionaries.") from error
@@ -355,7 +377,10 @@ def stream_objects(
 
 def _each(source: Any, columns: Mapping[str, str | None] | None, split: str | None) -> list[Any]:
     """The light curves of one of several inputs: those of a file or table, or the input itself, which is one."""
+    source = row_of_table(source)
     found = read_objects(source, columns, split)
+    if found is None and split is not None:
+        raise ValueError(f"A split is one of a dataset, and this is a {type(source).__name__}: leave the split out.")
     return [source] if found is None else found
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ..columns import TableError
+from ...model.feature_extraction_astromer import to_numpy
+from ..columns import COLUMN_GUESSES, TableError
 from .base import RawTable, one_line, table_in_memory
 from .hub import is_dataset, table_of_dataset
 from .nested import flat_fields, flatten_column
@@ -101,6 +102,10 @@ def _of_columns(kind: str, columns: Mapping[str, Any], named: str | None, **opti
 
 def _as_arrow(values: Any, name: str) -> tuple[pa.Array | None, str | None]:
     """A column of any kind as an Arrow array, and its unit; None of what is no column."""
+    try:
+        values = to_numpy(values, "mjd" if name.lower() in COLUMN_GUESSES["mjd"] else name)
+    except ValueError as error:
+        raise TableError(str(error)) from error
     if hasattr(values, "mjd"):  # astropy's Time
         values = values.mjd
     unit = str(getattr(values, "unit", None) or "") or None
@@ -123,7 +128,8 @@ def _as_arrow(values: Any, name: str) -> tuple[pa.Array | None, str | None]:
             array = array.astype(np.float64)
         if array.ndim > 1:
             rows = [np.ma.filled(np.ma.array(row.astype(float)), np.nan).tolist() for row in array.reshape(len(array), -1)]
-            return pa.array(rows), unit
+            is_short = array.dtype.kind == "f" and array.dtype.itemsize < 8  # the type tells how precise times are
+            return pa.array(rows, pa.list_(pa.from_numpy_dtype(array.dtype)) if is_short else None), unit
         if array.dtype.kind == "U":
             array = np.char.strip(array)
         if array.dtype.kind == "M":
