@@ -290,7 +290,11 @@ def plot_survey_summary(surveys: Mapping[str, Mapping[str, ArrayLike]]) -> Figur
 
 
 def plot_light_curves(
-    curves: Sequence[tuple[str, ArrayLike, ArrayLike]], *, highlight_first: bool = False, num_columns: int = 3
+    curves: Sequence[tuple[str, ArrayLike, ArrayLike]],
+    *,
+    highlight_first: bool = False,
+    num_columns: int = 3,
+    labels: Sequence[str] | None = None,
 ) -> Figure:
     """Light curves side by side.
 
@@ -298,6 +302,7 @@ def plot_light_curves(
         curves: title, days and magnitudes of each.
         highlight_first: draw the first in another colour and marker, for example a query beside its nearest neighbours.
         num_columns: of the grid.
+        labels: of the horizontal axis of each, such as "phase" for folded ones; time in days by default.
     """
     if not curves:
         raise ValueError("There must be at least one light curve to draw, got none.")
@@ -310,7 +315,7 @@ def plot_light_curves(
         style = int(highlight_first and number == 0)
         axes.scatter(times, magnitudes, s=6, marker=MARKERS[style], color=COLORS[style], linewidth=0)
         axes.set_title(title, fontsize="small")
-        axes.set_xlabel(TIME_LABEL, fontsize="small")
+        axes.set_xlabel(labels[number] if labels else TIME_LABEL, fontsize="small")
         axes.set_ylabel(MAGNITUDE_LABEL, fontsize="small")
         axes.tick_params(labelsize="x-small")
         axes.invert_yaxis()
