@@ -77,6 +77,18 @@ def command(*arguments: str | Path, token: str | None = None, folder: Path | Non
     return status, out.getvalue(), err.getvalue()
 
 
+def script(name: str, *arguments: str | Path, token: str | None = None) -> tuple[str, str]:
+    """`python scripts/NAME.py ...`: what it printed, and the message that it ended with."""
+    module = importlib.import_module(name)
+    out, message = io.StringIO(), ""
+    with using(token), contextlib.redirect_stdout(out):
+        try:
+            module.main(module.parse_args([str(argument) for argument in arguments]))
+        except SystemExit as ended:
+            message = str(ended)
+    return out.getvalue(), message
+
+
 def api(method: str, *args: Any, token: str | None = None, **options: Any) -> Any:
     """A method of the client's `HfApi`."""
     from huggingface_hub import HfApi
@@ -93,6 +105,39 @@ def commit(repo_id: str, files: dict[str, bytes], token: str, **options: Any) ->
     client.create_repo(repo_id, exist_ok=True, repo_type=options.get("repo_type"))
     operations = [CommitOperationAdd(name, content) for name, content in files.items()]
     return str(client.create_commit(repo_id, operations, commit_message="by hand", **options).oid)
+
+
+def read_light_curves(source: str, *, columns: Any = None, **options: Any) -> tuple[list[Any], dict[str, Any]]:
+    """The light curves of a source, each as id, band, label, times and magnitudes; and the ledger, by way of plain values."""
+    from astromer_hf.light_curves.source import LightCurveSource
+
+    opened = LightCurveSource.open(source, columns=columns, **options)
+    return list_light_curves(opened.chunks()), opened.ledger.to_dict()
+
+
+def list_light_curves(chunks: Any) -> list[Any]:
+    """Light curves of chunks, each as id, band, label, times, magnitudes and errors."""
+    found = []
+    for chunk in chunks:
+        names = {role: chunk.annotations[role].to_pylist() for role in chunk.annotations}
+        for i, curve in enumerate(chunk.light_curves()):
+            arrays = (None if curve[name] is None else curve[name].tolist() for name in ("mjd", "mag", "magerr"))
+            found.append(
+                (curve["object_id"], *(names[role][i] if role in names else None for role in ("band", "label")), *arrays)
+            )
+    return found
+
+
+def error_of(source: str, token: str | None = None, **options: Any) -> tuple[str, str]:
+    """The kind and the message of the error that opening a source ends in."""
+    from astromer_hf.light_curves.source import LightCurveSource
+
+    with using(token):
+        try:
+            LightCurveSource.open(source, **options)
+        except (OSError, ValueError) as error:
+            return type(error).__name__, str(error)
+    return "", ""
 
 
 def load_error(model: str, revision: str | None = None, token: str | None = None) -> str:
@@ -175,6 +220,24 @@ def fine_tune(base: str, output: Path, repo_id: str, token: str, stock: bool = F
         predicted = trainer.predict(data)
         trainer.save_metrics("test", {"test_accuracy": float((predicted.predictions.argmax(1) == labels).mean())})
         trainer.push_to_hub()
+
+
+def push_by_transformers(base: str, repo_id: str, token: str, with_pipeline: bool, trust: bool = False) -> None:
+    """Load a model of the Hub, change its weights, and share it by what transformers offers for that."""
+    from transformers import AutoFeatureExtractor, AutoModelForSequenceClassification, pipeline
+
+    if not trust:
+        import astromer_hf  # noqa: F401 (registers the classes)
+    with using(token):
+        options = {"trust_remote_code": True} if trust else {}
+        model = AutoModelForSequenceClassification.from_pretrained(base, num_labels=2, **options)
+        extractor = AutoFeatureExtractor.from_pretrained(base, **options)
+        if with_pipeline:
+            pipe: Any = pipeline("light-curve-embedding", model=base, device="cpu", **options)
+            pipe.push_to_hub(repo_id)
+        else:
+            model.push_to_hub(repo_id)
+            extractor.push_to_hub(repo_id)
 
 
 @contextlib.contextmanager

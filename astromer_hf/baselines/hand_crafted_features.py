@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from ..evaluation.fourier_series import FourierFits, evaluate_series
 from ..evaluation.periods import Spectrum
+from ..extras import install_line
 from ..model.feature_extraction_astromer import RaggedLightCurves
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def _light_curve() -> Any:
     try:
         import light_curve
     except ImportError as error:
-        raise ImportError('Hand-crafted features need: pip install "astromer-hf[baselines]"') from error
+        raise ImportError("Hand-crafted features need: " + install_line("baselines")) from error
     return light_curve
 
 

@@ -12,6 +12,7 @@ from transformers.utils import TransformersKwargs, can_return_tuple
 
 from ..model.configuration_astromer import AstromerConfig
 from ..model.heads_astromer import AstromerLSTMHead
+from ..model.losses_astromer import sequence_classification_loss
 from ..model.modeling_astromer import AstromerPreTrainedModel, resolve_masks
 
 
@@ -25,6 +26,7 @@ class LightCurveLSTMForSequenceClassification(AstromerPreTrainedModel):
         super().__init__(config)
         self.num_labels = config.num_labels
         self.classifier = AstromerLSTMHead(config, input_size=2)
+        self.loss_function = sequence_classification_loss
         self.post_init()
 
     @can_return_tuple
@@ -38,7 +40,7 @@ class LightCurveLSTMForSequenceClassification(AstromerPreTrainedModel):
     ) -> SequenceClassifierOutput:
         r"""Classify windows; arguments and returns as of `AstromerForSequenceClassification`."""
         observed, _ = resolve_masks(magnitudes, times, attention_mask, None)
-        gaps = torch.diff(times.float(), dim=1, prepend=times[:, :1].float()).clamp(min=0)
+        gaps = torch.diff(times, dim=1, prepend=times[:, :1]).float().clamp(min=0)
         observations = torch.stack((magnitudes.float(), gaps.log1p()), dim=-1).to(self.dtype)
         logits = self.classifier(observations, observed)
         loss = None

@@ -98,10 +98,7 @@ def find_frequency(times: np.ndarray, magnitudes: np.ndarray) -> tuple[float, in
     Returns:
         None if a constant is better, or if there are too few observations.
     """
-    try:
-        from astropy.timeseries import LombScargle
-    except ImportError as error:
-        raise ImportError('The Lomb-Scargle baseline needs: pip install "astromer-hf[baselines]"') from error
+    from astropy.timeseries import LombScargle  # slow to import
 
     span, count = np.ptp(times), len(times)
     if count < 8 or span * MAX_FREQUENCY < 1 or np.ptp(magnitudes) == 0:

@@ -43,6 +43,10 @@ def classify(
     dropout_passes: DropoutPasses = None,
     combine_bands: CombineBands = None,
     bands: Bands = None,
+    coverage: Annotated[
+        float | None,
+        typer.Option(help="Add likely_labels, the classes among which the true one is so often, such as 0.9."),
+    ] = None,
     quiet: Quiet = False,
 ) -> Report:
     """Predict the class of every object of a table of light curves, with probabilities.
@@ -74,6 +78,7 @@ def classify(
         dropout_passes=dropout_passes,
         combine_bands=combine_bands,
         bands=bands or None,
+        coverage=coverage,
         description={"model": model, "dtype": dtype},
         batch_size=batch_size,
         columns=columns,

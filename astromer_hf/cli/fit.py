@@ -1,14 +1,30 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """`astromer-hf fit`, once called `few-shot`."""
 
+import json
+import re
 import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from .models import open_encoder
-from .options import Bands, BatchSize, Columns, CombineBands, Device, Model, Precision, Quiet, Revision, Table, with_columns
+from .models import model_or_default, open_encoder
+from .options import (
+    LARGEST_SEED,
+    MANY,
+    Bands,
+    BatchSize,
+    Columns,
+    CombineBands,
+    Device,
+    Model,
+    Precision,
+    Quiet,
+    Revision,
+    Table,
+    with_columns,
+)
 from .report import Report, reports
 
 EXAMPLES = (
@@ -28,10 +44,10 @@ def fit(
     device: Device = "auto",
     dtype: Precision = "float32",
     batch_size: BatchSize = None,
-    min_points: Annotated[int, typer.Option(min=1, help="Leave out light curves with fewer observations.")] = 20,
-    min_per_class: Annotated[int, typer.Option(min=1, help="Training light curves that every class needs.")] = 10,
+    min_points: Annotated[int, typer.Option(min=1, max=MANY, help="Leave out light curves with fewer observations.")] = 20,
+    min_per_class: Annotated[int, typer.Option(min=1, max=MANY, help="Training light curves that every class needs.")] = 10,
     max_per_class: Annotated[
-        int | None, typer.Option(min=1, help="Maximum of training light curves per class. Default: all.")
+        int | None, typer.Option(min=1, max=MANY, help="Maximum of training light curves per class. Default: all.")
     ] = None,
     drop_rare_classes: Annotated[
         bool, typer.Option("--drop-rare-classes", help="Leave out classes that have too few light curves.")
@@ -44,25 +60,32 @@ def fit(
         int | None,
         typer.Option(
             min=0,
+            max=1000,
             metavar="COPIES",
             help="Train also on this many copies of every light curve, from which random observations are removed. 0 turns "
             "it off. Default: 4, and 0 for an LSTM.",
         ),
     ] = None,
-    max_epochs: Annotated[int, typer.Option(min=1, help="Maximum of training epochs.")] = 100,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the splits and of the training.")] = 0,
+    max_epochs: Annotated[int, typer.Option(min=1, max=10**6, help="Maximum of training epochs.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the splits and of the training.")] = 0,
     combine_bands: CombineBands = None,
     bands: Bands = None,
+    base_model: Annotated[
+        str | None,
+        typer.Option(metavar="ORG/NAME", help="Id of the encoder on the Hub, for the card. Default: the id of --model."),
+    ] = None,
     quiet: Quiet = False,
 ) -> Report:
     """Train a classifier of your own classes on a table of labelled light curves.
 
     Some tens of light curves per class, or more, are needed. The classifier is trained on their embeddings and evaluated on a
-    held-out fifth of the stars. The folder that it writes is a model for astromer-hf classify.
+    held-out fifth of the stars. The folder that it writes is a model for astromer-hf classify, with a card for astromer-hf
+    push.
     """
     from sklearn.metrics import classification_report, log_loss
 
     from ..evaluation.classification_metrics import bin_confidences, expected_calibration_error, score_classes
+    from ..hub.load import id_on_the_hub
     from ..inference.output_files import complete_or_absent
     from ..plots.figures import plot_confusion_matrix, plot_reliability
     from ..training.table_classifier import SMALL_MLP, default_recipe, train_table_classifier
@@ -97,6 +120,10 @@ def fit(
         (folder / "classification_report.txt").write_text(by_class, encoding="utf-8")
         plot_confusion_matrix(fitted.true, fitted.predicted).savefig(folder / "confusion_matrix.png", dpi=150)
         plot_reliability(bins).savefig(folder / "reliability.png", dpi=150)
+        scores = {f"test_{name}": value for name, value in fitted.scores.items()} | {"test_objects": len(fitted.true)}
+        metrics = folder / "test_results.json"
+        metrics.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
+        card = describe_card(folder, output, source, base_model or id_on_the_hub(model_or_default(model)))
     seconds = time.perf_counter() - started
     calibration = {}
     for name, probabilities in stages.items():
@@ -133,7 +160,26 @@ def fit(
                     f"{scores['log_loss']:.3f}, macro-F1 {scores['macro_f1']:.3f}"
                     for name, scores in calibration.items()
                 ),
+                card,
             ]
         ),
         facts,
     )
+
+
+def describe_card(folder: Path, output: Path, source: str, base_model: str | None) -> str:
+    """Write the card of a classifier into its folder where all that it says is known; a line about it."""
+    from ..hub.model_card import CardError, CardFacts, write_card
+    from ..light_curves.formats.hub import find_address
+
+    name = re.sub(r"[^\w.-]+", "-", output.absolute().name)
+    is_file = Path(source).exists() or find_address(source, split="") is not None
+    data = source if is_file else str(Path(source).parent)  # of a pattern
+    try:
+        if base_model is not None:
+            write_card(folder, CardFacts(name, (data,), base_model, metrics=(folder / "test_results.json",)))
+            return f"card: {output / 'README.md'}; read it, then share the classifier: astromer-hf push {output} ORG/NAME"
+        reason = "the id of the encoder is not known"
+    except CardError as error:  # the classifier is there all the same
+        reason = str(error)
+    return f"no card ({reason}): astromer-hf card {output} ORG/NAME --data {source} --base-model ORG/ENCODER writes one"

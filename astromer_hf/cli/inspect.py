@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Columns, Table, with_columns
+from .options import Columns, Table, as_typed, with_columns
 from .report import Report, reports
 
 if TYPE_CHECKING:
     from ..light_curves.inspection import FirstLightCurve
+    from ..light_curves.ledger import Ledger
 
 EXAMPLES = (
     "astromer-hf inspect curves.parquet",
     "astromer-hf inspect curves.parquet --picture first.png",
+    "astromer-hf inspect hf://datasets/StarEmbed/ZTF_40k --split test",
 )
 
 
@@ -36,20 +38,33 @@ def inspect(
 
     found = inspect_light_curves(source, columns)
     getattr(columns, "sources", []).clear()  # the report has the line of the source already
-    lines = [*found.lines(), f"next     astromer-hf embed {source} -o embeddings.parquet"]
+    typed = as_typed(source, getattr(columns, "split", None), getattr(columns, "subset", None))
+    lines = [*found.lines(), f"next     astromer-hf embed {typed} -o embeddings.parquet"]
     if picture is not None:
         draw(found.first, picture)
         lines.append(f"-> {picture}")
-    problem = "" if found.ledger.points_used else f"no point of {source} can be used: name its columns, or give --keep-flagged."
+    problem = "" if found.ledger.points_used else why_nothing_is_used(found.ledger)
     return Report("\n".join(lines), {**found.to_dict(), "picture": picture}, problem)
+
+
+def why_nothing_is_used(ledger: "Ledger") -> str:
+    """Why a source gives no point, and what to do."""
+    from ..light_curves.ledger import FLAGGED, NOT_POSITIVE
+
+    if not ledger.points_read:
+        return f"{ledger.name} holds no point: it has a header at most."
+    most, _ = ledger.dropped.most_common(1)[0]
+    options = {FLAGGED: "--keep-flagged uses such points", NOT_POSITIVE: "--asinh keeps fluxes around zero"}
+    remedy = options.get(most, "name other columns, such as by --mjd-column and --mag-column")
+    return f"no point of {ledger.name} can be used, most are {most}: {remedy}."
 
 
 def draw(first: "list[FirstLightCurve]", picture: Path) -> None:
     """Write the first light curves, each folded on its period if that is significant, brightest at phase 0."""
     from ..evaluation.periods import NoPeriodError, find_period
-    from ..plots.figures import TIME_LABEL, plot_light_curves
+    from ..plots.figures import plot_light_curves
 
-    panels, labels = [], []
+    panels, labels = [], []  # None: time
     for one in first:
         if not len(one.mjd):
             continue
@@ -60,7 +75,7 @@ def draw(first: "list[FirstLightCurve]", picture: Path) -> None:
             found = None
         if found is None or not found.is_significant:
             panels.append((f"{name}, no period", one.mjd, one.mag))
-            labels.append(TIME_LABEL)
+            labels.append(None)
             continue
         panels.append((f"{name}, P = {found.period:.5g} d", (one.mjd - found.epoch_of_maximum) / found.period % 1.0, one.mag))
         labels.append("phase")

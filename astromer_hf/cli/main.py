@@ -17,6 +17,7 @@ from typer.main import get_command
 
 from .. import __version__
 from . import card, check, classify, convert, embed, env, export, fit, inspect, neighbors, plot, push, simulate
+from .report import IncompleteError
 from .verb import Group, Verb, show_examples
 
 PROGRAM = "astromer-hf"
@@ -81,7 +82,8 @@ def build_command() -> Any:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code.
 
-    0: it is done. 1: it failed. 2: the command line is wrong. 130: Ctrl-C. Whatever is not 0 comes with one line on standard
+    0: it is done. 1: it failed. 2: the command line is wrong. 3: it is done, but for objects that could not be read, which the
+    report names. 130: Ctrl-C. Whatever is not 0 comes with one line on standard
     error; only a mistake of this package prints a traceback.
     """
     logging.basicConfig(format="%(message)s")
@@ -95,7 +97,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (ValueError, OSError, ImportError) as error:
-        return fail(str(error), 1)
+        return fail(str(error), 3 if isinstance(error, IncompleteError) else 1)
+    except (MemoryError, RuntimeError) as error:
+        if (what := describe_lack_of_memory(error)) is None:
+            raise
+        return fail(what, 1)
+    except KeyboardInterrupt:  # outside of what typer runs
+        status = 130
     if status == 130:  # what typer makes of Ctrl-C
         print("interrupted; incomplete output was removed", file=sys.stderr)
     return status if isinstance(status, int) else 0
@@ -105,6 +113,17 @@ def fail(message: str, status: int) -> int:
     """Print an error as one line."""
     print("error:", " ".join(line.strip() for line in message.splitlines() if line.strip()), file=sys.stderr)
     return status
+
+
+def describe_lack_of_memory(error: BaseException) -> str | None:
+    """What to do where memory was not enough; None for any other error. torch raises `RuntimeError` for most of them."""
+    words = ("out of memory", "DefaultCPUAllocator", "not enough memory", "can't allocate memory")
+    if not isinstance(error, MemoryError) and not any(word in str(error) for word in words):
+        return None
+    first = next(iter(str(error).splitlines()), "").strip().rstrip(".")
+    return (
+        f"The memory is not enough{f' ({first})' if first else ''}: lower --batch-size, or give fewer light curves at a time."
+    )
 
 
 def describe_usage_error(error: typer.TyperException) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Columns, with_columns
+from .options import MANY, Columns, with_columns
 from .report import Report, reports
 
 if TYPE_CHECKING:
@@ -21,21 +21,21 @@ EXAMPLES = (
 @reports
 @with_columns
 def neighbors(
-    source: Annotated[Path, typer.Argument(metavar="EMBEDDINGS", help="Parquet table of embeddings.")],
+    source: Annotated[Path, typer.Argument(metavar="EMBEDDINGS", help="Table that astromer-hf embed wrote, or its folder.")],
     columns: Columns,
     object_id: Annotated[
         str | None, typer.Option("--object", metavar="ID", help="Find the objects most similar to this one.")
     ] = None,
     isolated: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Find the N objects that are least similar to any other.")
+        int | None, typer.Option(min=1, max=MANY, metavar="N", help="Find the N objects that are least similar to any other.")
     ] = None,
-    k: Annotated[int, typer.Option("-k", min=1, help="Number of neighbours of --object.")] = 10,
+    k: Annotated[int, typer.Option("-k", min=1, max=MANY, help="Number of neighbours of --object.")] = 10,
     band: Annotated[str | None, typer.Option(help="Band of the object, if it has several.")] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write the result to this file too, .csv or .parquet.")
     ] = None,
     curves: Annotated[
-        Path | None, typer.Option(metavar="TABLE", help="Light curves that were embedded; for --picture.")
+        str | None, typer.Option(metavar="TABLE", path_type=str, help="Light curves that were embedded; for --picture.")
     ] = None,
     picture: Annotated[Path | None, typer.Option(help="Draw the light curves of the object and of the result.")] = None,
 ) -> Report:
@@ -75,7 +75,7 @@ def neighbors(
     return Report("\n".join(lines), {"objects": found.to_dict("records"), "output": output, "picture": picture})
 
 
-def draw_found(source: Path, columns: Columns, embeddings: Any, found: Any, query: int | None) -> "Figure":
+def draw_found(source: str, columns: Columns, embeddings: Any, found: Any, query: int | None) -> "Figure":
     """The light curves of a search's results, after that of the object they were searched for."""
     import numpy as np
 

@@ -1,7 +1,7 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """Arguments and options that several verbs share, as annotations; the verbs' files use them."""
 
-import math
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
@@ -30,11 +30,16 @@ READING = "How a table is read"
 
 # --- Values ---
 
+# Every number has a range: what lies outside is a slip, which would end in an error of a library, or in no end at all.
+MANY = 10**9
+LARGEST_SEED = 2**32 - 1
+LARGEST_REAL = 1e9
+
 
 def positive(value: float | None) -> float | None:
-    """Refuse an option's number unless it is above 0 and finite."""
-    if value is not None and not (value > 0 and math.isfinite(value)):
-        raise typer.BadParameter(f"must be positive, got {value:g}.")
+    """Refuse an option's number unless it is above 0, and not absurdly large."""
+    if value is not None and not 0 < value <= LARGEST_REAL:
+        raise typer.BadParameter(f"must be positive and at most {LARGEST_REAL:g}, got {value:g}.")
     return value
 
 
@@ -47,8 +52,15 @@ def fraction(value: float) -> float:
 
 # --- Tables ---
 
+# Not a `Path`, which takes the address of a dataset of the Hub apart.
 Table = Annotated[
-    Path, typer.Argument(metavar="TABLE", help="Light curves: a file of any format, a folder, an archive or a pattern.")
+    str,
+    typer.Argument(
+        metavar="TABLE",
+        path_type=str,
+        help="Light curves: a file of any format, a folder, an archive or a pattern; or a dataset of the Hub, "
+        "hf://datasets/ORG/NAME or ORG/NAME.",
+    ),
 ]
 OutputTable = Annotated[Path, typer.Option("-o", "--output", help="Parquet file to write.")]
 CombineBands = Annotated[
@@ -85,6 +97,12 @@ READING_OPTIONS = {
             metavar="R", callback=positive, rich_help_panel=READING, help="Ids nearer to each other on the sky are one star."
         ),
     ],
+    "split": Annotated[
+        str | None, typer.Option(metavar="NAME", rich_help_panel=READING, help="Split of a dataset, if it has several.")
+    ],
+    "subset": Annotated[
+        str | None, typer.Option(metavar="NAME", rich_help_panel=READING, help="Subset of a dataset, if it has several.")
+    ],
 }
 
 
@@ -100,13 +118,15 @@ def with_columns(verb: Callable[..., T]) -> Callable[..., T]:
         from ..light_curves.reading import ReadingOptions
 
         named = {role: options.pop(f"{role}_column") for role in COLUMN_ROLES}
-        survey, is_off, keep, asinh, join = (options.pop(name) for name in READING_OPTIONS)
+        survey, is_off, keep, asinh, join, split, subset = (options.pop(name) for name in READING_OPTIONS)
         columns = ReadingOptions(
             named,
             survey=False if is_off else survey,
             keep_flagged=keep,
             magnitudes="asinh" if asinh else "pogson",
             join_arcsec=join,
+            split=split,
+            subset=subset,
         )
         try:
             result = verb(**options, columns=columns)
@@ -114,10 +134,12 @@ def with_columns(verb: Callable[..., T]) -> Callable[..., T]:
             from ..light_curves.columns import TableError
 
             path = next((options[name] for name in ("source", "curves") if options.get(name)), None)
-            if not isinstance(error, TableError) or path is None or verb.__name__ == "inspect" or not Path(path).exists():
+            if not isinstance(error, TableError) or path is None or verb.__name__ == "inspect":
                 raise
-            shown = f"'{path}'" if " " in str(path) else path
-            raise TableError(f"{error} To see how it is read: astromer-hf inspect {shown}") from error
+            if not Path(path).exists() and split is None:  # of a dataset of the Hub of which that much was not found
+                raise
+            typed = as_typed(path) if Path(path).is_file() else as_typed(path, split, subset)
+            raise TableError(f"{error} To see how it is read: astromer-hf inspect {typed}") from error
         return tell_sources(result, columns.sources)
 
     added: dict[str, Any] = {f"{role}_column": None for role in COLUMN_ROLES}
@@ -128,22 +150,32 @@ def with_columns(verb: Callable[..., T]) -> Callable[..., T]:
         for role, what in COLUMN_ROLES.items()
     }
     added |= {"survey": None, "no_survey": False, "keep_flagged": False, "asinh": False, "join_arcsec": None}
+    added |= {"split": None, "subset": None}
     return replace_parameters(run, verb, without=("columns",), added=added, annotations=annotations | READING_OPTIONS)
+
+
+def as_typed(source: str | Path, split: str | None = None, subset: str | None = None) -> str:
+    """A source as it is typed in a shell."""
+    options = [word for name, value in (("--split", split), ("--subset", subset)) if value for word in (name, value)]
+    return shlex.join([str(source), *options])
 
 
 def tell_sources(result: Any, sources: list[Any]) -> Any:
     """The report of a verb with one line for each source that it read; of a verb that draws, the lines are printed."""
-    ledgers = {source.path: source.ledger for source in sources if source.ledger.num_light_curves}.values()
+    ledgers = {source.path or source.name: source.ledger for source in sources if source.ledger.num_light_curves}.values()
     lines = [ledger.line for ledger in ledgers]
     problem = "" if not ledgers or any(ledger.points_used for ledger in ledgers) else f"no point could be used. {lines[0]}"
+    incomplete = "; ".join(ledger.unreadable_line for ledger in ledgers if ledger.unreadable)
     if hasattr(result, "facts"):
         facts = {**result.facts, **({"sources": [ledger.to_dict() for ledger in ledgers]} if ledgers else {})}
-        return replace(result, text="\n".join([result.text, *lines]), facts=facts, problem=result.problem or problem)
+        return replace(
+            result, text="\n".join([result.text, *lines]), facts=facts, problem=result.problem or problem, incomplete=incomplete
+        )
     if lines:
         print("\n".join(lines))
     if problem:
         raise ValueError(problem)
-    return result
+    return result  # a picture, which is still to be saved
 
 
 def replace_parameters(
@@ -181,7 +213,10 @@ Precision = Annotated[
     Literal["float32", "bfloat16", "float16"], typer.Option(help="Precision of the weights and of the computation.")
 ]
 BatchSize = Annotated[
-    int | None, typer.Option(min=1, metavar="WINDOWS", help="Windows per forward pass. Default: 8 on a CPU, 256 on a GPU.")
+    int | None,
+    typer.Option(min=1, max=10**6, metavar="WINDOWS", help="Windows per forward pass. Default: 8 on a CPU, 256 on a GPU."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress bar.")]
-DropoutPasses = Annotated[int | None, typer.Option(min=2, metavar="N", help="Estimate the spread from N passes with dropout.")]
+DropoutPasses = Annotated[
+    int | None, typer.Option(min=2, max=10_000, metavar="N", help="Estimate the spread from N passes with dropout.")
+]

@@ -27,11 +27,17 @@ class Report:
         text: for people.
         facts: the same for programs; NumPy numbers, paths and NaN are translated.
         problem: why the verb fails although it has something to report.
+        incomplete: what is missing in the result, though it was written.
     """
 
     text: str
     facts: Mapping[str, Any]
     problem: str = ""
+    incomplete: str = ""
+
+
+class IncompleteError(ValueError):
+    """The result was written, and something is missing in it: the exit code is 3."""
 
 
 def reports(verb: Callable[..., Report]) -> Callable[..., None]:
@@ -47,6 +53,8 @@ def reports(verb: Callable[..., Report]) -> Callable[..., None]:
         print(json.dumps(plain(report.facts), allow_nan=False) if as_json else report.text)
         if report.problem:
             raise ValueError(report.problem)
+        if report.incomplete:
+            raise IncompleteError(report.incomplete)
 
     annotation = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")]
     return replace_parameters(run, verb, added={"as_json": False}, annotations={"as_json": annotation})

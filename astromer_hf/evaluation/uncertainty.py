@@ -7,6 +7,7 @@ layers.
 """
 
 import math
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 from scipy.optimize import minimize_scalar
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from .classification_metrics import expected_calibration_error
 
@@ -74,13 +76,13 @@ class DropoutSpread:
 def sample_with_dropout(model: nn.Module, predict: Callable[[], Any], *, num_passes: int = 20, seed: int = 0) -> DropoutSpread:
     """Repeat a prediction with the model's dropout layers active; everything else stays in evaluation mode.
 
-    Anything that runs the model can be repeated: `lambda: classifier.predict(curves).values` of a [`LightCurveClassifier`], or
+    Anything that runs the model in this thread can be repeated: `lambda: classify_light_curves(model, mjd, mag).values`, or
     `lambda: pipe(light_curve, seed=0)["reconstruction"]` of a reconstruction pipeline. If the weights were trained without
     dropout, such as the released ones of ASTROMER 1, the spread does not measure uncertainty.
 
     Args:
         model: the model that `predict` runs, or a module that contains it.
-        predict: returns an array of the same shape every time; it must not switch the model to evaluation mode.
+        predict: returns an array of the same shape every time.
         num_passes: number of passes, at least 2.
         seed: of dropout; torch's global random state is not changed.
 
@@ -89,21 +91,25 @@ def sample_with_dropout(model: nn.Module, predict: Callable[[], Any], *, num_pas
     """
     if num_passes < 2:
         raise ValueError(f"`num_passes` must be at least 2, got {num_passes}.")
-    devices = sorted({parameter.device.index or 0 for parameter in model.parameters() if parameter.device.type == "cuda"})
-    with dropout_enabled(model), torch.random.fork_rng(devices):
-        torch.manual_seed(seed)
+    with dropout_enabled(model, seed):
         return DropoutSpread(np.stack([np.asarray(predict()) for _ in range(num_passes)]))
 
 
 @contextmanager
-def dropout_enabled(model: nn.Module) -> Iterator[None]:
-    """Enable dropout layers for the duration of the block; batch statistics and everything else stay in evaluation mode.
+def dropout_enabled(model: nn.Module, seed: int | None = None) -> Iterator[None]:
+    """Let dropout layers drop for the duration of the block, in this thread.
+
+    The model is not changed, so that other threads may use it at the same time. Batch statistics and everything else stay in
+    evaluation mode.
+
+    Args:
+        model: whose dropout is wanted; in the block every dropout layer that this thread runs is active.
+        seed: of what is dropped; torch's global random state when absent.
 
     Raises:
         ValueError: the model has no dropout.
     """
-    layers = [module for module in model.modules() if isinstance(module, nn.Dropout) and module.p > 0]
-    if not layers:
+    if not any(isinstance(module, nn.Dropout) and module.p > 0 for module in model.modules()):
         config = getattr(model, "config", None)
         fields = {name: getattr(config, name, None) for name in ("hidden_dropout_prob", "classifier_dropout")}
         raise ValueError(
@@ -111,11 +117,39 @@ def dropout_enabled(model: nn.Module) -> Iterator[None]:
             f"({', '.join(f'`{name}` {value}' for name, value in fields.items())}). Train it with a `hidden_dropout_prob` "
             "above 0, or a classifier with a `classifier_dropout`, as astromer-hf fit does."
         )
-    before = [layer.training for layer in layers]
+    before, _this_thread.drops = dropout_is_enabled(), True
     try:
-        for layer in layers:
-            layer.train()
-        yield
+        with _ActiveDropout(seed):
+            yield
     finally:
-        for layer, mode in zip(layers, before, strict=True):
-            layer.train(mode)
+        _this_thread.drops = before
+
+
+def dropout_is_enabled() -> bool:
+    """Whether this thread is inside `dropout_enabled`; what it starts in other threads would not drop anything."""
+    return getattr(_this_thread, "drops", False)
+
+
+_this_thread = threading.local()
+
+
+class _ActiveDropout(TorchFunctionMode):
+    """Drops in every dropout layer, whatever its mode. torch keeps such a mode for each thread."""
+
+    def __init__(self, seed: int | None):
+        super().__init__()
+        self.seed = seed
+        self.generators: dict[torch.device, torch.Generator] = {}
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        return self.drop(*args, **kwargs) if func is nn.functional.dropout else func(*args, **kwargs)
+
+    def drop(self, input: torch.Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> torch.Tensor:
+        """`nn.functional.dropout` in training mode, by a generator of this block."""
+        if p == 0:
+            return input
+        if self.seed is not None and input.device not in self.generators:
+            self.generators[input.device] = torch.Generator(input.device).manual_seed(self.seed)
+        kept = torch.empty_like(input).bernoulli_(1 - p, generator=self.generators.get(input.device))
+        return input * kept / (1 - p)

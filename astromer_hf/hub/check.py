@@ -5,7 +5,7 @@
 """
 
 import fnmatch
-import re
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,31 +28,24 @@ from ..model.feature_extraction_astromer import AstromerFeatureExtractor
 from .load import (
     CHECKPOINT_FILES,
     CODE_FILES,
+    INDEX_FILE,
     MODEL_FOLDER,
     OFFICIAL_CHECKPOINTS,
     PICKLES,
     TEST_VECTOR_FILE,
+    WEIGHT_FILES,
+    WEIGHTS_FILE,
     ModelError,
     find_model,
     hub_errors,
     load_model,
 )
 from .model_card import CARD_FILE, check_card, check_dataset_card, list_names, load_card, shown_pictures
+from .secrets import find_private
 
 DATASET_FILES = (CARD_FILE, PREPARATION_FILE, *(f"{split}-*.parquet" for split in SPLITS))
 FORBIDDEN_FILES = (".env*", "*.pem", "*.key", "id_rsa*", "id_ed25519*", ".netrc", "token", *PICKLES)
 TEST_VECTOR_TOLERANCE = 1e-3  # float32 on other hardware; a wrong weight or encoding gives 0.1 or more
-_PRIVATE = {
-    "a token or key": re.compile(
-        rb"\b(?:hf_|api_org_|gh[oprsu]_|sk-)[A-Za-z0-9]{20,}|\b(?:github_pat_|glpat-|sk-ant-|sk-proj-)[\w-]{20,}"
-        rb"|\bAKIA[0-9A-Z]{16}\b|-----BEGIN [A-Z ]*PRIVATE KEY-----|://[^\s/:@]+:[^\s/@]+@"
-    ),
-    "a home path": re.compile(
-        rb"/(?:home|Users)/[\w.-]+|[A-Za-z]:\\+Users\\+[\w.-]+|(?<![\w/.-])"
-        + re.escape(str(Path.home()).encode())
-        + rb"(?=[/\\])"
-    ),
-}
 
 
 def make_test_vector(model: PreTrainedModel, feature_extractor: AstromerFeatureExtractor) -> dict[str, np.ndarray]:
@@ -177,7 +170,10 @@ def check_checkpoint(model: str, revision: str | None = None) -> CheckReport:
     elif loaded is not None:
         problems = _check_saved_vector(loaded, feature_extractor, folder / TEST_VECTOR_FILE)
         report.add("it computes its saved test vector", problems)
-    files = listed_files(folder, (*CHECKPOINT_FILES, *pictures))
+    files = checkpoint_files(folder, pictures)
+    if is_local:
+        stale = listed_files(folder, WEIGHT_FILES).keys() - files.keys()
+        report.notes += [f"a push leaves out {name}, which is of other weights" for name in sorted(stale)]
     report.add("nothing private in it", find_private(files) + (_find_links(files) if is_local else []))
     return report
 
@@ -219,6 +215,24 @@ def listed_files(folder: Path, patterns: Sequence[str]) -> dict[str, Path]:
     return {path.name: path for pattern in patterns for path in sorted(folder.glob(pattern)) if path.is_file()}
 
 
+def checkpoint_files(folder: Path, pictures: Sequence[str] = ()) -> dict[str, Path]:
+    """The files of a checkpoint that are shared. An index and files of weights of an earlier save are not among them.
+
+    transformers loads the single file where there is one, and else the files that the index names.
+    """
+    files = listed_files(folder, (*CHECKPOINT_FILES, *pictures))
+    current = {WEIGHTS_FILE}
+    if WEIGHTS_FILE not in files and INDEX_FILE in files:
+        weight_map = json.loads(files[INDEX_FILE].read_text(encoding="utf-8"))["weight_map"]
+        current = {INDEX_FILE, *weight_map.values()}
+    return {name: file for name, file in files.items() if name in current or not is_weights(name)}
+
+
+def is_weights(name: str) -> bool:
+    """Whether a file holds weights, or says which files do."""
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in WEIGHT_FILES)
+
+
 def _find_links(files: Mapping[str, Path]) -> list[str]:
     """Links to files outside the folder, which may not be meant for sharing."""
     return [
@@ -226,26 +240,6 @@ def _find_links(files: Mapping[str, Path]) -> list[str]:
         for name, file in files.items()
         if file.resolve().parent != file.parent.resolve()
     ]
-
-
-def find_private(files: Mapping[str, Path | bytes]) -> list[str]:
-    """Files that contain a token, a key or the path of a home directory."""
-    problems = []
-    for name, source in files.items():
-        content = _read_text(name, source)
-        for what, pattern in _PRIVATE.items():
-            if found := pattern.search(content):
-                shown = "" if what == "a token or key" else f", {found[0].decode(errors='replace')}"
-                problems.append(f"{name} has {what} in it{shown}")
-    return problems
-
-
-def _read_text(name: str, source: Path | bytes) -> bytes:
-    """A file's bytes; for tables and tensors only the metadata."""
-    if isinstance(source, Path) and name.endswith(".parquet"):
-        return repr(pq.read_metadata(source).metadata).encode()
-    content = source if isinstance(source, bytes) else source.read_bytes()
-    return content[8 : 8 + int.from_bytes(content[:8], "little")] if name.endswith(".safetensors") else content
 
 
 def is_prepared_dataset(folder: str | Path) -> bool:

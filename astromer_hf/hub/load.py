@@ -8,6 +8,7 @@ build on it.
 import hashlib
 import json
 import math
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +46,7 @@ from .model_card import CARD_FILE
 
 WEIGHTS_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"  # of weights in several files
+WEIGHT_FILES = (WEIGHTS_FILE, "model-*-of-*.safetensors", INDEX_FILE)
 TEST_VECTOR_FILE = "test_vector.safetensors"
 MODEL_FOLDER = Path(model_room.__file__).parent
 # The files of `model/`, flat beside the weights: with them a checkpoint loads without the package.
@@ -54,9 +56,7 @@ CHECKPOINT_FILES = (
     CARD_FILE,
     "config.json",
     "preprocessor_config.json",
-    WEIGHTS_FILE,
-    "model-*-of-*.safetensors",
-    INDEX_FILE,
+    *WEIGHT_FILES,
     TEST_VECTOR_FILE,
     *CODE_FILES,
 )
@@ -160,6 +160,20 @@ def find_model(model: str, revision: str | None = None) -> str:
     return str(folder)
 
 
+def id_on_the_hub(model: str) -> str | None:
+    """The id of a model that `find_model` finds: its own, or for a folder the one that its card names; else None."""
+    if (official := OFFICIAL_CHECKPOINTS.get(model)) is not None:
+        return official.repo_id
+    folder = Path(model).expanduser()
+    if not folder.is_dir():
+        return model
+    if folder.resolve() in [(parent / DEFAULT_MODEL).resolve() for parent in _MODEL_FOLDERS]:
+        return OFFICIAL_CHECKPOINTS["surveys"].repo_id
+    card = folder / CARD_FILE
+    named = re.search(r'^name = "([^"/]+/[^"/]+)"$', card.read_text(encoding="utf-8"), re.M) if card.is_file() else None
+    return named[1] if named else None
+
+
 def _find_official(survey: str, official: OfficialCheckpoint) -> str:
     if official.revision is None or official.sha256 is None:
         raise FileNotFoundError(
@@ -176,13 +190,18 @@ def _find_official(survey: str, official: OfficialCheckpoint) -> str:
 
 
 def _verify_download(folder: Path, model: str) -> None:
-    """Compare the large files in the Hub's cache with their names, which are their hashes; the client only compares sizes."""
+    """Compare the large files in the Hub's cache with the SHA-256 that the Hub states; the client only compares sizes.
+
+    A file of a snapshot is a link to a blob, and the name of the blob is that SHA-256. The blob may itself be a link, into the
+    store of Xet that repositories share, where names are other hashes: so the name is read off the first link. Where the
+    cache has no links, `from_pretrained` still compares the checksum inside the file.
+    """
     for file in folder.glob("*.safetensors"):
-        blob = file.resolve()
-        if file.is_symlink() and re.fullmatch("[0-9a-f]{64}", blob.name) and (found := _sha256(blob)) != blob.name:
+        expected = Path(os.readlink(file)).name if file.is_symlink() else ""
+        if re.fullmatch("[0-9a-f]{64}", expected) and (found := _sha256(file)) != expected:
             raise ModelError(
-                f"{file.name} of {model} was damaged in the download: SHA-256 {blob.name[:12]}... expected, {found[:12]}... "
-                f"came. Delete {blob} and load it again."
+                f"{file.name} of {model} was damaged in the download: SHA-256 {expected[:12]}... expected, {found[:12]}... "
+                f"came. Delete {file.resolve()} and load it again."
             )
 
 

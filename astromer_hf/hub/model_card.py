@@ -20,6 +20,7 @@ from huggingface_hub import DatasetCard, EvalResult, ModelCard, ModelCardData
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
+from ..light_curves.formats.hub import find_address
 from ..light_curves.surveys import SURVEYS, Survey
 from ..model.configuration_astromer import AstromerConfig
 
@@ -245,6 +246,8 @@ def _read_data(facts: CardFacts) -> tuple[list[Survey], list[dict[str, Any]]]:
             surveys.append(SURVEYS[source])
         elif Path(source).exists():
             surveys.append(Survey(re.sub(r"[^\w-]+", "-", Path(source).stem).strip("-")))
+        elif (address := find_address(source)) is not None:
+            surveys.append(Survey(address.repo))
         else:
             raise CardError(f"{source} is neither a survey ({', '.join(SURVEYS)}) nor a table or a folder of light curves.")
         splits.append(preparation)

@@ -6,41 +6,33 @@ checkpoint, so it loads without the package.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import safetensors.numpy
-from huggingface_hub import CommitInfo, CommitOperationAdd, HfApi
+from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
-from ..model.pipelines_astromer import TASKS
+from ..model.sharing_astromer import AUTO_MAP, EXTRACTOR_MAP, list_pipelines
 from .check import (
     DATASET_FILES,
     CheckReport,
     check_checkpoint,
     check_dataset,
+    checkpoint_files,
     default_extractor,
-    find_private,
+    is_weights,
     listed_files,
     make_test_vector,
     packaged_code,
 )
-from .load import CHECKPOINT_FILES, CODE_FILES, TEST_VECTOR_FILE, HubError, ModelError, hub_errors, load_model
+from .load import CODE_FILES, TEST_VECTOR_FILE, HubError, ModelError, hub_errors, load_model
 from .model_card import CARD_FILE, load_card, shown_pictures
-
-AUTO_MAP = {
-    "AutoConfig": "configuration_astromer.AstromerConfig",
-    "AutoModel": "modeling_astromer.AstromerModel",
-    "AutoModelForPreTraining": "modeling_astromer.AstromerForMaskedReconstruction",
-    "AutoModelForSequenceClassification": "modeling_astromer.AstromerForSequenceClassification",
-}
-PIPELINES_OF = {  # the tasks of a checkpoint with such a head; every checkpoint can embed
-    "AstromerForMaskedReconstruction": "light-curve-reconstruction",
-    "AstromerForSequenceClassification": "light-curve-classification",
-}
+from .secrets import find_private
 
 
 @dataclass(frozen=True)
@@ -87,7 +79,7 @@ def push_checkpoint(
     folder = Path(folder)
     report = check_checkpoint(str(folder))
     _raise_problems(folder, report)
-    files = gather_checkpoint(folder)
+    files = gather_checkpoint(folder, repo_id)
     _raise_problems(folder, CheckReport(problems=find_private(files)))
     return _push(
         files, repo_id, "model", private=private, revision=revision, tag=tag, parent=parent, message=message, token=token
@@ -122,33 +114,28 @@ def push_dataset(
     )
 
 
-def gather_checkpoint(folder: Path) -> dict[str, Path | bytes]:
-    """The files of a push by name: those of the list, and from the package the code and its entries in the config."""
+def gather_checkpoint(folder: Path, repo_id: str | None = None) -> dict[str, Path | bytes]:
+    """The files of a push by name: those of the list, and from the package the code and its entries in the config.
+
+    A card that was written before the repository had a name, by `astromer-hf fit`, gets it.
+    """
     pictures = shown_pictures(load_card(folder / CARD_FILE).text)
-    files: dict[str, Path | bytes] = {**listed_files(folder, (*CHECKPOINT_FILES, *pictures))}
+    files: dict[str, Path | bytes] = {**checkpoint_files(folder, pictures)}
     model, feature_extractor = load_model(str(folder))
     extractor = feature_extractor or default_extractor(model)
     # Not written by `register_for_auto_class`, which names one class only and makes all later checkpoints copy code.
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    config |= {"auto_map": AUTO_MAP, "custom_pipelines": _list_pipelines(type(model).__name__)}
-    preprocessor = extractor.to_dict() | {
-        "auto_map": {"AutoFeatureExtractor": "feature_extraction_astromer.AstromerFeatureExtractor"}
-    }
+    config |= {"auto_map": AUTO_MAP, "custom_pipelines": list_pipelines(type(model).__name__)}
+    preprocessor = extractor.to_dict() | {"auto_map": EXTRACTOR_MAP}
     files["config.json"] = _as_json(config)
     files["preprocessor_config.json"] = _as_json(preprocessor)
+    if repo_id is not None:
+        card = (folder / CARD_FILE).read_text(encoding="utf-8")
+        files[CARD_FILE] = re.sub(r'^name = "[^/"]+"$', f'name = "{repo_id}"', card, flags=re.MULTILINE).encode()
     files |= {name: packaged_code(name) for name in CODE_FILES}
     if TEST_VECTOR_FILE not in files:
         files[TEST_VECTOR_FILE] = safetensors.numpy.save(make_test_vector(model, extractor))
     return files
-
-
-def _list_pipelines(architecture: str) -> dict[str, dict[str, Any]]:
-    """The pipelines of a checkpoint, as transformers looks them up in its config: class and code file."""
-    tasks = ["light-curve-embedding", *([PIPELINES_OF[architecture]] if architecture in PIPELINES_OF else [])]
-    return {
-        task: {"impl": f"pipelines_astromer.{TASKS[task][0].__name__}", "pt": [TASKS[task][1].__name__], "type": "multimodal"}
-        for task in tasks
-    }
 
 
 def _as_json(content: Mapping[str, Any]) -> bytes:
@@ -191,9 +178,11 @@ def _push(
             if is_ours and revision is not None:
                 api.create_branch(repo_id, branch=revision, repo_type=kind, exist_ok=True)
             info = api.repo_info(repo_id, repo_type=kind, revision=revision)
+            # Weights of an earlier push in the other layout, which transformers would load in place of these.
+            others = set(api.list_repo_files(repo_id, revision=info.sha)) - files.keys() if kind == "model" else set()
             commit = api.create_commit(
                 repo_id,
-                operations,
+                [*operations, *(CommitOperationDelete(name) for name in sorted(others) if is_weights(name))],
                 commit_message=message or f"Upload {repo_id.split('/')[-1]}",
                 repo_type=kind,
                 revision=revision,

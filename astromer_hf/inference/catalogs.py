@@ -5,6 +5,7 @@ The result is the same catalogue with one more column. Each Dask worker process 
 """
 
 import functools
+import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,14 @@ import pyarrow as pa
 
 from ..hub.load import default_model_folder, load_encoder
 from ..model.feature_extraction_astromer import RaggedLightCurves
+from ..model.times_astromer import check_time_precision
 from .embedding import LightCurveEmbedder
 
 if TYPE_CHECKING:
     import lsdb
     from nested_pandas import NestedFrame
+
+logger = logging.getLogger(__name__)
 
 EMBEDDING_TYPE = pd.ArrowDtype(pa.list_(pa.float32()))
 _LOADING = threading.Lock()
@@ -68,7 +72,8 @@ def embed_nested(
         nested: name of that column.
         mjd, mag: its fields of times in days and of magnitudes.
         band_column, band: the field with the band, and the band to embed; needed if light curves hold several bands.
-        output: name of the new column: lists of D float32 values, null if there is no usable observation.
+        output: name of the new column: lists of D float32 values, null if there is no usable observation, or
+            times cannot be days, of which the log tells.
         model, revision, device, dtype, batch_size: see `hub.load_model` and `WindowRunner`; the package's model when absent.
 
     Raises:
@@ -82,6 +87,11 @@ def embed_nested(
     curves = nested_light_curves(frame[nested], mjd=mjd, mag=mag, band_column=band_column, band=band)
     if not len(frame):  # Dask infers the columns from an empty frame
         return frame.assign(**{output: pd.Series([], dtype=EMBEDDING_TYPE, index=frame.index)})
+    if refused := curves.find_not_days():
+        logger.warning(
+            "%d light curves cannot be read, their embedding is null. %s", len(refused), next(iter(refused.values()))
+        )
+        curves = curves.without_points_of([*refused])
     result = worker_embedder(model, revision, device, dtype, batch_size).embed(curves)
     width = result.object_embeddings.shape[1]
     missing = result.num_points == 0
@@ -105,6 +115,8 @@ def nested_light_curves(
     flat = column.nest.to_flat(needed)
     lengths = np.asarray(column.array.list_lengths, dtype=np.int64)
     times, magnitudes = (flat[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in (mjd, mag))
+    kind = getattr(flat[mjd].dtype, "pyarrow_dtype", flat[mjd].dtype)
+    check_time_precision(times, kind, f"The field {mjd!r} of {column.name!r}")
     curves = RaggedLightCurves(times, magnitudes, None, np.concatenate(([0], np.cumsum(lengths))))
     if not has_bands:
         return curves

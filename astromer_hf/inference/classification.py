@@ -24,8 +24,12 @@ from ..light_curves.bands import (
     list_bands,
     names_of_bands,
 )
+from ..light_curves.numbers import name_of
+from ..light_curves.source import LightCurveSource
 from ..model.feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves, mean_over_windows
 from ..model.heads_astromer import activate, problem_type_of
+from ..model.inference_astromer import in_evaluation_mode, unwrap
+from .decisions import decide, find_remarks, likely_set_threshold
 from .runner import TableReport, WindowRunner, map_table, pool_states
 
 
@@ -38,6 +42,7 @@ class LightCurvePredictions:
             predicts; NaN for light curves without a usable observation.
         num_points, num_windows, dropped_points (`np.ndarray` of shape `(N,)`), bands, has_band, object_ids: as in
             `LightCurveEmbeddings`.
+        remarks (`np.ndarray` of shape `(N,)`, *optional*): why an object gets no class, or None, see `find_remarks`.
     """
 
     values: np.ndarray
@@ -47,6 +52,7 @@ class LightCurvePredictions:
     bands: tuple[str, ...] | None = None
     has_band: np.ndarray | None = None
     object_ids: list[str] | None = None
+    remarks: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -56,7 +62,7 @@ class LightCurveClassifier:
     """A classifier prepared for prediction.
 
     Args:
-        model ([`AstromerForSequenceClassification`]): it is switched to evaluation mode.
+        model ([`AstromerForSequenceClassification`]): it runs in evaluation mode, and is left as it is.
         feature_extractor, batch_size: see `WindowRunner`.
     """
 
@@ -82,6 +88,7 @@ class LightCurveClassifier:
             num_points=curves.lengths,
             num_windows=np.bincount(object_index, minlength=len(curves)),
             dropped_points=dropped,
+            remarks=find_remarks(curves, self.runner.model.config),
         )
 
     def predict_objects(self, curves: MultibandLightCurves) -> LightCurvePredictions:
@@ -113,7 +120,7 @@ class LightCurveClassifier:
         self, curves: MultibandLightCurves, light_curves: RaggedLightCurves, windows: tuple[np.ndarray, np.ndarray, np.ndarray]
     ) -> np.ndarray:
         """Probabilities (N, C) from the pooled states of clean light curves; NaN for objects without observations."""
-        model = self.runner.model
+        model = in_evaluation_mode(self.runner.model)
         light_curve, _, length = windows
         encoder = replace(self.runner, model=model.base_model)
         num_states = model.config.num_hidden_layers + 1 if model.config.reads_all_layers else 1
@@ -205,13 +212,14 @@ def classify_multiband_light_curves(
     Raises:
         ValueError: as `embed_multiband_light_curves`; or the classifier combines bands in another way, or has no such setting.
     """
+    model = unwrap(model)
     kind, bands = resolve_combination(model.config, combine_bands, bands)
     if kind is None:
         raise ValueError('This classifier has no setting for combining bands: pass `combine_bands="mean"`.')
     combination = BandCombination(kind, tuple(names_of_bands(band) if bands is None else bands))
     curves = MultibandLightCurves.from_arrays(object_id, band, mjd, mag, combination, magerr)
     result = LightCurveClassifier(model, feature_extractor, batch_size).predict_objects(curves)
-    return replace(result, object_ids=list(dict.fromkeys(map(str, object_id))))
+    return replace(result, object_ids=list(dict.fromkeys(map(name_of, object_id))))
 
 
 def resolve_combination(
@@ -252,6 +260,8 @@ def classify_table(
     seed: int = 0,
     combine_bands: CombinationKind | None = None,
     bands: Sequence[str] | None = None,
+    split: str | None = None,
+    coverage: float | None = None,
     **options: Any,
 ) -> TableReport:
     """Classify a table of light curves into a parquet table, in the same order and with bounded memory.
@@ -259,7 +269,8 @@ def classify_table(
     The output has the columns `object_id`, `band` and `label` (where the source has them), `num_points`, `num_windows` and
     `dropped_points`, then `predicted_label`, `probability` (of that class) and `probability_<class>` for every class of
     `config.id2label`. A multi-label classifier gives only the latter, a regression one column per predicted number. A light
-    curve without a usable observation keeps its row, with nulls.
+    curve without a usable observation keeps its row, with nulls. A classifier whose configuration has the numbers for them
+    adds `parent_label`, `parent_probability`, `is_uncertain`, and `remark` where an object gets no class, see `decide`.
 
     If bands are combined, by the classifier's configuration or by `combine_bands`, there is one row per object, and the column
     `bands` lists its bands, see `embed_table`.
@@ -273,13 +284,20 @@ def classify_table(
         combine_bands: `"mean"`: the mean of the probabilities in the bands of an object, each with the same weight; `"concat"`,
             for a classifier that was trained this way. The default is the classifier's own setting.
         bands: to combine by the mean; all by default.
+        split: of a dataset that has several.
+        coverage: add `likely_labels`, the classes among which the true one is so often, from 0.5 to 0.99.
 
     Raises:
-        FileNotFoundError, TableError, ValueError: as `map_table`; or the model has no dropout, or no weights for this
-            combination.
+        FileNotFoundError, TableError, ValueError: as `map_table`; or the model has no dropout, no weights for this
+            combination, or no calibration for sets of classes.
     """
+    model = unwrap(model)
+    if coverage is not None:
+        likely_set_threshold(model.config, coverage)
     classifier = LightCurveClassifier(model, feature_extractor, batch_size)
     kind, bands = resolve_combination(model.config, combine_bands, bands)
+    if split is not None:
+        source = LightCurveSource.open(source, columns=options.get("columns"), split=split)
     combination = None
     if kind is not None:
         combination = choose_bands(source, kind, bands, columns=options.get("columns"))
@@ -287,7 +305,7 @@ def classify_table(
     predict: Any = classifier.predict if combination is None else classifier.predict_objects
 
     def process(curves: Any) -> dict[str, pa.Array]:
-        columns = _as_columns(predict(curves), model.config)
+        columns = _as_columns(predict(curves), model.config, coverage)
         if dropout_passes is not None:
             spread = sample_with_dropout(model, lambda: predict(curves).values, num_passes=dropout_passes, seed=seed).std
             missing = columns["num_points"].to_numpy() == 0
@@ -298,10 +316,12 @@ def classify_table(
     return map_table(source, output, process, combination=combination, **options)
 
 
-def _as_columns(result: LightCurvePredictions, config: Any) -> dict[str, pa.Array]:
+def _as_columns(result: LightCurvePredictions, config: Any, coverage: float | None = None) -> dict[str, pa.Array]:
     """Predictions as Arrow columns, one row per object."""
     problem = problem_type_of(config)
     missing = result.num_points == 0
+    if result.remarks is not None:
+        missing = missing | np.array([remark is not None for remark in result.remarks], dtype=bool)
     names = [config.id2label[i] for i in range(config.num_labels)]
     columns = list_bands(result.bands, result.has_band)
     columns |= {name: pa.array(getattr(result, name), pa.int32()) for name in ("num_points", "num_windows", "dropped_points")}
@@ -309,6 +329,9 @@ def _as_columns(result: LightCurvePredictions, config: Any) -> dict[str, pa.Arra
         values = np.where(missing[:, None], 0, result.values)
         columns["predicted_label"] = pa.array(np.array(names, dtype=object)[values.argmax(1)], pa.string(), mask=missing)
         columns["probability"] = pa.array(values.max(1), pa.float32(), mask=missing)
+        columns |= decide(values, missing, config, coverage)
+    if result.remarks is not None:
+        columns["remark"] = pa.array(result.remarks, pa.string())
     prefix = "predicted_" if problem == "regression" else "probability_"
     for name, values in zip(names, result.values.T, strict=True):
         columns[prefix + name] = pa.array(np.ascontiguousarray(values), pa.float32(), mask=missing)

@@ -21,7 +21,10 @@ from ..light_curves.bands import (
     list_bands,
     names_of_bands,
 )
+from ..light_curves.numbers import name_of
+from ..light_curves.source import LightCurveSource
 from ..model.feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves, cut_windows, mean_over_windows
+from ..model.inference_astromer import unwrap
 from .runner import TableReport, WindowRunner, map_table
 
 
@@ -63,12 +66,13 @@ class LightCurveEmbedder:
     """A model prepared for embedding.
 
     Args:
-        model ([`AstromerModel`]): or a model with a head, whose encoder is used; it is switched to evaluation mode.
+        model ([`AstromerModel`]): or a model with a head, whose encoder is used; it runs in evaluation mode, and is
+            left as it is.
         feature_extractor, batch_size: see `WindowRunner`.
     """
 
     def __init__(self, model: Any, feature_extractor: AstromerFeatureExtractor | None = None, batch_size: int | None = None):
-        self.runner = WindowRunner(model.base_model, feature_extractor, batch_size)
+        self.runner = WindowRunner(unwrap(model).base_model, feature_extractor, batch_size)
 
     def embed(
         self, curves: RaggedLightCurves, *, return_windows: bool = False, return_observations: bool = False
@@ -181,13 +185,13 @@ def embed_multiband_light_curves(
         band.
     """
     if bands is None:
-        bands = names_of_bands(band) if combine_bands == "mean" else model.config.bands
+        bands = names_of_bands(band) if combine_bands == "mean" else unwrap(model).config.bands
     if bands is None:
         found = ", ".join(names_of_bands(band))
         raise ValueError(f"`bands` is missing: a concatenation needs the order of the bands. There are {found}.")
     curves = MultibandLightCurves.from_arrays(object_id, band, mjd, mag, BandCombination(combine_bands, tuple(bands)), magerr)
     result = LightCurveEmbedder(model, feature_extractor, batch_size).embed_objects(curves)
-    return replace(result, object_ids=list(dict.fromkeys(map(str, object_id))))
+    return replace(result, object_ids=list(dict.fromkeys(map(name_of, object_id))))
 
 
 def embed_table(
@@ -205,6 +209,7 @@ def embed_table(
     rows: range | None = None,
     combine_bands: CombinationKind | BandCombination | None = None,
     bands: Sequence[str] | None = None,
+    split: str | None = None,
 ) -> TableReport:
     """Embed a table of light curves into a parquet table, in the same order and with bounded memory.
 
@@ -217,7 +222,7 @@ def embed_table(
     an object agree. Memory is bounded if the rows of an object follow each other.
 
     Args:
-        source: a path, a table in memory or an open source, see `LightCurveSource.open`.
+        source: a path, a dataset of the Hub, a table in memory or an open source, see `LightCurveSource.open`.
         output: a `.parquet` file; overwritten if it exists.
         model: an ASTROMER model.
         feature_extractor, batch_size: as for `embed_light_curves`.
@@ -232,6 +237,7 @@ def embed_table(
             band after the other, with zeros for a missing band; or a combination that `choose_bands` returned.
         bands: to combine, in this order; other bands are left out. The default is all bands for a mean, and the `bands` of the
             model's configuration for a concatenation.
+        split: of a dataset that has several.
 
     Raises:
         FileNotFoundError: there is no such source, or no folder for the output.
@@ -239,6 +245,8 @@ def embed_table(
     """
     if level not in ("object", "window", "observation"):
         raise ValueError(f'`level` must be "object", "window" or "observation", got {level!r}.')
+    if split is not None:
+        source = LightCurveSource.open(source, columns=columns, split=split)
     combination = choose_bands_to_embed(source, model, combine_bands, bands, columns=columns, level=level)
     if combination is not None:
         description = {**(description or {}), **combination.description}
@@ -286,7 +294,7 @@ def choose_bands_to_embed(
     if isinstance(combine_bands, BandCombination):
         return combine_bands
     if bands is None and combine_bands == "concat":
-        bands = model.config.bands
+        bands = unwrap(model).config.bands
     return choose_bands(source, combine_bands, bands, columns=columns)
 
 

@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 
 from ..light_curves.columns import TableError
+from .results import read_results
 
 NEIGHBORS_OF_ISOLATION = 10
 
@@ -43,29 +43,26 @@ class Embeddings:
 
     @classmethod
     def read(cls, path: str | Path, *, label_column: str | None = None) -> "Embeddings":
-        """Read a parquet table written by `astromer-hf embed`; objects without an embedding are left out.
+        """Read a table written by `astromer-hf embed`, a file or a folder of shards; objects without an embedding are left out.
 
         Raises:
-            FileNotFoundError: there is no such file.
+            FileNotFoundError: there is no such file or folder.
             TableError: it has no embeddings, or lacks the given column of labels.
         """
-        path = Path(path)
-        if not path.is_file():
-            raise FileNotFoundError(f"There is no file {path}.")
-        try:
-            available = pq.read_schema(path).names
-        except (pa.ArrowException, OSError) as error:
-            raise TableError(f"{path} is not a complete parquet file: {error}") from error
-        if missing := {"object_id", "embedding"} - set(available):
-            raise TableError(
-                f"{path.name} has no column {' nor '.join(sorted(missing))}, as astromer-hf embed writes them; there are: "
-                f"{', '.join(available)}."
-            )
-        if label_column is not None and label_column not in available:
-            raise TableError(f"There is no column {label_column!r} for the labels; there are: {', '.join(available)}.")
-        named = {"band": "band", "label": label_column or "label"}
-        named = {role: column for role, column in named.items() if column in available}
-        table = pq.read_table(path, columns=list(dict.fromkeys(["object_id", "embedding", *named.values()])))
+        path, named = Path(path), {"band": "band", "label": label_column or "label"}
+
+        def choose(available: list[str]) -> list[str]:
+            if missing := {"object_id", "embedding"} - set(available):
+                raise TableError(
+                    f"{path.name} has no column {' nor '.join(sorted(missing))}, as astromer-hf embed writes them; there are: "
+                    f"{', '.join(available)}."
+                )
+            if label_column is not None and label_column not in available:
+                raise TableError(f"There is no column {label_column!r} for the labels; there are: {', '.join(available)}.")
+            return ["object_id", "embedding", *(name for name in named.values() if name in available)]
+
+        table = read_results(path, choose)
+        named = {role: column for role, column in named.items() if column in table.column_names}
         table = table.filter(pc.is_valid(table["embedding"]))
         if not len(table):
             raise TableError(f"{path.name} holds no embedding.")

@@ -21,9 +21,11 @@ from torch import nn
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from .. import __version__
+from ..extras import install_line
 from ..light_curves.simulation import simulate_light_curves
 from ..model.configuration_astromer import AstromerConfig
 from ..model.feature_extraction_astromer import AstromerFeatureExtractor, LightCurveWindows
+from ..model.inference_astromer import in_evaluation_mode, unwrap
 from .output_files import complete_or_absent
 
 INPUTS = ("magnitudes", "times", "attention_mask")
@@ -111,7 +113,7 @@ def export_onnx(model: Any, output: str | Path, *, name: str = "") -> float:
         raise ValueError(f"The output must be an .onnx file, got {output.name}.")
     if not output.absolute().parent.is_dir():
         raise FileNotFoundError(f"There is no folder {output.parent} for the output.")
-    encoder = model.base_model.eval()
+    encoder = in_evaluation_mode(unwrap(model).base_model)
     if (encoder.dtype, encoder.device.type) != (torch.float32, "cpu"):
         raise ValueError(f"An export needs the model in float32 on the CPU, it is in {encoder.dtype} on {encoder.device}.")
     _require("onnx", "onnxscript", "onnxruntime")
@@ -229,7 +231,15 @@ class OnnxEncoder:
         """The graph's outputs by name: `last_hidden_state` (B, L, D), `mean` and `max` (B, D), float32, of windows (B, L).
 
         `magnitude_errors` are used where the configuration has `use_magnitude_errors`; NaN and absent ones are unknown.
+
+        Raises:
+            ValueError: there is no window, or one without observations, which has no maximum.
         """
+        if magnitudes.ndim != 2 or not magnitudes.size or not np.any(attention_mask, axis=1).all():
+            raise ValueError(
+                "The windows of a graph are (windows, length), at least one, each with an observation, got the shape "
+                f"{magnitudes.shape} with {np.asarray(attention_mask).sum(-1).tolist()} observations: leave the others out."
+            )
         inputs = dict(zip(INPUTS, (magnitudes, times, attention_mask), strict=True))
         if self.config.use_magnitude_errors:
             inputs[ERRORS] = np.full_like(magnitudes, np.nan) if magnitude_errors is None else magnitude_errors
@@ -254,7 +264,7 @@ def _require(*packages: str) -> None:
         try:
             importlib.import_module(package)
         except ImportError as error:
-            raise ImportError(f"{package} is needed for ONNX: pip install 'astromer-hf[onnx]'") from error
+            raise ImportError(f"{package} is needed for ONNX: " + install_line("onnx")) from error
 
 
 @contextmanager

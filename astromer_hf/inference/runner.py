@@ -10,7 +10,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
+from ..evaluation.uncertainty import dropout_is_enabled
 from ..light_curves.bands import BandCombination, MultibandChunk, iter_objects
 from ..light_curves.chunk import LightCurveChunk
 from ..light_curves.columns import TableError
@@ -28,6 +29,7 @@ from ..light_curves.ledger import Ledger
 from ..light_curves.source import LightCurveSource
 from ..model.feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves, cut_windows
 from ..model.heads_astromer import pool_observed
+from ..model.inference_astromer import in_evaluation_mode, unwrap
 from .output_files import complete_or_absent
 
 BATCH_SIZES = {"cpu": 8}  # full windows, whose states fit into the caches of a core
@@ -35,12 +37,20 @@ DEFAULT_BATCH_SIZE = 256  # of accelerators
 MAX_SHORT_WINDOWS = 4  # times the batch size, since part of a window's cost does not depend on its length
 
 
+class LightCurveError(ValueError):
+    """Some of several light curves have no result; `reasons` says of each, by its number, why."""
+
+    def __init__(self, reasons: dict[int, str]):
+        super().__init__(next(iter(reasons.values())))
+        self.reasons = reasons
+
+
 @dataclass
 class WindowRunner:
     """A model with the batches and the feature extractor to run it over windows.
 
     Args:
-        model: an ASTROMER model; it is switched to evaluation mode.
+        model: an ASTROMER model, in wrappers or not, or an `OnnxEncoder`. It runs in evaluation mode, and is left as it is.
         feature_extractor ([`AstromerFeatureExtractor`], *optional*): one with the model's `window_size` when absent.
         batch_size (`int`, *optional*): full windows in a forward pass, or up to four times as many short ones. The default is 8
             on a CPU and 256 on a GPU.
@@ -51,11 +61,11 @@ class WindowRunner:
     batch_size: int | None = None
 
     def __post_init__(self) -> None:
+        self.model = unwrap(self.model)
         if self.batch_size is None:
             self.batch_size = BATCH_SIZES.get(self.model.device.type, DEFAULT_BATCH_SIZE)
         if self.batch_size < 1:
             raise ValueError(f"`batch_size` must be at least 1, got {self.batch_size}.")
-        self.model.eval()
         self.extractor = self.feature_extractor or AstromerFeatureExtractor(window_size=self.model.config.window_size)
 
     def cut(self, curves: RaggedLightCurves) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -72,25 +82,27 @@ class WindowRunner:
         product, and gives the same numbers on any number of cores.
         """
         object_index, start, length = windows
+        model = in_evaluation_mode(self.model)
         padded_length = None
-        if self.model.config.masking_scheme == "additive_padding":
+        if model.config.masking_scheme == "additive_padding":
             padded_length = self.extractor.window_size
 
         @torch.inference_mode()
         def run(batch: np.ndarray) -> tuple[np.ndarray, Any]:
             features = self.extractor.gather(curves, object_index[batch], start[batch], length[batch], padded_length)
-            if not self.model.config.use_magnitude_errors:
+            if not model.config.use_magnitude_errors:
                 features.pop("magnitude_errors", None)
-            return batch, self.model(**features.convert_to_tensors("pt").to(self.model.device), **options)
+            return batch, model(**features.convert_to_tensors("pt").to(model.device), **options)
 
         batches = self._batches(length if padded_length is None else np.full_like(length, padded_length))
-        yield from map_on_cores(run, batches) if self._may_share_cores() else map(run, batches)
+        yield from map_on_cores(run, batches) if self._may_share_cores(model) else map(run, batches)
 
-    def _may_share_cores(self) -> bool:
+    @staticmethod
+    def _may_share_cores(model: Any) -> bool:
         """Not on a GPU; not for ONNX Runtime, which has its own threads; not with dropout, whose draws depend on the order."""
-        if self.model.device.type != "cpu" or not isinstance(self.model, nn.Module):
+        if model.device.type != "cpu" or not isinstance(model, nn.Module) or dropout_is_enabled():
             return False
-        return not any(module.training for module in self.model.modules())
+        return not any(module.training for module in model.modules())
 
     def _batches(self, length: np.ndarray) -> Iterator[np.ndarray]:
         """Indices of windows of similar `length` (W,), the longest first."""
@@ -107,13 +119,17 @@ class WindowRunner:
         """Check that outputs (W, D) are finite.
 
         Raises:
-            ValueError: names the first light curve whose output is not finite.
+            ValueError: names the first light curve whose output is not finite; a [`LightCurveError`] where others are.
         """
-        if len(bad := object_index[~np.isfinite(values).all(1)]):
-            raise ValueError(
-                f"The model's {what} of light curve {bad[0]} is not finite: its weights are damaged or too large for "
-                f"{self.model.dtype}. Load it in float32, or download it again."
-            )
+        bad = np.unique(object_index[~np.isfinite(values).all(1)]).tolist()
+        if not bad:
+            return
+        reasons = {
+            number: f"The model's {what} of light curve {number} is not finite: its weights are damaged or too large for "
+            f"{self.model.dtype}. Load it in float32, or download it again."
+            for number in bad
+        }
+        raise ValueError(reasons[bad[0]]) if len(bad) == len(np.unique(object_index)) else LightCurveError(reasons)
 
 
 def pool_states(states: tuple[torch.Tensor, ...], length: np.ndarray, pooling: str) -> np.ndarray:
@@ -151,13 +167,17 @@ def map_on_cores(function: Callable[[Any], Any], items: Iterable[Any]) -> Iterat
 
 @dataclass
 class TableReport:
-    """Counts of `map_table`: light curves written, ids of those without a result, observations dropped by reason."""
+    """Counts of `map_table`: light curves written, ids of those without a result, observations dropped by reason.
+
+    `unreadable` says of objects that could not be read or computed why; they are among those without a result.
+    """
 
     num_objects: int = 0
     num_windows: int = 0
     num_points: int = 0
     dropped_points: int = 0
     without_result: list[str] = field(default_factory=list)
+    unreadable: dict[str, str] = field(default_factory=dict)
     ledger: Ledger = field(default_factory=Ledger)
 
 
@@ -213,7 +233,7 @@ def map_table(
             total = len(rows) if rows is not None else opened.num_light_curves
             with tqdm(total=total, unit=" curves", disable=None if show_progress else True) as progress:
                 for chunk in _iter_chunks(opened, combination, objects_per_chunk, rows):
-                    table = _process_chunk(chunk, process, report)
+                    table = _process_chunk(chunk, process, report, opened.ledger)
                     if writer is None:
                         metadata = {f"astromer_hf.{key}": value for key, value in (description or {}).items()}
                         schema = table.schema.with_metadata(metadata)
@@ -221,6 +241,7 @@ def map_table(
                     writer.write_table(table)
                     progress.update(chunk.num_light_curves)
             report.ledger = opened.ledger
+            report.unreadable = dict(opened.ledger.unreadable)
             if writer is None:
                 raise TableError(f"{opened.path or opened.name} holds no light curve.")
             writer.add_key_value_metadata({"astromer_hf.ledger": json.dumps(report.ledger.to_dict())})
@@ -239,14 +260,29 @@ def _iter_chunks(
 
 
 def _process_chunk(
-    chunk: LightCurveChunk | MultibandChunk, process: Callable[[Any], dict[str, pa.Array]], report: TableReport
+    chunk: LightCurveChunk | MultibandChunk,
+    process: Callable[[Any], dict[str, pa.Array]],
+    report: TableReport,
+    ledger: Ledger,
 ) -> pa.Table:
-    """The rows of a chunk; their counts are added to the report."""
+    """The rows of a chunk; their counts are added to the report. What has no result keeps its row; the ledger knows why."""
+
+    def name_object(message: str) -> str:
+        return re.sub(r"light curve (\d+)", lambda found: f"object {chunk.id_of(int(found[1]))!r}", message)
+
+    curves: Any = chunk.curves
     try:
-        columns = process(chunk.curves)
+        try:
+            columns = process(curves)
+        except LightCurveError as error:
+            single = curves if isinstance(curves, RaggedLightCurves) else curves.light_curves
+            for number, reason in error.reasons.items():
+                own = slice(single.offsets[number], single.offsets[number + 1])
+                ledger.refuse(chunk.id_of(number), name_object(reason), int(single.usable[own].sum()))
+            single = single.without_points_of([*error.reasons])
+            columns = process(single if isinstance(curves, RaggedLightCurves) else replace(curves, light_curves=single))
     except ValueError as error:
-        message = re.sub(r"light curve (\d+)", lambda found: f"object {chunk.id_of(int(found[1]))!r}", str(error))
-        raise TableError(message) from error
+        raise TableError(name_object(str(error))) from error
     num_points, num_windows, dropped = (columns[name].to_numpy() for name in ("num_points", "num_windows", "dropped_points"))
     report.num_objects += len(chunk)
     report.num_points += int(num_points.sum())

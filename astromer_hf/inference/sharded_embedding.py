@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import json
 import os
-import tempfile
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,13 +26,13 @@ from ..light_curves.columns import TableError
 from ..light_curves.ledger import Ledger
 from ..light_curves.source import LightCurveSource
 from ..model.feature_extraction_astromer import AstromerFeatureExtractor
+from ..model.inference_astromer import unwrap
 from .embedding import choose_bands_to_embed, embed_table
 from .output_files import OutputInUseError
+from .results import SETTINGS_FILE, SUCCESS_FILE
 from .runner import TableReport
 
 DEFAULT_OBJECTS_PER_SHARD = 16_384
-SETTINGS_FILE = "_settings.json"  # readers of parquet folders ignore names with an underscore
-SUCCESS_FILE = "_SUCCESS"
 _SETTINGS_KEY, _SHARD_KEY = "settings", "shard"
 
 
@@ -91,7 +91,7 @@ def plan_shards(
     """Split a table into shards of about `objects_per_shard` light curves, in its order.
 
     Row groups are merged, or split if one is larger. A table with one row per measurement, or in CSV, is one shard: the
-    boundaries of its objects are only known when it is read.
+    boundaries of its objects are only known when it is read. So is a dataset of the Hub.
 
     Args:
         source: the table.
@@ -107,7 +107,7 @@ def plan_shards(
     opened = LightCurveSource.open(source, columns=columns)
     if objects_per_shard < 1:
         raise ValueError(f"`objects_per_shard` must be at least 1, got {objects_per_shard}.")
-    path = opened.path
+    path = Path(opened.name) if opened.origin else opened.path
     if path is None:
         raise TableError(
             f"Shards are made of a file or folder; {opened.name} is a table in memory: name a .parquet file as output."
@@ -197,12 +197,13 @@ def embed_shards(
     if not 0 <= worker < num_workers:
         raise ValueError(f"The worker must lie between 0 and {num_workers - 1}, got {worker}.")
     opened = LightCurveSource.open(source, columns=columns)
+    model = unwrap(model)
     combination = choose_bands_to_embed(opened, model, combine_bands, bands, level=level)
     shards = plan_shards(opened, objects_per_shard, by_object=combination is not None)
     if num_workers > 1 and shards[0].rows is None:
         raise TableError(
-            f"{opened.path} has one row a measurement, or is not a parquet table: {num_workers} processes cannot split it. Use "
-            "one process, or convert it to one row an object with scripts/prepare_dataset.py."
+            f"{opened.path or opened.name} has one row a measurement, or is not a parquet table: {num_workers} processes "
+            "cannot split it. Use one process, or convert it to one row an object with scripts/prepare_dataset.py."
         )
     output = Path(output)
     if not output.absolute().parent.is_dir():
@@ -219,6 +220,7 @@ def embed_shards(
         target = output / shard.file_name
         if _is_done(target, shard, identity):
             report.found += 1
+            report.unreadable |= _unreadable_of(target)
             continue
         for stale in output.glob(f".{shard.file_name}-*.partial"):  # left by a killed process
             stale.unlink(missing_ok=True)
@@ -242,7 +244,9 @@ def embed_shards(
         for name in ("num_objects", "num_windows", "num_points", "dropped_points", "without_result"):
             setattr(report, name, getattr(report, name) + getattr(done, name))
         report.ledger.add(done.ledger)
+        report.unreadable |= done.unreadable
     report.missing = [shard.file_name for shard in shards if not _is_done(output / shard.file_name, shard, identity)]
+    report.ledger.unreadable |= report.unreadable
     opened.ledger = report.ledger
     if failures:
         raise TableError(f"{len(failures)} of the shards could not be embedded. {' '.join(failures)}")
@@ -261,7 +265,9 @@ def _describe_run(
 ) -> dict[str, Any]:
     """Everything that determines the content of the shards."""
     return {
-        "source": [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in source.files],
+        "source": [source.origin]
+        if source.origin
+        else [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in source.files],
         "weights": digest_weights(model),
         "masking_scheme": model.config.masking_scheme,
         "dtype": str(model.dtype).removeprefix("torch."),
@@ -337,6 +343,12 @@ def _is_done(file: Path, shard: Shard, identity: str) -> bool:
     return fits and (shard.rows is None or footer.num_rows == expected_rows)
 
 
+def _unreadable_of(file: Path) -> dict[str, str]:
+    """The objects of a finished shard that could not be read, as its own account says."""
+    account = (pq.read_metadata(file).metadata or {}).get(b"astromer_hf.ledger", b"{}")
+    return dict(json.loads(account).get("unreadable", {}))
+
+
 def _finish(output: Path, shards: list[Shard], identity: str) -> None:
     """Compare the rows of all shards with the source, remove files that are not shards, and write `_SUCCESS`."""
     counts = {shard.file_name: pq.read_metadata(output / shard.file_name).num_rows for shard in shards}
@@ -347,10 +359,8 @@ def _finish(output: Path, shards: list[Shard], identity: str) -> None:
 
 
 def _write_atomically(file: Path, text: str) -> None:
-    handle, partial = tempfile.mkstemp(prefix=f".{file.name}-", suffix=".partial", dir=file.parent)
-    with os.fdopen(handle, "w", encoding="utf-8") as writer:
-        writer.write(text)
-    os.chmod(partial, 0o644)
+    partial = file.with_name(f".{file.name}-{uuid.uuid4().hex}.partial")  # whose permissions are those of any new file
+    partial.write_text(text, encoding="utf-8")
     os.replace(partial, file)
 
 

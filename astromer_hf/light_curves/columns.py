@@ -16,14 +16,17 @@ COLUMN_GUESSES: Mapping[str, tuple[str, ...]] = {
     "object_id": (
         *("object_id", "id", "objectid", "oid", "source_id", "star_id", "star", "starid", "star name", "star_name"),
         *("objid", "obj_id", "diaobjectid", "snid", "ticid", "kepid", "targetid", "target_id", "target", "name"),
+        *("sourceid", "coadd_object_id", "numerical_id", "object_name", "objectname", "objname", "starname", "obj_name"),
+        *("tic", "tic_id", "kic", "kic_id", "epic", "epic_id", "gaia_id", "cat_id", "catid"),
     ),
     "mjd": (
         *("mjd", "hjd", "bjd", "jd", "time", "times", "t", "obsmjd", "obs_mjd", "mjd_obs", "mjdobs"),
         *("bjd_tdb", "btjd", "bkjd", "obstime", "obs_time", "date-obs", "date_obs", "datetime", "date", "epoch"),
+        *("midpointmjdtai", "expmidptmjd", "mjd-obs", "midpoint", "timestamp", "hjd_utc", "bjdtdb"),
     ),
     "mag": (
         *("mag", "magnitude", "magnitudes", "mags", "magpsf", "psfmag", "m", "mag_psf", "mag_auto"),
-        *("mag_best", "calibrated_mag", "magcal", "mag_cal"),
+        *("mag_best", "calibrated_mag", "magcal", "mag_cal", "mag_opt", "hp", "hpmag"),
     ),
     "magerr": (
         *("magerr", "mag_err", "err", "error", "errors", "magnitude_error", "e_mag", "sigmapsf", "mag_error", "mag err"),
@@ -32,7 +35,7 @@ COLUMN_GUESSES: Mapping[str, tuple[str, ...]] = {
     ),
     "band": (
         *("band", "filter", "passband", "filtercode", "fid", "flt", "filt", "filter_name", "filtername", "filterid"),
-        *("filter_id", "band_id", "bandpass", "passband_id", "phot_filter", "photometric_band", "filters", "bands"),
+        *("filter_id", "band_id", "band_idx", "bandpass", "passband_id", "phot_filter", "photometric_band", "filters", "bands"),
     ),
     "label": ("label", "class", "type", "label_name", "class_str"),
     "identity": (),
@@ -49,9 +52,21 @@ FLUX_GUESSES: Mapping[str, tuple[str, ...]] = {
 }
 
 
+# Names of bands, by which a column of bands, a folder or a key is known to be one.
+BAND_WORDS = frozenset(
+    [
+        *("u", "g", "r", "i", "z", "y", "U", "B", "V", "R", "I", "Y", "J", "H", "K", "Ks", "o", "c", "G", "BP", "RP"),
+        *("zg", "zr", "zi", "ZTF_g", "ZTF_r", "ZTF_i", "ztfg", "ztfr", "ztfi", "W1", "W2", "W3", "W4", "SG", "SR", "SI"),
+        *("lsstu", "lsstg", "lsstr", "lssti", "lsstz", "lssty", "CV", "TG", "TB", "TR", "Vis.", "blue", "red", "clear"),
+    ]
+)
+NONE = "none"  # given for a role that the table does not have, whatever it looks like
+
 __all__ = [
+    "BAND_WORDS",
     "COLUMN_GUESSES",
     "FLUX_GUESSES",
+    "NONE",
     "PREPARED_SCHEMA",
     "ColumnNames",
     "MissingColumnsError",

@@ -12,7 +12,22 @@ import numpy as np
 POGSON = 2.5 / np.log(10)
 # Zero points of AB magnitudes, by unit in lower case.
 ZERO_POINTS = {"njy": 31.4, "ujy": 23.9, "microjy": 23.9, "µjy": 23.9, "mjy": 16.4, "jy": 8.9, "nmgy": 22.5, "nanomaggy": 22.5}
+MAGNITUDE_UNITS = ("mag", "mmag", "mag(ab)", "mag(st)", "abmag", "vegamag")
 FLUX_UNITS = (*ZERO_POINTS, "e-/s", "electron/s", "electron / s", "e / s", "'electron'.s**-1", "adu", "adu/s", "counts", "ct")
+
+
+def unit_ratio(own: str, other: str) -> float:
+    """How many of the `other` unit of flux the `own` one is; 1 where either is unknown."""
+    if not own or not other or own == other:
+        return 1.0
+    from astropy import units
+
+    spelt = {"ujy": "uJy", "µjy": "uJy", "njy": "nJy", "mjy": "mJy", "jy": "Jy", "microjy": "uJy"}
+    try:
+        first, second = (units.Unit(spelt.get(unit.strip().lower(), unit.strip())) for unit in (own, other))
+        return float(first.to(second))
+    except (ValueError, TypeError, units.UnitConversionError):
+        return 1.0
 
 
 def magnitudes_of(

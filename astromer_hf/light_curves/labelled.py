@@ -198,7 +198,7 @@ def load_labelled(
             grouped = [group_bands(LightCurveChunk.concatenate(parts), combination)]
         return read_labelled(grouped, min_points=min_points, unlabelled=unlabelled)
 
-    is_folder = isinstance(dataset, (str, Path)) and Path(dataset).is_dir()
+    is_folder = isinstance(dataset, (str, Path)) and Path(dataset).is_dir() and not getattr(columns, "split", None)
     if is_folder and next(Path(dataset).glob("train-*.parquet"), None):
         parts = {split: read(iter_split(dataset, split, columns=columns)) for split in SPLITS}
         return LabelledLightCurves.concatenate(

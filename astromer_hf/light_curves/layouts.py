@@ -1,116 +1,22 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """How the files of each survey look: which column is what, which flag marks a bad epoch. A new survey is one record here.
 
-Nothing comes before this file; `roles.py` recognises a table by these records, and the page "Your files" of the documentation
-is made from them. `surveys.py` is about something else: the classes and citations of the tables that models are trained on.
+Before this file stands `records.py`, which says what a record can hold; `roles.py` recognises a table by these records, and the
+page "Your files" of the documentation is made from them. `surveys.py` is about something else: the classes and citations of the
+tables that models are trained on.
 """
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from .records import FLAG_TESTS, BandColumns, Flag, Layout
 
-import numpy as np
-import pandas as pd
-
-
-@dataclass(frozen=True)
-class Flag:
-    """A column that marks bad epochs.
-
-    Args:
-        column (`str`): its name in lower case.
-        test (`str`): a key of `FLAG_TESTS`.
-        value: what it is compared with.
-    """
-
-    column: str
-    test: str
-    value: float | str = 0
-
-
-def _numbers(values: pd.Series) -> np.ndarray:
-    """Flags as numbers; words for true and false as 1 and 0, anything else as NaN."""
-    words = values.astype("string").str.strip().str.lower()
-    words = words.replace({"true": "1", "false": "0", "t": "1", "f": "0", "yes": "1", "no": "0"})
-    return pd.to_numeric(words, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-
-
-# name -> which of P epochs are bad, `(P,)` bool; a missing flag is not bad
-FLAG_TESTS: Mapping[str, Callable[[pd.Series, float | str], np.ndarray]] = {
-    "at least": lambda values, value: _numbers(values) >= float(value),
-    "not": lambda values, value: (_numbers(values) != float(value)) & ~np.isnan(_numbers(values)),
-    "is": lambda values, value: _numbers(values) == float(value),
-    "has bit": lambda values, value: (np.nan_to_num(_numbers(values)).astype(np.int64) & int(value)) != 0,
-    "is word": lambda values, value: np.isin(values.astype("string").str.strip().str.upper().fillna(""), str(value).split("|")),
-    # one character a band, such as WISE's cc_flags
-    "character": lambda values, value: values.astype("string").str.strip().str[int(value)].fillna("0").ne("0").to_numpy(bool),
-}
-
-
-@dataclass(frozen=True)
-class BandColumns:
-    """A band that has columns of its own.
-
-    Args:
-        band (`str`): its name.
-        value, error (`str`): columns of its magnitudes and errors.
-        mjd (`str`, *optional*): column of its times, where it has its own.
-        flags (`tuple` of [`Flag`]): of this band alone.
-    """
-
-    band: str
-    value: str
-    error: str | None = None
-    mjd: str | None = None
-    flags: tuple[Flag, ...] = ()
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How the files of a survey look. Names of columns are in lower case, and those of a struct without its name.
-
-    Args:
-        name (`str`): for `--survey`.
-        title (`str`): for people.
-        requires (`tuple[str, ...]`): columns by which a table is recognised; `"a|b"` is one of the two. None: only by name.
-        columns (`Mapping[str, str]`): role -> column, or alternatives `"a|b"`, the first that there is. Roles: `object_id`,
-            `mjd`, `mag`, `magerr`, `flux`, `flux_err`, `band`, `label`, `zero_point`, `snr` (signal to noise).
-        bands (`Mapping[str, str]`): what stands in the column -> name of the band, where they differ.
-        wide (`tuple` of [`BandColumns`]): bands with columns of their own, in place of `mag` and `band`.
-        flags (`tuple` of [`Flag`]): bad epochs.
-        limit (`str`, *optional*): column of the limiting magnitude; fainter magnitudes are dropped.
-        upper_limit (`Flag`, *optional*): which rows are upper limits and no measurements.
-        zero_point (`float`): of fluxes.
-        negative_is_flux (`bool`): whether a magnitude below zero stands for a negative flux.
-        markers (`tuple[float, ...]`): values that mark a missing magnitude, beside the usual ones.
-        one_star (`bool`): whether a file is of one star, so that spellings of its name that differ in case are one.
-        note (`str`): what the user should know of these magnitudes.
-    """
-
-    name: str
-    title: str
-    requires: tuple[str, ...] = ()
-    columns: Mapping[str, str] = field(default_factory=dict)
-    bands: Mapping[str, str] = field(default_factory=dict)
-    wide: tuple[BandColumns, ...] = ()
-    flags: tuple[Flag, ...] = ()
-    limit: str | None = None
-    upper_limit: Flag | None = None
-    zero_point: float = 0.0
-    negative_is_flux: bool = False
-    markers: tuple[float, ...] = ()
-    one_star: bool = False
-    note: str = ""
-
-    def lacks(self, available: Collection[str]) -> list[str]:
-        """The required columns that are not among `available`, which are in lower case."""
-        return [needed for needed in self.requires if not any(name in available for name in needed.split("|"))]
-
-    def bad_epochs_told_by(self) -> set[str]:
-        """Columns of its flags."""
-        return {flag.column for flag in (*self.flags, *(flag for band in self.wide for flag in band.flags))}
-
+__all__ = ["FLAG_TESTS", "LAYOUTS", "BandColumns", "Flag", "Layout", "find_layout"]
 
 ZTF_BANDS = {"1": "g", "2": "r", "3": "i"}
+# Of tables of no survey: columns that mark upper limits, and zero points of each flux.
+UPPER_LIMITS = (
+    *(Flag(name, "is", 1) for name in ("upperlimit", "upper_limit", "is_upper_limit", "isupperlimit", "is_limit")),
+    *(Flag(name, "is word", "<|>") for name in ("l", "l_mag", "limit_flag", "mag_limit_flag")),
+)
+ZERO_POINT_NAMES = ("zp", "zeropoint", "zero_point", "zpmag", "zp_mag", "mag_zp", "magzp", "zpt")
 DIFFERENCE = "these are magnitudes of difference images, not of the star"
 
 LAYOUTS: dict[str, Layout] = {
@@ -142,8 +48,14 @@ LAYOUTS: dict[str, Layout] = {
         Layout(
             name="alerce",
             title="ALeRCE detections",
-            requires=("mjd", "fid", "magpsf_corr"),
-            columns={"object_id": "oid", "mjd": "mjd", "mag": "magpsf_corr", "magerr": "sigmapsf_corr", "band": "fid"},
+            requires=("mjd", "fid", "magpsf_corr|mag_corr"),
+            columns={
+                "object_id": "oid",
+                "mjd": "mjd",
+                "mag": "magpsf_corr|mag_corr",
+                "magerr": "sigmapsf_corr|e_mag_corr",
+                "band": "fid",
+            },
             bands=ZTF_BANDS,
             flags=(Flag("corrected", "is", 0), Flag("dubious", "is", 1)),
         ),
@@ -181,14 +93,15 @@ LAYOUTS: dict[str, Layout] = {
         Layout(
             name="rubin",
             title="Rubin sources (Lasair, alert brokers, data previews)",
-            requires=("midpointmjdtai", "psfflux", "band"),
+            requires=("midpointmjdtai|expmidptmjd", "psfflux", "band"),
             columns={
                 "object_id": "diaobjectid|objectid",
-                "mjd": "midpointmjdtai",
+                "mjd": "midpointmjdtai|expmidptmjd",
                 "flux": "psfflux",
                 "flux_err": "psffluxerr",
                 "band": "band",
             },
+            flags=(Flag("psfflux_flag", "is", 1), Flag("pixelflags_bad", "is", 1), Flag("pixelflags_saturated", "is", 1)),
             zero_point=31.4,
         ),
         Layout(
@@ -235,6 +148,8 @@ LAYOUTS: dict[str, Layout] = {
             title="EROS-2 (without a header: time, R, error, B, error)",
             columns={"mjd": "1"},
             wide=(BandColumns("R", "2", "3"), BandColumns("B", "4", "5")),
+            endings=(".time",),
+            num_columns=5,
         ),
         Layout(
             name="asas",
@@ -250,6 +165,15 @@ LAYOUTS: dict[str, Layout] = {
             title="ASAS-SN Sky Patrol",
             requires=("hjd", "mag", "mag_err|mag err", "filter", "camera"),
             columns={"object_id": "asas_sn_id", "mjd": "hjd", "mag": "mag", "magerr": "mag_err|mag err", "band": "filter"},
+            limit="limit",
+        ),
+        Layout(
+            name="asassn2_web",
+            title="ASAS-SN Sky Patrol 2 (web page)",
+            requires=("jd", "mag", "mag error", "filter", "camera"),
+            columns={"object_id": "asas_sn_id", "mjd": "jd", "mag": "mag", "magerr": "mag error", "band": "filter"},
+            flags=(Flag("quality", "is word", "B"),),
+            upper_limit=Flag("mag error", "at least", 99),
             limit="limit",
         ),
         Layout(
@@ -274,7 +198,7 @@ LAYOUTS: dict[str, Layout] = {
         Layout(
             name="catalina",
             title="Catalina (CRTS)",
-            requires=("masterid|inputid", "mag", "magerr", "mjd"),
+            requires=("masterid|inputid", "mag", "mjd"),
             columns={"object_id": "inputid|masterid", "mjd": "mjd", "mag": "mag", "magerr": "magerr"},
         ),
         Layout(
@@ -300,21 +224,98 @@ LAYOUTS: dict[str, Layout] = {
             title="TESS, Kepler and K2",
             requires=("time", "pdcsap_flux|sap_flux|kspsap_flux"),
             columns={
-                "object_id": "ticid|keplerid|target_name",
+                "object_id": "ticid|tic|keplerid|kic|target_name",
                 "mjd": "time",
-                "flux": "pdcsap_flux|kspsap_flux|sap_flux",
-                "flux_err": "pdcsap_flux_err|kspsap_flux_err|sap_flux_err",
+                "flux": "pdcsap_flux|kspsap_flux|det_flux|sap_flux",
+                "flux_err": "pdcsap_flux_err|kspsap_flux_err|det_flux_err|sap_flux_err",
             },
             flags=(Flag("quality", "not", 0), Flag("sap_quality", "not", 0)),
         ),
         Layout(
+            name="lightkurve",
+            title="lightkurve (TESS, Kepler and K2)",
+            requires=("time", "flux", "quality", "cadenceno|centroid_col"),
+            columns={"object_id": "ticid|keplerid|target_name", "mjd": "time", "flux": "flux", "flux_err": "flux_err"},
+            flags=(Flag("quality", "not", 0),),
+        ),
+        Layout(
+            name="eleanor",
+            title="eleanor (TESS full frames)",
+            requires=("time", "raw_flux", "corr_flux"),
+            columns={"object_id": "ticid", "mjd": "time", "flux": "corr_flux", "flux_err": "flux_err"},
+            flags=(Flag("quality", "not", 0),),
+        ),
+        Layout(
+            name="everest",
+            title="EVEREST (K2)",
+            requires=("time", "flux", "fraw"),
+            columns={"mjd": "time", "flux": "flux", "flux_err": "flux_err|fraw_err"},
+            flags=(Flag("quality", "not", 0),),
+        ),
+        Layout(
+            name="k2sff",
+            title="K2SFF",
+            requires=("t", "fraw", "fcor"),
+            columns={"mjd": "t", "flux": "fcor"},
+            flags=(Flag("moving", "not", 0),),
+        ),
+        Layout(
+            name="tasoc",
+            title="TASOC (TESS)",
+            requires=("time", "flux_raw", "flux_corr"),
+            columns={"mjd": "time", "flux": "flux_raw", "flux_err": "flux_raw_err"},
+            flags=(Flag("pixel_quality", "not", 0),),
+            note="FLUX_RAW is read, as FLUX_CORR is relative, in ppm",
+        ),
+        Layout(
+            name="tglc",
+            title="TGLC (TESS, Gaia)",
+            requires=("time", "cal_psf_flux|cal_aper_flux", "tess_flags"),
+            columns={"mjd": "time", "flux": "cal_psf_flux|cal_aper_flux"},
+            flags=(Flag("tess_flags", "not", 0), Flag("tglc_flags", "not", 0)),
+        ),
+        Layout(
+            name="cdips",
+            title="CDIPS (TESS)",
+            requires=("tmid_bjd", "irm1"),
+            columns={"mjd": "tmid_bjd", "mag": "tfa1|pca1|irm1", "magerr": "ire1"},
+        ),
+        Layout(
+            name="corot",
+            title="CoRoT, white",
+            requires=("datehel|datejd|datett|datebartt", "whiteflux"),
+            columns={
+                "object_id": "corotid",
+                "mjd": "datehel|datebartt|datejd|datett",
+                "flux": "whiteflux",
+                "flux_err": "whitefluxdev",
+            },
+            flags=(Flag("status", "not", 0),),
+        ),
+        Layout(
+            name="corot_colours",
+            title="CoRoT, three colours",
+            requires=("datehel|datejd|datett|datebartt", "redflux", "greenflux", "blueflux"),
+            columns={"object_id": "corotid", "mjd": "datehel|datebartt|datejd|datett"},
+            wide=tuple(BandColumns(colour, f"{colour}flux", f"{colour}fluxdev") for colour in ("red", "green", "blue")),
+            wide_is_flux=True,
+            flags=(Flag("status", "not", 0),),
+        ),
+        Layout(
+            name="superwasp",
+            title="SuperWASP",
+            requires=("tmid", "tamflux2|flux2"),
+            columns={"mjd": "tmid", "flux": "tamflux2|flux2", "flux_err": "tamflux2_err|flux2_err"},
+            note="FLAG is not looked at",
+        ),
+        Layout(
             name="neowise",
             title="NEOWISE and AllWISE single exposures",
-            requires=("mjd", "w1mpro", "w2mpro"),
-            columns={"object_id": "allwise_cntr|object_id|star", "mjd": "mjd"},
+            requires=("mjd", "w1mpro|w1mpro_ep", "w2mpro|w2mpro_ep"),
+            columns={"object_id": "allwise_cntr|source_id_mf|object_id|star", "mjd": "mjd"},
             wide=(
-                BandColumns("W1", "w1mpro", "w1sigmpro", None, (Flag("cc_flags", "character", 0),)),
-                BandColumns("W2", "w2mpro", "w2sigmpro", None, (Flag("cc_flags", "character", 1),)),
+                BandColumns("W1", "w1mpro|w1mpro_ep", "w1sigmpro|w1sigmpro_ep", None, (Flag("cc_flags", "character", 0),)),
+                BandColumns("W2", "w2mpro|w2mpro_ep", "w2sigmpro|w2sigmpro_ep", None, (Flag("cc_flags", "character", 1),)),
             ),
             flags=(Flag("qual_frame", "is", 0),),
         ),
@@ -331,6 +332,67 @@ LAYOUTS: dict[str, Layout] = {
             },
             flags=(Flag("validation flag", "is word", "T|N"),),
             one_star=True,
+        ),
+        Layout(
+            name="aavso_upload",
+            title="AAVSO visual and extended format",
+            requires=("name", "date", "mag", "commentcode|mtype"),
+            columns={"object_id": "name", "mjd": "date", "mag": "mag", "magerr": "merr", "band": "filt"},
+            one_star=True,
+        ),
+        Layout(
+            name="antares",
+            title="ANTARES",
+            requires=("ant_mjd", "ant_passband", "ant_mag"),
+            columns={
+                "object_id": "ztf_object_id|locus_id",
+                "mjd": "ant_mjd",
+                "mag": "ant_mag_corrected|ant_mag",
+                "magerr": "ant_magerr_corrected|ant_magerr",
+                "band": "ant_passband",
+            },
+            upper_limit=Flag("ant_survey", "is", 2),
+            note="without the column ant_mag_corrected these are magnitudes of difference images",
+        ),
+        Layout(
+            name="tns",
+            title="Transient Name Server",
+            requires=("obsdate|obs-date", "flux|mag. / flux", "flux_unit|flux unit|unit", "filter_name|filter"),
+            columns={
+                "object_id": "objname|name",
+                "mjd": "jd|obsdate|obs-date",
+                "mag": "flux|mag. / flux",
+                "magerr": "flux_error|err",
+                "band": "filter_name|filter",
+            },
+            flags=(Flag("flux_unit|flux unit|unit", "is other word than", "ABMAG|VEGAMAG|MAG"),),
+            note="the column of fluxes holds magnitudes where its unit says so",
+        ),
+        Layout(
+            name="vista",
+            title="VISTA (VVV, VMC) detections",
+            requires=("mjd|mjdobs", "apermag3"),
+            columns={
+                "object_id": "sourceid|objid",
+                "mjd": "mjd|mjdobs",
+                "mag": "apermag3",
+                "magerr": "apermag3err",
+                "band": "filterid|filter|band",
+            },
+            bands={"1": "Z", "2": "Y", "3": "J", "4": "H", "5": "Ks"},
+        ),
+        Layout(
+            name="dasch",
+            title="DASCH",
+            requires=("magcal_magdep", "date|jd|hjd|exposuretimejd"),
+            columns={
+                "object_id": "ref_number|gsc_bin_index",
+                "mjd": "hjd|jd|date|exposuretimejd",
+                "mag": "magcal_magdep",
+                "magerr": "magcal_local_rms|magcal_magdep_rms|magcal_local_error",
+            },
+            limit="limiting_mag_local",
+            note="AFLAGS and BFLAGS are not looked at",
         ),
         Layout(
             name="kelt",
@@ -371,6 +433,23 @@ LAYOUTS: dict[str, Layout] = {
                 "band": "band",
                 "label": "class_str",
             },
+        ),
+        Layout(
+            name="multimodal_universe",
+            title="Multimodal Universe",
+            requires=("lightcurve.band", "lightcurve.time", "lightcurve.mag|lightcurve.flux"),
+            columns={
+                "object_id": "object_id",
+                "mjd": "lightcurve.time",
+                "mag": "lightcurve.mag",
+                "magerr": "lightcurve.mag_err",
+                "flux": "lightcurve.flux",
+                "flux_err": "lightcurve.flux_err",
+                "band": "lightcurve.band",
+                "label": "obj_type|spec_class",
+            },
+            zero_point=27.5,  # of PLAsTiCC and of SNANA, from which its sets with fluxes were made
+            is_padded=True,
         ),
         Layout(
             name="open_catalog",

@@ -6,13 +6,15 @@ tables of results keep it in their metadata.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 NO_TIME = "without a time"
 NO_VALUE = "without a magnitude"
 NO_FLUX = "without a flux"
+NO_ZERO_POINT = "without a zero point"
+PADDING = "padding"
 MARKER = "marked as missing"
 TOO_LARGE = "beyond 90 mag"
 LIMIT = "upper limit"
@@ -20,7 +22,21 @@ BEYOND_LIMIT = "fainter than the limit"
 NOT_POSITIVE = "not positive flux"
 FLAGGED = "flagged"
 # A point has one reason: the first of these that holds. Number 0 is a point that is used.
-REASONS = ("used", NO_TIME, LIMIT, NO_VALUE, NO_FLUX, MARKER, TOO_LARGE, NOT_POSITIVE, BEYOND_LIMIT, FLAGGED)
+REASONS = (
+    "used",
+    PADDING,
+    NO_TIME,
+    LIMIT,
+    NO_VALUE,
+    NO_FLUX,
+    NO_ZERO_POINT,
+    MARKER,
+    TOO_LARGE,
+    NOT_POSITIVE,
+    BEYOND_LIMIT,
+    FLAGGED,
+)
+UNREADABLE = "of light curves that cannot be read"
 MAX_BANDS_SHOWN = 12
 
 
@@ -35,8 +51,10 @@ class Ledger:
         dropped (`Counter[str]`): points by reason, see `REASONS`.
         kept_flagged (`int`): flagged points that are used because the user asked for them.
         far_points (`int`): used points more than 10 mag from the median of their light curve.
+        without_band (`int`): points whose band is not told, in a table that tells those of others.
         num_light_curves, num_stars (`int`): read so far.
         bands (`set[str]`): found so far.
+        unreadable (`dict[str, str]`): object -> why its light curve could not be read; its row has no usable point.
         notes (`list[str]`): what else the user should know.
     """
 
@@ -47,9 +65,11 @@ class Ledger:
     dropped: Counter[str] = field(default_factory=Counter)
     kept_flagged: int = 0
     far_points: int = 0
+    without_band: int = 0
     num_light_curves: int = 0
     num_stars: int = 0
     bands: set[str] = field(default_factory=set)
+    unreadable: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     last_star: str | None = field(default=None, repr=False)
 
@@ -59,6 +79,12 @@ class Ledger:
         self.points_used += reasons.get(REASONS[0], 0)
         self.dropped.update({reason: number for reason, number in reasons.items() if number and reason != REASONS[0]})
 
+    def refuse(self, object_id: str | None, reason: str, points: int = 0) -> None:
+        """Note an object that cannot be read, and of how many points that were counted as used."""
+        self.unreadable[str(object_id)] = reason
+        self.points_used -= points
+        self.dropped.update({UNREADABLE: points} if points else {})
+
     def count_stars(self, object_ids: Iterable[str | None], bands: Iterable[str | None] = ()) -> None:
         """Add the light curves of a chunk. A star that goes on from the last chunk counts once."""
         ids = list(object_ids)
@@ -67,6 +93,12 @@ class Ledger:
         self.last_star = ids[-1] if ids else self.last_star
         self.bands.update(band for band in bands if band)
 
+    def tell_empty(self, files: Sequence[str]) -> None:
+        """Note files without a point."""
+        if files:
+            shown = ", ".join(files[:5]) + (", ..." if len(files) > 5 else "")
+            self.notes.append(f"{len(files)} file{'s hold' if len(files) > 1 else ' holds'} no point: {shown}")
+
     def add(self, other: "Ledger") -> None:
         """Take in the account of another part of the same source."""
         self.points_read += other.points_read
@@ -74,9 +106,11 @@ class Ledger:
         self.dropped.update(other.dropped)
         self.kept_flagged += other.kept_flagged
         self.far_points += other.far_points
+        self.without_band += other.without_band
         self.num_light_curves += other.num_light_curves
         self.num_stars += other.num_stars
         self.bands |= other.bands
+        self.unreadable |= other.unreadable
 
     @property
     def line(self) -> str:
@@ -95,7 +129,19 @@ class Ledger:
             parts.append(f"{self.kept_flagged} flagged points are kept")
         if self.far_points:
             parts.append(f"{self.far_points} used points are more than 10 mag from the median of their star")
+        if self.unreadable:
+            parts.append(self.unreadable_line)
+        if self.without_band:
+            parts.append(f"{self.without_band} points have no band, and are light curves of their own")
         return f"{self.name}: " + "; ".join([*parts, *self.notes])
+
+    @property
+    def unreadable_line(self) -> str:
+        """The objects that could not be read, the first of them with its reason."""
+        shown = ", ".join([*self.unreadable][:10]) + (", ..." if len(self.unreadable) > 10 else "")
+        light_curves = "1 light curve" if len(self.unreadable) == 1 else f"{len(self.unreadable)} light curves"
+        first = next(iter(self.unreadable.values()), "").rstrip(".")
+        return f"{light_curves} could not be read: {shown} ({first})"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -110,5 +156,7 @@ class Ledger:
             "dropped": dict(self.dropped),
             "kept_flagged": self.kept_flagged,
             "far_points": self.far_points,
+            "unreadable": dict(self.unreadable),
+            "without_band": self.without_band,
             "notes": list(self.notes),
         }

@@ -5,7 +5,8 @@ Before this file stand raw columns and their roles; after it `source.py`. A poin
 magnitude, which `RaggedLightCurves.clean` drops and counts for its light curve; the ledger knows the reason.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import pyarrow.compute as pc
 from ..model.feature_extraction_astromer import MAX_ABS_MAGNITUDE, RaggedLightCurves
 from .chunk import LightCurveChunk
 from .columns import TableError
-from .fluxes import POGSON, asinh_magnitudes_of, looks_like_flux, magnitudes_of
+from .fluxes import POGSON, asinh_magnitudes_of, looks_like_flux, magnitudes_of, unit_ratio
 from .formats.nested import is_list, list_lengths
 from .layouts import FLAG_TESTS, Flag
 from .ledger import (
@@ -27,17 +28,20 @@ from .ledger import (
     NO_FLUX,
     NO_TIME,
     NO_VALUE,
+    NO_ZERO_POINT,
     NOT_POSITIVE,
+    PADDING,
     REASONS,
     TOO_LARGE,
     Ledger,
 )
-from .numbers import ERROR_MARKERS, MARKERS, to_days, to_numbers, to_text
+from .numbers import ERROR_MARKERS, MARKERS, check_times, to_days, to_ids, to_numbers, to_text
 from .reading import MagnitudeKind
 from .roles import Roles, Value
 
 ANNOTATIONS = ("band", "label", "identity")
 FAR_MAGNITUDES = 10.0
+_DATES = 10000.0  # times beyond are days of MJD or JD and no time since a first point
 _UNIT_FACTORS = {"mmag": 1e-3, "millimag": 1e-3}
 
 
@@ -95,7 +99,7 @@ class Interpreter:
     def _group(self, table: pa.Table, ids: pa.Array, keys: np.ndarray | None) -> tuple[LightCurveChunk, np.ndarray | None]:
         """Light curves by id, band and, where there are any, `keys` `(rows,)`; and the key of each light curve."""
         annotations = {
-            role: to_text(table[name])
+            role: to_text(table[name], name, trims=True)
             for role, name in (("band", self.roles.band), ("label", self.roles.label), ("identity", self.roles.identity))
             if name
         }
@@ -133,7 +137,9 @@ class Interpreter:
         name = self.roles.object_id
         if name is None:
             return pa.repeat(pa.scalar(self.star or self.name, pa.string()), len(table))
-        ids = to_text(table[name])
+        ids = to_ids(table[name], name, trims=True)
+        if self.roles.has_whole_ids:
+            ids = pc.replace_substring_regex(ids, r"^(-?\d+)\.0$", r"\1")
         nameless = pc.sum(pc.fill_null(pc.equal(ids, ""), True)).as_py()
         if nameless:
             raise TableError(f"{nameless} rows of measurements have no {name!r}: drop them, or say whose they are.")
@@ -162,17 +168,20 @@ class Interpreter:
         errors = np.full(len(values), np.nan)
         if value.error is not None:
             errors = to_numbers(table[value.error], value.error, first).values
-            errors = errors * _UNIT_FACTORS.get(self.units.get(value.error, ""), 1.0)
+            own, other = self.units.get(value.error, ""), self.units.get(value.column, "")
+            errors = errors * (unit_ratio(own, other) if roles.is_flux else _UNIT_FACTORS.get(own, 1.0))
         elif roles.snr is not None:
             ratio = to_numbers(table[roles.snr], roles.snr, first).values
             errors = POGSON / np.where(ratio > 0, ratio, np.nan)
         zero_points = np.full(len(values), roles.fixed_zero_point)
         if roles.zero_point is not None:
             zero_points = to_numbers(table[roles.zero_point], roles.zero_point, first).values
-        holds: list[tuple[str, np.ndarray]] = [(NO_TIME, ~np.isfinite(times)), (LIMIT, numbers.is_limit)]
+        is_padding = (times == 0) & (values == 0) & (layout is not None and layout.is_padded)
+        holds: list[tuple[str, np.ndarray]] = [(PADDING, is_padding), (NO_TIME, ~np.isfinite(times)), (LIMIT, numbers.is_limit)]
         if roles.upper_limit is not None:
             holds.append((LIMIT, self._is_bad(table, roles.upper_limit)))
         holds.append((NO_FLUX if roles.is_flux else NO_VALUE, ~np.isfinite(values)))
+        holds.append((NO_ZERO_POINT, ~np.isfinite(zero_points)))
         if layout is not None and layout.markers:
             holds.append((MARKER, np.isin(np.round(values, 6), layout.markers)))
         if not roles.is_flux and layout is not None and layout.negative_is_flux:
@@ -204,22 +213,22 @@ class Interpreter:
             TableError: lists differ in length, or hold no numbers.
         """
         roles = self.roles
+        first = roles.values[0].column
         band_is_list = roles.band is not None and is_list(batch[roles.band].type)
-        if roles.are_plain and not band_is_list and not self.units:
+        are_numbers = all(is_list(kind) and _is_number(kind.value_type) for kind in (batch[roles.mjd].type, batch[first].type))
+        if roles.are_plain and not band_is_list and not self.units and (are_numbers or not is_list(batch[first].type)):
             return self._read_plain_lists(batch)
         ids = self._ids_of_lists(batch)
+        errors_of_points = {value.error for value in roles.values}
+        batch = self._without_unequal(batch, ids, [name for name in roles.used if name not in errors_of_points])
         lengths = list_lengths(batch[roles.mjd])
         rows = np.repeat(np.arange(len(batch)), lengths)
         columns: dict[str, Any] = {}
         for name in roles.used:
             column = batch[name]
             if is_list(column.type):
-                own = list_lengths(column)
-                optional = name in {value.error for value in roles.values}
-                if len(wrong := np.flatnonzero(own != lengths)) and not optional:
-                    raise _unequal(ids[int(wrong[0])].as_py(), roles.mjd, lengths[wrong[0]], name, own[wrong[0]])
-                # Errors of another length are unknown.
-                columns[name] = pa.array(_flat_errors(column, name, lengths)) if len(wrong) else column.flatten()
+                is_aligned = np.array_equal(list_lengths(column), lengths)  # errors of another length are unknown
+                columns[name] = column.flatten() if is_aligned else pa.array(_flat_errors(column, name, lengths))
             else:
                 columns[name] = column.take(pa.array(rows))
         chunk, own_rows = self._group(pa.table(columns), ids.take(pa.array(rows)), rows)
@@ -239,12 +248,33 @@ class Interpreter:
 
     def _ids_of_lists(self, batch: pa.RecordBatch) -> pa.Array:
         if self.roles.object_id is not None:
-            ids = to_text(batch[self.roles.object_id])
+            ids = to_ids(batch[self.roles.object_id], self.roles.object_id)
             return (
                 pa.array([self.same_star.get(name, name) for name in ids.to_pylist()], pa.string()) if self.same_star else ids
             )
         first, self.lists_read = self.lists_read, self.lists_read + len(batch)
         return pa.array([f"{self.star or self.name}-{first + i + 1}" for i in range(len(batch))], pa.string())
+
+    def _without_unequal(self, batch: pa.RecordBatch, ids: pa.Array, names: Sequence[str]) -> pa.RecordBatch:
+        """Null lists for objects whose lists differ in length from that of their times; the ledger gets them and the reason."""
+        of_times = self.roles.mjd
+        lengths = list_lengths(batch[of_times])
+        wrong = np.zeros(len(batch), dtype=bool)
+        for name in (name for name in names if is_list(batch[name].type)):
+            own = list_lengths(batch[name])
+            for i in np.flatnonzero((own != lengths) & ~wrong):
+                object_id = ids[int(i)].as_py()
+                self.ledger.refuse(
+                    object_id,
+                    f"Object {object_id!r} has {lengths[i]} values in {of_times!r} and {own[i]} in {name!r}: every time needs "
+                    "its magnitude.",
+                )
+            wrong |= own != lengths
+        if not wrong.any():
+            return batch
+        kept = pa.array(np.arange(len(batch)), mask=wrong)
+        columns = {name: batch[name].take(kept) if is_list(batch[name].type) else batch[name] for name in batch.schema.names}
+        return pa.RecordBatch.from_pydict(columns)
 
     def _read_plain_lists(self, batch: pa.RecordBatch) -> LightCurveChunk:
         """Lists of magnitudes as they stand, without a loop over objects or points."""
@@ -256,22 +286,19 @@ class Interpreter:
                 raise TableError(
                     f"Columns {roles.mjd!r} and {value.column!r} must both hold lists; {name!r} holds {batch[name].type}."
                 )
-        lengths = {name: list_lengths(batch[name]) for name in (roles.mjd, value.column)}
-        wrong = np.flatnonzero(lengths[roles.mjd] != lengths[value.column])
-        if len(wrong):
-            i = int(wrong[0])
-            raise _unequal(ids[i].as_py(), roles.mjd, lengths[roles.mjd][i], value.column, lengths[value.column][i])
-        own = lengths[value.column]
+        batch = self._without_unequal(batch, ids, [value.column])
+        own = list_lengths(batch[value.column])
         errors = None
         if value.error and is_list(batch[value.error].type):
             errors = _flat_errors(batch[value.error], value.error, own)
         times, values = _flat_float64(batch[roles.mjd], roles.mjd), _flat_float64(batch[value.column], value.column)
+        check_times(times, batch[roles.mjd].type.value_type, roles.mjd)
         reasons = np.zeros(len(values), dtype=np.int8)
         reasons[~np.isfinite(values)] = REASONS.index(NO_VALUE)
         reasons[~np.isfinite(times)] = REASONS.index(NO_TIME)
         curves = self._finish(times, values, errors, reasons, np.zeros(1), np.concatenate(([0], np.cumsum(own))))
         annotations = {
-            role: pc.cast(batch[name], pa.string())
+            role: to_text(batch[name], name)
             for role in ANNOTATIONS
             if (name := getattr(roles, role)) and not is_list(batch[name].type)
         }
@@ -294,11 +321,15 @@ class Interpreter:
         roles = self.roles
         if not roles.is_flux and not self.checked and len(values):
             self.checked = True
+            is_place = roles.values[0].column.isdigit()  # of a file without a header
             if why := looks_like_flux(np.where(reasons == 0, values, np.nan), errors):
                 raise TableError(
                     f"The column {roles.values[0].column!r} of {self.name} was taken for magnitudes and is plainly flux: "
-                    f"{why}. Give --flux-column {roles.values[0].column}."
+                    f"{why}. Give --flux-column {roles.values[0].column}"
+                    + (", or, where columns stand in another order, --mjd-column and --mag-column." if is_place else ".")
                 )
+        if np.any(times <= 0) and np.nanmedian(times) > _DATES:  # 0 and -999 are no dates
+            reasons[(reasons == 0) & (times <= 0)] = REASONS.index(NO_TIME)
         free = reasons == 0
         if roles.is_flux:
             markers = np.concatenate((-MARKERS, MARKERS[(MARKERS % 1 != 0) | (MARKERS > 9000)]))
@@ -321,6 +352,9 @@ class Interpreter:
                 is_marker = large & (np.isin(np.abs(values), MARKERS) | _repeats(values, large))
                 reasons[large] = REASONS.index(TOO_LARGE)
                 reasons[is_marker] = REASONS.index(MARKER)
+            is_far = _far_from_median(np.where(reasons == 0, values, np.nan), offsets)
+            if np.sum(is_far) > 1:  # 0, -1 and 50 are markers where they repeat far from all other points
+                reasons[_repeats(values, is_far)] = REASONS.index(MARKER)
             if errors is not None and not roles.are_plain:
                 errors = np.where(np.isin(errors, ERROR_MARKERS) | np.isin(errors, MARKERS), np.nan, errors)
         if self.keep_flagged:
@@ -334,13 +368,27 @@ class Interpreter:
             magnitudes = np.where(removed & seems_usable, np.nan, magnitudes)
         counts = np.bincount(reasons, minlength=len(REASONS))
         self.ledger.count(dict(zip(REASONS, counts.tolist(), strict=True)))
-        self.ledger.far_points += _count_far(np.where(removed, np.nan, magnitudes), offsets)
+        self.ledger.far_points += int(np.sum(_far_from_median(np.where(removed, np.nan, magnitudes), offsets)))
         return RaggedLightCurves(times, magnitudes, errors, offsets)
 
     def _count(self, chunk: LightCurveChunk) -> LightCurveChunk:
+        if wrong := chunk.curves.find_not_days():
+            usable = chunk.curves.usable
+            for number, reason in wrong.items():
+                own = slice(chunk.curves.offsets[number], chunk.curves.offsets[number + 1])
+                named = reason.replace(f"light curve {number}", f"object {chunk.id_of(number)!r}")
+                self.ledger.refuse(chunk.id_of(number), named, int(usable[own].sum()))
+            chunk = replace(chunk, curves=chunk.curves.without_points_of([*wrong]))
         bands = chunk.annotations.get("band")
+        if bands is not None:
+            is_nameless = pc.fill_null(pc.equal(bands, ""), True).to_numpy(zero_copy_only=False)
+            self.ledger.without_band += int(chunk.curves.lengths[is_nameless].sum())
         self.ledger.count_stars(chunk.object_ids.to_pylist(), pc.unique(bands).to_pylist() if bands is not None else ())
         return chunk
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind)
 
 
 def _repeats(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
@@ -349,28 +397,21 @@ def _repeats(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     return chosen & np.isin(values, found[counts > 1])
 
 
-def _count_far(magnitudes: np.ndarray, offsets: np.ndarray) -> int:
-    """Points more than 10 mag from the median of their light curve."""
+def _far_from_median(magnitudes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Which points are more than 10 mag from the median of their light curve, `(P,)` bool."""
+    is_far = np.zeros(len(magnitudes), dtype=bool)
     filled = np.flatnonzero(np.diff(offsets))
     if not len(filled):
-        return 0
+        return is_far
     starts = offsets[filled]
     known = np.isfinite(magnitudes)
     spans = np.maximum.reduceat(np.where(known, magnitudes, -np.inf), starts) - np.minimum.reduceat(
         np.where(known, magnitudes, np.inf), starts
     )
-    far = 0
     for i in filled[spans > FAR_MAGNITUDES]:
-        own = magnitudes[offsets[i] : offsets[i + 1]]
-        own = own[np.isfinite(own)]
-        far += int(np.sum(np.abs(own - np.median(own)) > FAR_MAGNITUDES))
-    return far
-
-
-def _unequal(object_id: str | None, one: str, length: int, other: str, own: int) -> TableError:
-    return TableError(
-        f"Object {object_id!r} has {length} values in {one!r} and {own} in {other!r}: every time needs its magnitude."
-    )
+        own = slice(offsets[i], offsets[i + 1])
+        is_far[own] = np.abs(magnitudes[own] - np.nanmedian(magnitudes[own])) > FAR_MAGNITUDES
+    return is_far
 
 
 def _flat_float64(lists: pa.Array, name: str) -> np.ndarray:

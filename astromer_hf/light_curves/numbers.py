@@ -7,19 +7,21 @@ that names its row and column; a value that is missing is NaN.
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..model.times_astromer import check_time_precision
 from .columns import TableError
 from .formats.base import one_line
 
 MISSING_WORDS = pa.array(
     [
         *("", "nan", "none", "null", "\\n", "-", "--", "---", "...", "na", "n/a", "#n/a", "<na>", "masked", "*"),
-        *("inf", "+inf", "-inf"),
+        *("inf", "+inf", "-inf", "-nan", "+nan", "nat", "indef", "missing", "nodata", "?", "#div/0!", "#value!", "1.#qnan"),
     ],
     pa.string(),
 )
@@ -28,7 +30,7 @@ MARKERS = np.array([99.0, 99.9, 99.99, 99.999, 99.9999, 999.0, 999.9, 999.99, 99
 ERROR_MARKERS = np.array([9.9, 9.99, 9.999, 9.9999])
 _MJD_OF_UNIX_EPOCH = 40587.0
 _DAYS = {"s": 1 / 86400, "sec": 1 / 86400, "second": 1 / 86400, "min": 1 / 1440, "h": 1 / 24, "hour": 1 / 24, "yr": 365.25}
-_LIMIT = r"^[<>~]"
+_LIMIT = r"^[<>~\[]"  # the bracket is that of visual observers: [13.5
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def to_numbers(column: pa.Array | pa.ChunkedArray, name: str, first_row: int = 0
     trimmed = pc.utf8_trim_whitespace(column)
     trimmed = pc.if_else(pc.is_in(pc.utf8_lower(trimmed), MISSING_WORDS), pa.scalar(None, pa.string()), trimmed)
     limits = pc.fill_null(pc.match_substring_regex(trimmed, _LIMIT), False).to_numpy(zero_copy_only=False)
-    trimmed = pc.utf8_trim_whitespace(pc.replace_substring_regex(trimmed, _LIMIT, ""))
+    trimmed = pc.utf8_trim_whitespace(pc.replace_substring_regex(trimmed, r"^[<>~]|^\[([^\[\],]*)\]?$", r"\1"))
     trimmed = pc.replace_substring_regex(trimmed, r"^[+]", "")
     trimmed = pc.replace_substring_regex(trimmed, r"^([-+]?[0-9]*[.]?[0-9]+)[dD]([-+]?[0-9]+)$", r"\1e\2")
     try:
@@ -81,7 +83,8 @@ def to_numbers(column: pa.Array | pa.ChunkedArray, name: str, first_row: int = 0
         if (booleans.isna() == words.isna()).all():
             return Numbers(booleans.to_numpy(float), limits)
         bad = int(np.flatnonzero(pd.to_numeric(words, errors="coerce").isna() & words.notna())[0])
-        hint = " A comma as the decimal sign is not read: write points." if re.match(r"^\d+,\d+$", words[bad]) else ""
+        has_commas = re.match(r"^[\d.]+,[\d,.]+$", words[bad])
+        hint = " Write points as decimal signs, and no commas between thousands." if has_commas else ""
         found = column[bad].as_py()
         raise TableError(
             f"The column {name!r} must hold numbers, and row {first_row + bad + 1} of the data holds {found!r}.{hint}"
@@ -97,16 +100,52 @@ def to_days(column: pa.Array | pa.ChunkedArray, name: str, unit: str | None, fir
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     if pa.types.is_temporal(column.type) and not pa.types.is_time(column.type) and not pa.types.is_duration(column.type):
-        return _mjd_of(column.to_pandas())
+        return _mjd_of(column.cast(pa.timestamp("us"), safe=False).to_pandas())
     try:
         days = to_numbers(column, name, first_row).values
     except TableError:
         words = column.cast(pa.string()).to_pandas()
+        if words.str.match(r"^\s*\d{1,2}/\d{1,2}/\d{4}").any():
+            raise TableError(
+                f"The column {name!r} holds dates such as {words.dropna().iloc[0]!r}, in which the day cannot be told from the "
+                "month: write them as 2020-01-31, or as MJD."
+            ) from None
         dates = pd.to_datetime(words, errors="coerce", format="ISO8601", utc=True)
         if dates.isna().sum() > words.isin(MISSING_WORDS.to_pylist()).sum() + words.isna().sum():
             raise
         return _mjd_of(dates)
-    return days * _days_per(unit, name)
+    if (dates := _compact_dates(days)) is not None:
+        return dates
+    per_unit = _days_per(unit, name)
+    check_times(days, column.type, name, per_unit)
+    return days * per_unit
+
+
+def check_times(times: np.ndarray, kind: pa.DataType, name: str, days_per_unit: float = 1.0) -> None:
+    """Refuse a column of times `(P,)` whose type has lost more than a minute, see `check_time_precision`.
+
+    Raises:
+        TableError: it has.
+    """
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    try:
+        check_time_precision(times, kind, f"The column {name!r}", days_per_unit)
+    except ValueError as error:
+        raise TableError(str(error)) from error
+
+
+def _compact_dates(days: np.ndarray) -> np.ndarray | None:
+    """Dates that are written as 20180131, as MJD; None of numbers that are no such dates, as those of days are below 1e7."""
+    known = np.isfinite(days)
+    values = days[known]
+    if not len(values) or np.any((values < 1.85e7) | (values > 2.1e7) | (values != np.round(values))):
+        return None
+    dates = pd.to_datetime(pd.Series(values.astype(np.int64).astype(str)), format="%Y%m%d", errors="coerce")
+    if dates.isna().any():
+        return None
+    result = np.full(len(days), np.nan)
+    result[known] = _mjd_of(dates)
+    return result
 
 
 def _days_per(unit: str | None, name: str) -> float:
@@ -144,17 +183,72 @@ def _is_view(kind: pa.DataType) -> bool:
     return pa.types.is_string_view(kind)
 
 
-def to_text(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """A column as text; whole numbers that came as floats without `.0`."""
+def to_text(column: pa.Array | pa.ChunkedArray, name: str = "", *, trims: bool = False) -> pa.Array:
+    """A column as text; whole numbers that came as floats without `.0`, UUIDs in their usual form.
+
+    Args:
+        column: of any type.
+        name: of the column, for the error.
+        trims: leave blanks around the words out.
+
+    Raises:
+        TableError: its values have no text; names the column.
+    """
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
+    if column.type == pa.uuid():
+        return pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.string())
+    if isinstance(column, pa.ExtensionArray):
+        column = column.storage
     if pa.types.is_floating(column.type):
-        values = column.to_numpy(zero_copy_only=False)
-        known = values[np.isfinite(values)]
-        if len(known) and np.all(known == np.round(known)) and np.max(np.abs(known)) < 2**53:
-            column = pa.array(np.where(np.isfinite(values), values, 0).astype(np.int64), mask=~np.isfinite(values))
-    if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type) or pa.types.is_fixed_size_binary(column.type):
-        column = column.cast(pa.binary())
-    return pc.cast(column, pa.string())
+        values = column.to_numpy(zero_copy_only=False).astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            is_whole = np.isfinite(values) & (values == np.round(values)) & (np.abs(values) < 2**53)
+        whole = pa.array(np.where(is_whole, values, 0).astype(np.int64)).cast(pa.string())
+        return pc.if_else(pa.array(is_whole), whole, column.cast(pa.string()))
+    try:
+        if not any(is_binary(column.type) for is_binary in _ARE_BINARY):
+            text = pc.cast(column, pa.string())
+            return pc.utf8_trim_whitespace(text) if trims else text
+        text = pc.utf8_rtrim(pc.cast(column.cast(pa.binary()), pa.string()), characters="\0")  # padding to a fixed length
+        if not pc.all(pc.utf8_is_printable(text)).as_py() and len(text) > text.null_count:
+            raise TableError("they are no text")
+        return pc.utf8_trim_whitespace(text) if trims else text
+    except (pa.ArrowException, TableError) as error:
+        what = f"The column {name!r}" if name else "A column of names"
+        raise TableError(
+            f"{what} holds {column.type}, and its values have no text ({one_line(error)}): convert them to text, such as "
+            "hexadecimal digits."
+        ) from error
+
+
+_ARE_BINARY = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view)
+
+
+def name_of(value: Any) -> str:
+    """An id or a band of Python's or NumPy's types as the text that a column of them has."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    return str(int(value) if isinstance(value, (float, np.floating)) and float(value).is_integer() else value)
+
+
+def to_ids(column: pa.Array | pa.ChunkedArray, name: str, *, trims: bool = False) -> pa.Array:
+    """A column of ids as text, each as it was.
+
+    Raises:
+        TableError: as `to_text`; or they are numbers so large that a float has lost their last digits, so that several objects
+            may have become one.
+    """
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    if pa.types.is_floating(column.type):
+        digits = {2: 11, 4: 24, 8: 53}[column.type.bit_width // 8]
+        largest = pc.max(pc.abs(column.cast(pa.float64()))).as_py()
+        if largest is not None and 2**digits <= largest < float("inf"):
+            raise TableError(
+                f"The ids in the column {name!r} are {column.type}, in which a number as large as {largest:.17g} has lost its "
+                "last digits: read or write them as integers or as text."
+            )
+    return to_text(column, name, trims=trims)

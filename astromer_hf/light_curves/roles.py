@@ -1,41 +1,43 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """Which column of a table is the star, the time, the magnitude or flux, the band: given, by a survey's record, or guessed.
 
-Before this file stands a raw table of any format; after it `measurements.py`, which reads by these roles. What cannot be
-decided is an error that names the likely columns and the option to give: a wrong guess would be a wrong result without a word.
+Before this file stand a raw table of any format, `names.py` and `contents.py`, which looks at the first rows; after it
+`measurements.py`, which reads by these roles. What cannot be decided is an error that names the likely columns and the option
+to give: a wrong guess would be a wrong result without a word.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-import numpy as np
-import pandas as pd
-import pyarrow as pa
-
-from .columns import COLUMN_GUESSES, FLUX_GUESSES, MissingColumnsError, TableError
-from .fluxes import FLUX_UNITS, ZERO_POINTS
-from .formats.base import RawTable
-from .formats.nested import is_list
-from .layouts import LAYOUTS, Flag, Layout, find_layout
-from .numbers import to_numbers, to_text
+from .columns import COLUMN_GUESSES, FLUX_GUESSES, NONE, MissingColumnsError, TableError
+from .contents import check_contents, fullest_time
+from .fluxes import ZERO_POINTS
+from .formats.base import RawTable, naming, suffix_of
+from .layouts import LAYOUTS, UPPER_LIMITS, ZERO_POINT_NAMES, Flag, Layout, find_layout
+from .names import Names, band_errors, band_magnitudes, band_times, units_of
 
 OPTIONAL = ("object_id", "magerr", "band", "label", "identity", "flux_err")
 GIVABLE = ("object_id", "mjd", "mag", "magerr", "band", "label", "identity", "flux", "flux_err", "star")
 # Ids that people add to a survey's file; those of its own are in its record.
 ADDED_IDS = ("object_id", "objectid", "star", "star_id", "star name", "star_name", "name", "target", "snid")
-BAND_WORDS = frozenset(
+# Of the columns by which surveys are recognised: these alone are no sign of a survey.
+NOT_DISTINCTIVE = frozenset(
     [
-        *("u", "g", "r", "i", "z", "y", "U", "B", "V", "R", "I", "Y", "J", "H", "K", "Ks", "o", "c", "G", "BP", "RP"),
-        *("zg", "zr", "zi", "ZTF_g", "ZTF_r", "ZTF_i", "ztfg", "ztfr", "ztfi", "W1", "W2", "W3", "W4", "SG", "SR", "SI"),
-        *("lsstu", "lsstg", "lsstr", "lssti", "lsstz", "lssty", "CV", "TG", "TB", "TR", "Vis.", "blue", "red", "clear"),
+        *("camera", "grade", "rmag", "bmag", "snid", "transit_id", "clrcoeff", "upperlimit", "quality", "cadenceno"),
+        *(
+            "centroid_col",
+            "obsdate",
+            "obs-date",
+            "unit",
+            "flux_unit",
+            "flux unit",
+            "flux_raw",
+            "flux_corr",
+            "raw_flux",
+            "corr_flux",
+        ),
     ]
 )
-NOT_DISTINCTIVE = frozenset({"camera", "grade", "rmag", "bmag", "snid", "transit_id", "clrcoeff"})  # of required columns
-SAMPLE_ROWS = 4096
-SAMPLE_OBJECTS = 16
-NONE = "none"  # given for a role that the table does not have, whatever it looks like
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class Roles:
         flags, upper_limit: bad epochs and limits, whose columns are spelt as in the table.
         fixed_zero_point (`float`): of fluxes.
         layout ([`Layout`], *optional*): the survey that was recognised.
+        has_whole_ids (`bool`): whether ids in a text are whole numbers that are written as floats, `101.0`.
         notes (`tuple[str, ...]`): for the user.
     """
 
@@ -86,6 +89,7 @@ class Roles:
     upper_limit: Flag | None = None
     fixed_zero_point: float = 0.0
     layout: Layout | None = None
+    has_whole_ids: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -115,29 +119,6 @@ class Roles:
         return {role: column for role, column in rows.items() if column is not None}
 
 
-class _Names:
-    """Columns of a table, found by their names in lower case, or by those without the name of their struct."""
-
-    def __init__(self, available: Sequence[str]):
-        self.available = list(available)
-        self.lower: dict[str, str] = {}
-        for name in reversed(self.available):
-            if "." in name:
-                self.lower[name.rpartition(".")[2].lower()] = name
-        for name in reversed(self.available):
-            self.lower[name.strip().lstrip("#").strip().lower()] = name
-
-    def first(self, wanted: str | Sequence[str] | None) -> str | None:
-        """The first of some names, or of `"a|b"`, that there is."""
-        alternatives = wanted.split("|") if isinstance(wanted, str) else (wanted or ())
-        return next((self.lower[name] for name in alternatives if name in self.lower), None)
-
-    def flag(self, flag: Flag | None) -> tuple[Flag, ...]:
-        """A flag with its column as the table spells it; none where there is no such column."""
-        column = self.first(flag.column) if flag else None
-        return (replace(flag, column=column),) if flag and column else ()
-
-
 def resolve_roles(raw: RawTable, given: Mapping[str, str | None], survey: str | bool | None = None) -> Roles:
     """Decide which column is what.
 
@@ -157,7 +138,7 @@ def resolve_roles(raw: RawTable, given: Mapping[str, str | None], survey: str | 
     for role, name in chosen.items():
         if name not in available and not (name.lower() == NONE and role in OPTIONAL):
             raise TableError(f"There is no column {name!r} for {role}; there are: {', '.join(available)}.")
-    names = _Names(available)
+    names = Names(available)
     layout = _find_layout(raw, names, survey)
     if layout is None and survey is None and not {"mag", "flux"} & chosen.keys():
         _refuse_near_miss(raw, names)
@@ -167,10 +148,11 @@ def resolve_roles(raw: RawTable, given: Mapping[str, str | None], survey: str | 
         roles = _resolve(raw, names, layout, chosen)
     if twice := [name for name in roles.used if available.count(name) > 1]:
         raise TableError(f"There is more than one column {twice[0]!r}; drop one. There are: {', '.join(available)}.")
-    return _check(raw, roles, chosen)
+    with naming(raw.name):
+        return check_contents(raw, replace(roles, notes=(*roles.notes, *raw.notes)), chosen)
 
 
-def _find_layout(raw: RawTable, names: _Names, survey: str | bool | None) -> Layout | None:
+def _find_layout(raw: RawTable, names: Names, survey: str | bool | None) -> Layout | None:
     if survey is False:
         return None
     if isinstance(survey, str):
@@ -181,11 +163,27 @@ def _find_layout(raw: RawTable, names: _Names, survey: str | bool | None) -> Lay
                 f"are: {_listed(raw.names)}. Leave --survey out, or name the columns."
             )
         return layout
+    if not raw.has_header:
+        ending = suffix_of(raw.files[0]) if raw.files else ""
+        return next((own for own in LAYOUTS.values() if ending in own.endings and own.num_columns == len(raw.names)), None)
     fitting = [layout for layout in LAYOUTS.values() if layout.requires and not layout.lacks(names.lower)]
-    return max(fitting, key=lambda layout: len(layout.requires), default=None)
+    found = max(fitting, key=lambda layout: len(layout.requires), default=None)
+    for other in fitting:
+        assert found is not None
+        if len(_columns_required(other, names) - _columns_required(found, names)) > 1:
+            raise TableError(
+                f"{raw.name} has the columns of {found.title} and of {other.title}: say which it is by --survey {found.name} "
+                f"or --survey {other.name}."
+            )
+    return found
 
 
-def _resolve(raw: RawTable, names: _Names, layout: Layout | None, chosen: Mapping[str, str]) -> Roles:
+def _columns_required(layout: Layout, names: Names) -> set[str]:
+    """The columns of a table by which it is that of a survey."""
+    return {found for needed in layout.requires if (found := names.first(needed)) is not None}
+
+
+def _resolve(raw: RawTable, names: Names, layout: Layout | None, chosen: Mapping[str, str]) -> Roles:
     def given(role: str) -> str | None:
         return None if chosen.get(role, NONE).lower() == NONE and chosen.get(role) not in raw.names else chosen[role]
 
@@ -202,25 +200,31 @@ def _resolve(raw: RawTable, names: _Names, layout: Layout | None, chosen: Mappin
     is_flux = flux is not None and "mag" not in chosen and ("flux" in chosen or magnitude is None)
     if layout is not None and layout.wide and not {"mag", "flux"} & chosen.keys():
         values = _wide_values(names, layout)
-        is_flux = False
+        is_flux = layout.wide_is_flux
     elif is_flux:
         assert flux is not None
-        values = (Value(flux, _error_of(names, flux, find("flux_err", ()), "flux_err", chosen)),)
+        error = _error_of(names, flux, find("flux_err", ()), "flux_err", chosen)
+        if error is None and magnitude is None and "flux_err" not in chosen:
+            error = names.first(("error", "err", "errors", "uncertainty", "sigma"))
+        values = (Value(flux, error),)
     elif magnitude is not None:
         values = (Value(magnitude, _error_of(names, magnitude, find("magerr", ()), "magerr", chosen)),)
-    elif layout is None and "mag" not in chosen and len(own := _band_magnitudes(names)) == 1:
-        ((band_name, column),) = own
-        in_rows = find("band", COLUMN_GUESSES["band"]) is not None  # each row names its band: the column's name does not count
-        values = (Value(column, _error_of(names, column, None, "magerr", chosen), None if in_rows else band_name),)
+    elif layout is None and "mag" not in chosen:
+        values = _band_values(names, chosen, find("band", COLUMN_GUESSES["band"]) is not None)
+    own_label = names.first(layout.columns.get("label")) if layout is not None else None
     mjd = find("mjd", COLUMN_GUESSES["mjd"])
+    if mjd is None and values and all(value.mjd for value in values):
+        mjd = values[0].mjd
     if layout is None and "mjd" not in chosen:
-        mjd = _fullest_time(raw, names) or mjd
+        mjd = fullest_time(raw, names) or mjd
     if mjd is None or not values:
         raise _missing_columns(raw, mjd, bool(values))
     object_id = find("object_id", COLUMN_GUESSES["object_id"])
     if layout is not None and object_id is None and "object_id" not in chosen:
         object_id = names.first(ADDED_IDS)
     band = find("band", COLUMN_GUESSES["band"])
+    if layout is not None and band is None and not layout.wide and not {"band"} & {*layout.columns, *chosen}:
+        band = names.first(COLUMN_GUESSES["band"])  # that somebody has added
     if any(value.band for value in values):
         band = None
     roles = Roles(
@@ -229,7 +233,7 @@ def _resolve(raw: RawTable, names: _Names, layout: Layout | None, chosen: Mappin
         values=values,
         is_flux=is_flux,
         band=band,
-        label=given("label") if "label" in chosen else names.first(COLUMN_GUESSES["label"]),
+        label=given("label") if "label" in chosen else own_label or names.first(COLUMN_GUESSES["label"]),
         identity=given("identity"),
         layout=layout,
     )
@@ -238,7 +242,9 @@ def _resolve(raw: RawTable, names: _Names, layout: Layout | None, chosen: Mappin
     if is_flux:
         roles = replace(roles, fixed_zero_point=_zero_point_of(raw, values[0].column, layout))
     if layout is None:
-        return replace(roles, notes=_near_misses(names))
+        limit = next((found for flag in UPPER_LIMITS for found in names.flag(flag)), None)
+        own_zero_point = names.first(ZERO_POINT_NAMES) if is_flux else None
+        return replace(roles, upper_limit=limit, zero_point=own_zero_point, notes=_near_misses(names))
     own_magnitude = not {"mag", "flux"} & chosen.keys()
     return replace(
         roles,
@@ -251,7 +257,7 @@ def _resolve(raw: RawTable, names: _Names, layout: Layout | None, chosen: Mappin
     )
 
 
-def _wide_values(names: _Names, layout: Layout) -> tuple[Value, ...]:
+def _wide_values(names: Names, layout: Layout) -> tuple[Value, ...]:
     return tuple(
         Value(
             column,
@@ -265,32 +271,36 @@ def _wide_values(names: _Names, layout: Layout) -> tuple[Value, ...]:
     )
 
 
-def _error_of(names: _Names, value: str, found: str | None, role: str, chosen: Mapping[str, str]) -> str | None:
+def _band_values(names: Names, chosen: Mapping[str, str], have_rows_bands: bool) -> tuple[Value, ...]:
+    """Magnitudes in columns that are named after their bands; of one such column where every row names its band."""
+    own = band_magnitudes(names)
+    if have_rows_bands and len(own) != 1:
+        return ()
+    values = []
+    for band, column in own:
+        error = names.first(band_errors(band))
+        if len(own) == 1:
+            error = _error_of(names, column, error, "magerr", chosen)
+        time = names.first(band_times(band)) if "mjd" not in chosen else None
+        values.append(Value(column, error, None if have_rows_bands else band, time))
+    return tuple(values)
+
+
+def _error_of(names: Names, value: str, found: str | None, role: str, chosen: Mapping[str, str]) -> str | None:
     """The column of errors of a column of values: given, of the survey, or named after it."""
     if role in chosen or found is not None:
         return found
     own = value.rpartition(".")[2].lower()
-    after, before = ("_err", "err", "_error", "_unc"), ("e_", "sigma_", "d", "sig", "err", "err_")
+    after, before = ("_err", "err", "_error", "_unc"), ("e_", "sigma_", "s_", "d", "sig", "err", "err_")
     patterns = [*(f"{own}{end}" for end in after), *(f"{start}{own}" for start in before)]
+    patterns += [own.replace("mag", word, 1) for word in ("magerr", "mag_err", "magunc")] if "mag" in own else []
     guesses = COLUMN_GUESSES["magerr"] if role == "magerr" else FLUX_GUESSES["flux_err"]
     return next((name for name in (names.first(patterns), names.first(guesses)) if name not in (None, value)), None)
 
 
-def _band_magnitudes(names: _Names) -> list[tuple[str, str]]:
-    """Bands and columns of magnitudes that are named after their band, such as `Vmag`, `mag_g` or `g_mag`."""
-    found = []
-    for name in names.available:
-        own = name.rpartition(".")[2]
-        if match := re.fullmatch(r"([A-Za-z]|[BR][pP]|Ks)_?[mM]ag|[mM]ag_([A-Za-z]|[BR][pP]|Ks)", own):
-            band = match[1] or match[2]
-            if band.lower() not in ("e", "d"):  # errors
-                found.append((band, name))
-    return found
-
-
 def _zero_point_of(raw: RawTable, column: str, layout: Layout | None) -> float:
     """Of fluxes: by their unit, or the survey, or 0; only differences of magnitudes matter."""
-    unit = raw.units.get(column, "").strip().lower()
+    unit = units_of(raw.names, raw.units).get(column, "").strip().lower()
     return ZERO_POINTS.get(unit, layout.zero_point if layout else 0.0)
 
 
@@ -311,7 +321,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:60]) + (f", and {len(names) - 60} others" if len(names) > 60 else "")
 
 
-def _refuse_near_miss(raw: RawTable, names: _Names) -> None:
+def _refuse_near_miss(raw: RawTable, names: Names) -> None:
     """A table with columns that only one survey has, but not all by which it is read, is not read half as that survey's.
 
     Raises:
@@ -319,7 +329,8 @@ def _refuse_near_miss(raw: RawTable, names: _Names) -> None:
     """
     generic = {name for guesses in (*COLUMN_GUESSES.values(), *FLUX_GUESSES.values()) for name in guesses} | NOT_DISTINCTIVE
     for layout in LAYOUTS.values():
-        own = {name for needed in layout.requires for name in needed.split("|") if len(name) > 2} - generic
+        own = {name for needed in layout.requires for name in needed.split("|") if len(name) > 2}
+        own = {name for name in own if name.rpartition(".")[2] not in generic}  # of a struct too
         if found := sorted(own & names.lower.keys()):
             lacking = layout.lacks(names.lower)[0].replace("|", " or ")
             raise TableError(
@@ -329,17 +340,20 @@ def _refuse_near_miss(raw: RawTable, names: _Names) -> None:
             )
 
 
-def _near_misses(names: _Names) -> tuple[str, ...]:
+def _near_misses(names: Names) -> tuple[str, ...]:
     """Columns by which a survey tells bad epochs, in a table that was recognised as none."""
     known = {column for layout in LAYOUTS.values() for column in layout.bad_epochs_told_by()} - {"err", "mag_err"}
     known |= {"flag", "flags", "qc", "bad", "saturated"}
     found = sorted({names.lower[column] for column in known & names.lower.keys()})
     if not found:
         return ()
-    return (f"no survey was recognised, so that {', '.join(found)} did not decide which points are used (--survey NAME does)",)
+    return (
+        f"no survey was recognised, so that {', '.join(found)} did not decide which points are used: drop bad epochs before, "
+        "or name the survey by --survey",
+    )
 
 
-def _without_header(raw: RawTable, names: _Names, chosen: Mapping[str, str]) -> Roles:
+def _without_header(raw: RawTable, names: Names, chosen: Mapping[str, str]) -> Roles:
     """Columns by their places: time, magnitude and perhaps error."""
     count = len(raw.names)
     if count < 2:
@@ -355,130 +369,3 @@ def _without_header(raw: RawTable, names: _Names, chosen: Mapping[str, str]) -> 
         wanted.pop("mag", None)
         wanted.pop("magerr", None)
     return _resolve(raw, names, None, {**wanted, **chosen})
-
-
-# --- By what stands in the columns ---
-
-
-def _sample(raw: RawTable, columns: Sequence[str]) -> pa.Table:
-    """The first rows of some columns; of lists those of a few objects."""
-    lists = any(is_list(raw.schema.field(name).type) for name in columns if raw.names.count(name) == 1)
-    size = SAMPLE_OBJECTS if lists else SAMPLE_ROWS
-    for batch in raw.batches(columns, size):
-        if len(batch):
-            return pa.Table.from_batches([batch.slice(0, size)])
-    return pa.table({name: [] for name in columns})
-
-
-def _fullest_time(raw: RawTable, names: _Names) -> str | None:
-    """Of several columns of times the first that is not mostly empty."""
-    found = [names.lower[guess] for guess in COLUMN_GUESSES["mjd"] if guess in names.lower]
-    found = [name for name in dict.fromkeys(found) if raw.names.count(name) == 1]
-    if len(found) < 2 or any(is_list(raw.schema.field(name).type) for name in found):
-        return None
-    sample = _sample(raw, found)
-    filled = {}
-    for name in found:
-        try:
-            filled[name] = float(np.mean(np.isfinite(to_numbers(sample[name], name).values))) if len(sample) else 1.0
-        except TableError:
-            filled[name] = 0.0
-    return next((name for name in found if filled[name] >= 0.5), None)
-
-
-def _check(raw: RawTable, roles: Roles, chosen: Mapping[str, str]) -> Roles:
-    """Look at the first rows: is the id that of stars, and is there a band that nobody has named?
-
-    Raises:
-        TableError: nearly every id has one point, or a column looks like a band.
-    """
-    unit = raw.units.get(roles.values[0].column, "").strip().lower()
-    if not roles.is_flux and unit in FLUX_UNITS:
-        raise TableError(
-            f"The column {roles.values[0].column!r} must be in units of mag, it is in {raw.units[roles.values[0].column]}: "
-            "give it as --flux-column."
-        )
-    if is_list(raw.schema.field(roles.mjd).type):
-        return _check_lists(raw, roles, chosen)
-    text = [name for name in raw.names if raw.names.count(name) == 1 and not is_list(raw.schema.field(name).type)]
-    others = [name for name in text if name not in roles.used]
-    check_id = "object_id" not in chosen and "star" not in chosen and (roles.object_id is not None or bool(others))
-    check_band = roles.band is None and "band" not in chosen and raw.band is None and not any(v.band for v in roles.values)
-    if not check_id and not (check_band and others):
-        return roles
-    sample = _sample(raw, [*others, *([roles.object_id] if roles.object_id else [])])
-    if len(sample) < 3:
-        return roles
-    stars = _words(sample, roles.object_id) if roles.object_id else pd.Series(np.zeros(len(sample)))
-    if check_id:
-        _check_id(raw, roles, {name: _words(sample, name) for name in others if _is_like_id(name)}, stars)
-    if check_band and roles.layout is None:
-        for name in others:
-            if _may_be_band(name, _words(sample, name), stars):
-                shown = ", ".join(sorted(_words(sample, name).dropna().unique())[:6])
-                raise TableError(
-                    f"The column {name!r} of {raw.name} has several values for a star ({shown}) and may be the band: give "
-                    f"--band-column {name}, or --band-column {NONE} where all is one band."
-                )
-    return roles
-
-
-def _check_lists(raw: RawTable, roles: Roles, chosen: Mapping[str, str]) -> Roles:
-    """Lists beside the times that may be bands."""
-    prefix = roles.mjd.rpartition(".")[0]
-    if roles.band is not None or "band" in chosen or any(value.band for value in roles.values):
-        return roles
-    for field in raw.schema:
-        if not is_list(field.type) or field.name in roles.used or field.name.rpartition(".")[0] != prefix:
-            continue
-        kind: Any = field.type.value_type
-        if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind):
-            lists = _sample(raw, [field.name])[field.name].to_pylist()
-            if any(2 <= len({str(word) for word in words or () if word is not None}) <= 20 for words in lists):
-                raise TableError(
-                    f"The column {field.name!r} of {raw.name} has several values for a star and may be the band: give "
-                    f"--band-column {field.name}, or --band-column {NONE} where all is one band."
-                )
-    return roles
-
-
-def _words(table: pa.Table, name: str) -> pd.Series:
-    words = to_text(table[name]).to_pandas()
-    return words.str.strip().replace({"": None})
-
-
-def _check_id(raw: RawTable, roles: Roles, others: Mapping[str, pd.Series], stars: pd.Series) -> None:
-    """Is the id that of stars, and is a table without one of a single star?"""
-    likely = [name for name, words in others.items() if words.notna().all() and words.nunique() <= 0.5 * len(words)]
-    if roles.object_id is None:
-        several = [name for name in likely if others[name].nunique() > 1]
-        if several and roles.layout is None and not any(value.band for value in roles.values):
-            raise TableError(
-                f"{raw.name} has no column that is known to be the star's, and {several[0]!r} has several values: give "
-                f"--object-id-column {several[0]}, or --object-id-column {NONE} where all is one star."
-            )
-    elif len(stars) >= 6 and stars.nunique() > 0.9 * len(stars) and (likely or roles.layout is None):
-        shown = f"likely is --object-id-column {likely[0]}" if likely else "name that of the stars by --object-id-column"
-        raise TableError(
-            f"Nearly every {roles.object_id!r} of {raw.name} has one point, so that it names measurements and no stars: "
-            f"{shown}; where all is one star, give --object-id-column {NONE}."
-        )
-
-
-def _is_like_id(name: str) -> bool:
-    """Whether a column may name stars, and no exposures, cameras or observers."""
-    own = name.lower()
-    words = ("cam", "ccd", "exp", "field", "frame", "obs", "filt", "band", "det", "visit", "run", "program", "class", "user")
-    looks = own.endswith(("id", "star", "name", "object", "source", "target")) or "star" in own or "object" in own
-    return looks and own not in ("qid", "pid", "nid", "rcid", "fid", "candid") and not any(word in own for word in words)
-
-
-def _may_be_band(name: str, words: pd.Series, stars: pd.Series) -> bool:
-    """Whether a column has 2 to 20 values a star and the name, or the values, of bands."""
-    known = words.dropna()
-    counts = known.groupby(stars[known.index].to_numpy()).nunique()
-    if not len(counts) or not 2 <= counts.max() <= 20:
-        return False
-    own = name.lower()
-    looks = own == "fid" or (any(part in own for part in ("filt", "band", "passb", "colour", "color")) and "flag" not in own)
-    return bool(looks or set(known.unique()) <= BAND_WORDS)

@@ -5,10 +5,10 @@ Before this file stand `formats/` (tables as they are), `roles.py` (which column
 it everything that reads light curves: cleaning, bands, training, every verb of the command line.
 """
 
+import glob
 import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..model.feature_extraction_astromer import RaggedLightCurves
 from .chunk import LightCurveChunk
-from .columns import COLUMN_GUESSES, MissingColumnsError, ReadingOptions, TableError
-from .formats import RawTable
+from .columns import ReadingOptions, TableError
+from .formats import RawTable, hub
 from .formats.base import naming
 from .formats.folders import Catalogue, find_files, unpack
 from .formats.memory import table_of
@@ -28,7 +27,8 @@ from .formats.parquet import batches_of_rows, row_group_sizes
 from .layouts import Layout
 from .ledger import Ledger
 from .measurements import ANNOTATIONS, Interpreter
-from .numbers import to_text
+from .names import units_of
+from .numbers import to_ids, to_text
 from .positions import DEC_NAMES, RA_NAMES, join_by_position
 from .reading import MagnitudeKind
 from .roles import Roles, resolve_roles
@@ -37,6 +37,7 @@ from .runs import of_one_schema, run_starts, stand_together
 logger = logging.getLogger(__name__)
 
 _ROWS_OF_MEASUREMENTS = 1 << 20
+_MAX_NOTES = 8  # of the files of a folder
 _FILES_LOOKED_AT = 64  # of a catalogue, to know which annotations its files have
 _ROLES_OF_POINTS = ("mjd", "mag", "magerr", "flux", "flux_err", "band")
 SCATTERED = "The rows of an object do not stand together: grouping in memory. Sort the table by id to stream it."
@@ -78,29 +79,43 @@ class LightCurveSource:
         survey: str | bool | None = None,
         keep_flagged: bool = False,
         magnitudes: MagnitudeKind = "pogson",
+        split: str | None = None,
+        subset: str | None = None,
     ) -> "LightCurveSource":
         """Open a source; nothing but its beginning is read.
 
         Args:
-            source: a path of a file, folder or archive, or a pattern such as `"curves/*.csv"`; a table of pandas, polars,
-                pyarrow, astropy or numpy; a `datasets.Dataset`; or a source that is open already.
+            source: a path of a file, folder or archive, or a pattern such as `"curves/*.csv"`; a dataset of the Hub,
+                `"hf://datasets/ORG/NAME"` or `"ORG/NAME"`, which is streamed; a table of pandas, polars, pyarrow, astropy or
+                numpy; an object of `datasets`; or a source that is open already.
             columns: role -> column, or [`ReadingOptions`], which hold the rest too.
-            survey, keep_flagged, magnitudes: see [`ReadingOptions`].
+            survey, keep_flagged, magnitudes, split, subset: see [`ReadingOptions`].
 
         Raises:
-            FileNotFoundError: there is no such file.
+            FileNotFoundError: there is no such file or dataset.
             TableError: no light curves can be read from it.
             ValueError: there is no such survey.
         """
         if isinstance(source, LightCurveSource):
+            if (split or source.options.split, subset or source.options.subset) != (
+                source.options.split,
+                source.options.subset,
+            ):
+                raise TableError(f"{source.name} is open already, without this split or subset: name them where it is opened.")
             return source
         options = columns if isinstance(columns, ReadingOptions) else ReadingOptions(columns)
-        if survey is not None or keep_flagged or magnitudes != "pogson":
-            options = ReadingOptions(options, survey=survey, keep_flagged=keep_flagged, magnitudes=magnitudes)
+        given = {"survey": survey, "keep_flagged": keep_flagged or None, "split": split, "subset": subset}
+        given["magnitudes"] = magnitudes if magnitudes != "pogson" else None
+        if changes := {name: value for name, value in given.items() if value is not None}:
+            options = options.copy()
+            vars(options).update(changes)
         if not isinstance(source, (str, Path)):
-            table = table_of(source)
+            table = table_of(source, split=options.split)
             if table is None:
                 raise TableError(f"A path or a table of light curves is needed, got a {type(source).__name__}.")
+            opened = cls(table.name, None, options, [table])
+        elif address := hub.find_address(source, options.split, options.subset):
+            table = hub.open_address(address, options.split, options.subset)
             opened = cls(table.name, None, options, [table])
         else:
             opened = cls._open_path(Path(source), options)
@@ -110,8 +125,13 @@ class LightCurveSource:
 
     @classmethod
     def _open_path(cls, path: Path, options: ReadingOptions) -> "LightCurveSource":
+        if path.is_dir() and (options.split or options.subset or hub.is_saved(path)):
+            table = hub.open_folder(path, options.split, options.subset)
+            return cls(table.name, path, options, [table])
+        if (options.split or options.subset) and (path.exists() or glob.has_magic(str(path))):
+            raise TableError(f"A split or subset is one of a dataset, and {path.name} is none: leave it out.")
         folder = unpack(path)
-        found = find_files(Path(folder.name) if folder else path, options)
+        found = find_files(Path(folder.name) if folder else path, options, path.name)
         opened = cls(path.name, path, options, [] if isinstance(found, Catalogue) else found.tables)
         opened._folder = folder
         if isinstance(found, Catalogue):
@@ -142,7 +162,7 @@ class LightCurveSource:
 
     def _table(self, number: int) -> RawTable:
         if self.catalogue is not None and not self.tables:
-            self.tables.append(self.catalogue.first_table())
+            self.tables.append(self.catalogue.first_table(self._resolve))
         if not self.tables:
             raise TableError(f"{self.name} holds no light curve.")
         return self.tables[number]
@@ -166,6 +186,11 @@ class LightCurveSource:
         if self.catalogue is not None:
             return [self.catalogue.file]
         return [file for table in self.tables for file in table.files]
+
+    @property
+    def origin(self) -> str:
+        """Of a dataset of the Hub its address, with the commit; else empty."""
+        return self.tables[0].origin if self.tables else ""
 
     @property
     def has_lists(self) -> bool:
@@ -253,11 +278,21 @@ class LightCurveSource:
         self.ledger = Ledger(self.name, self.describe(), notes=[*self._notes, *self.roles.notes])
         if self.catalogue is not None:
             yield from self._iter_catalogue(self.catalogue, objects_per_chunk)
-            return
-        wanted = self._annotation_roles()
-        for number in range(len(self.tables)):
-            for chunk in self._iter_table(number, objects_per_chunk, rows):
-                yield _with_annotations(chunk, wanted)
+        else:
+            wanted = self._annotation_roles()
+            empty: list[str] = []
+            for number in range(len(self.tables)):
+                before = self.ledger.num_light_curves
+                for chunk in self._iter_table(number, objects_per_chunk, rows):
+                    yield chunk.with_annotations(wanted)
+                if self.ledger.num_light_curves == before:
+                    empty.append(self._table(number).name)
+                if len(self.ledger.notes) < _MAX_NOTES:
+                    self.ledger.notes += [note for note in self.roles_of(number).notes if note not in self.ledger.notes]
+            if len(self.tables) > 1:
+                self.ledger.tell_empty(empty)
+        if rows is None and self.ledger.unreadable and not self.ledger.points_used:  # not one of the objects, but the table
+            raise TableError(next(iter(self.ledger.unreadable.values())))
 
     def rows(self, rows: range, objects_per_chunk: int = 2048) -> Iterator[LightCurveChunk]:
         """The light curves of these rows of a parquet file with list columns."""
@@ -347,7 +382,12 @@ class LightCurveSource:
             )
         for batch in raw.batches(list(wanted.values()), _ROWS_OF_MEASUREMENTS):
             with naming(self.name):
-                yield pa.RecordBatch.from_pydict({role: to_text(batch[name]) for role, name in wanted.items()})
+                yield pa.RecordBatch.from_pydict(
+                    {
+                        role: to_ids(batch[name], name) if role == "object_id" else to_text(batch[name], name)
+                        for role, name in wanted.items()
+                    }
+                )
 
     def rows_stand_together(self, rows: range | None = None) -> bool:
         """Whether the rows of every object follow each other; nothing but the ids is read, where they have a column."""
@@ -417,7 +457,7 @@ class LightCurveSource:
             raw.name,
             raw.star,
             raw.band,
-            dict(raw.units),
+            units_of(raw.names, raw.units),
             self.options.keep_flagged,
             self.options.magnitudes,
             self.ledger,
@@ -457,7 +497,7 @@ class LightCurveSource:
         if not one_star:
             assert roles.object_id is not None
             ids = raw.batches([roles.object_id], _ROWS_OF_MEASUREMENTS)
-            if not stand_together(ids, roles.object_id):
+            if not stand_together(ids, roles.object_id, trims=True):
                 logger.warning(SCATTERED)
                 one_star = True
         if one_star:
@@ -469,7 +509,7 @@ class LightCurveSource:
         for batch in raw.batches(roles.used, _ROWS_OF_MEASUREMENTS):
             table = pa.Table.from_batches([batch])
             table = table if carried is None else pa.concat_tables([carried, table], promote_options="permissive")
-            last_start = run_starts(table[roles.object_id])[-1] if len(table) else 0
+            last_start = run_starts(table[roles.object_id], trims=True)[-1] if len(table) else 0
             if last_start:
                 yield read(table.slice(0, last_start))
             carried = table.slice(last_start)
@@ -481,21 +521,18 @@ class LightCurveSource:
         wanted = self._annotation_roles()
         parts: list[LightCurveChunk] = []
         for entry in catalogue.entries():
-            chunk = entry.read(self._interpreter)
-            parts.append(_with_annotations(chunk, wanted))
+            try:
+                chunk = entry.read(self._interpreter)
+            except (TableError, OSError) as error:
+                self.ledger.refuse(entry.object_id, str(error))
+                chunk = entry.without_points()
+                self.ledger.count_stars([entry.object_id])
+            parts.append(chunk.with_annotations(wanted))
             if sum(map(len, parts)) >= objects_per_chunk:
                 yield LightCurveChunk.concatenate(parts)
                 parts = []
         if parts:
             yield LightCurveChunk.concatenate(parts)
-
-
-def _with_annotations(chunk: LightCurveChunk, wanted: Sequence[str]) -> LightCurveChunk:
-    """A chunk with exactly these annotations; nulls for those that it lacks."""
-    if list(chunk.annotations) == list(wanted):
-        return chunk
-    annotations = {role: chunk.annotations.get(role, pa.nulls(len(chunk), pa.string())) for role in wanted}
-    return replace(chunk, annotations=annotations)
 
 
 def iter_light_curves(
@@ -517,36 +554,6 @@ def iter_light_curves(
         TableError: no light curves can be read from it.
     """
     yield from LightCurveSource.open(path, columns=columns).chunks(objects_per_chunk, rows=rows)
-
-
-def read_chunk(source: Any, columns: Mapping[str, str | None] | None = None) -> LightCurveChunk | None:
-    """All light curves of a table in memory, read as those of a file are.
-
-    Returns:
-        Its light curves; None where it is one light curve without an id.
-
-    Raises:
-        TableError: no light curves can be read from it.
-    """
-    table = table_of(source)
-    if table is None:
-        return None
-    lower = {name.rpartition(".")[2].lower() for name in table.names}
-    has_ids = bool((columns or {}).get("object_id")) or not lower.isdisjoint(COLUMN_GUESSES["object_id"])
-    try:
-        opened = LightCurveSource.open(source, columns=columns)
-    except MissingColumnsError:
-        if has_ids:
-            raise
-        return None  # whoever asked for one light curve says what is missing
-    chunks = list(opened.chunks())
-    if opened.roles.object_id is None and sum(map(len, chunks)) <= 1:
-        return None
-    if not chunks:
-        nothing = pa.array([], pa.string())
-        curves = RaggedLightCurves(np.empty(0), np.empty(0), None, np.zeros(1, dtype=np.int64))
-        return LightCurveChunk(nothing, curves, {})
-    return LightCurveChunk.concatenate(chunks)
 
 
 def iter_split(

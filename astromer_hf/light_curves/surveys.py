@@ -26,11 +26,19 @@ class Band:
 
 @dataclass(frozen=True)
 class SurveyClass:
-    """A class of a survey's labels; `count` is its number of light curves in the authors' copy, where known."""
+    """A class of a survey's labels.
+
+    Args:
+        name (`str`): of the class.
+        description (`str`): what it holds.
+        count (`int`, *optional*): light curves in the authors' copy.
+        leaves (`tuple[str, ...]`): classes of `taxonomy.py` that a star with this label may belong to; empty where none fits.
+    """
 
     name: str
     description: str
     count: int | None = None
+    leaves: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,6 +126,22 @@ MACHO_VARIABLES = "Alcock et al. 2001, VizieR II/247"
 OGLE3_PHOTOMETRY = "Udalski et al. 2008, AcA 58, 69"
 OGLE_CEPHEIDS = "Soszyński et al. 2015, AcA 65, 297"
 
+# A star with a second overtone beside the first is of the first. No leaf is of the second overtone without it.
+OGLE_CEPHEID_MODES = tuple(
+    SurveyClass(modes, "classical Cepheid, modes F = fundamental, 1O, 2O, 3O = overtones", leaves=leaves)
+    for modes, leaves in {
+        "F": ("CEP_F",),
+        "1O": ("CEP_1O",),
+        "2O": (),
+        "F/1O": ("CEP_F", "CEP_1O"),
+        "1O/2O": ("CEP_1O",),
+        "1O/3O": ("CEP_1O",),
+        "2O/3O": (),
+        "F/1O/2O": ("CEP_F", "CEP_1O"),
+        "1O/2O/3O": ("CEP_1O",),
+    }.items()
+)
+
 SURVEYS: dict[str, Survey] = {
     survey.name: survey
     for survey in (
@@ -138,12 +162,12 @@ SURVEYS: dict[str, Survey] = {
             description="Labelled variables of the Large Magellanic Cloud in MACHO, the paper's MACHO classification set.",
             bands=MACHO_BANDS,
             classes=(
-                SurveyClass("RRab", "RR Lyrae, fundamental mode", 7397),
-                SurveyClass("EC", "eclipsing binary", 6824),
-                SurveyClass("LPV", "long-period variable, Wood's sequences A to D", 3046),
-                SurveyClass("RRc", "RR Lyrae, first overtone", 1762),
-                SurveyClass("Cep_0", "classical Cepheid, fundamental mode", 1182),
-                SurveyClass("Cep_1", "classical Cepheid, first overtone", 683),
+                SurveyClass("RRab", "RR Lyrae, fundamental mode", 7397, leaves=("RRab",)),
+                SurveyClass("EC", "eclipsing binary", 6824, leaves=("EA", "EW_EB")),
+                SurveyClass("LPV", "long-period variable, Wood's sequences A to D", 3046, leaves=("LPV",)),
+                SurveyClass("RRc", "RR Lyrae, first overtone", 1762, leaves=("RRc",)),
+                SurveyClass("Cep_0", "classical Cepheid, fundamental mode", 1182, leaves=("CEP_F",)),
+                SurveyClass("Cep_1", "classical Cepheid, first overtone", 683, leaves=("CEP_1O",)),
             ),
             label_groups={f"LPV Wood{sequence}": "LPV" for sequence in "ABCD"},
             unclassified=("UNK", "std", "Dubious"),
@@ -159,16 +183,16 @@ SURVEYS: dict[str, Survey] = {
             description="Labelled variables of OGLE-III, the paper's OGLE classification set.",
             bands=(I_BAND,),
             classes=(
-                SurveyClass("EC", "eclipsing binary, contact", 6862),
-                SurveyClass("ED", "eclipsing binary, detached", 21503),
-                SurveyClass("ESD", "eclipsing binary, semi-detached", 9475),
-                SurveyClass("Mira", "Mira", 6090),
-                SurveyClass("OSARG", "OGLE small-amplitude red giant", 234932),
-                SurveyClass("RRab", "RR Lyrae, fundamental mode", 25943),
-                SurveyClass("RRc", "RR Lyrae, first overtone", 7990),
-                SurveyClass("SRV", "semi-regular variable", 34835),
-                SurveyClass("CEP", "classical Cepheid", 7836),
-                SurveyClass("DSCT", "delta Scuti", 2822),
+                SurveyClass("EC", "eclipsing binary, contact", 6862, leaves=("EW_EB",)),
+                SurveyClass("ED", "eclipsing binary, detached", 21503, leaves=("EA",)),
+                SurveyClass("ESD", "eclipsing binary, semi-detached", 9475, leaves=("EW_EB",)),
+                SurveyClass("Mira", "Mira", 6090, leaves=("LPV",)),
+                SurveyClass("OSARG", "OGLE small-amplitude red giant", 234932, leaves=("LPV",)),
+                SurveyClass("RRab", "RR Lyrae, fundamental mode", 25943, leaves=("RRab",)),
+                SurveyClass("RRc", "RR Lyrae, first overtone", 7990, leaves=("RRc",)),
+                SurveyClass("SRV", "semi-regular variable", 34835, leaves=("LPV",)),
+                SurveyClass("CEP", "classical Cepheid", 7836, leaves=("CEP_F", "CEP_1O")),
+                SurveyClass("DSCT", "delta Scuti", 2822, leaves=("DSCT",)),
             ),
             label_groups={"cep": "CEP", "dsct": "DSCT"},
             time_system="HJD",
@@ -183,10 +207,15 @@ SURVEYS: dict[str, Survey] = {
             description="Labelled variables of the first ATLAS catalogue, the paper's ATLAS classification set.",
             bands=ATLAS_BANDS,
             classes=(
-                SurveyClass("CB", "close eclipsing binary, at its full or half period", 80218),
-                SurveyClass("DB", "detached eclipsing binary, at its full or half period", 28767),
-                SurveyClass("Mira", "Mira", 7370),
-                SurveyClass("Pulse", "pulsator: RR Lyrae, delta Scuti, Cepheid", 25021),
+                SurveyClass("CB", "close eclipsing binary, at its full or half period", 80218, leaves=("EW_EB",)),
+                SurveyClass("DB", "detached eclipsing binary, at its full or half period", 28767, leaves=("EA",)),
+                SurveyClass("Mira", "Mira", 7370, leaves=("LPV",)),
+                SurveyClass(
+                    "Pulse",
+                    "pulsator: RR Lyrae, delta Scuti, Cepheid",
+                    25021,
+                    leaves=("RRab", "RRc", "RRd", "CEP_F", "CEP_1O", "CEP_II", "DSCT"),
+                ),
             ),
             label_groups={"CBF": "CB", "CBH": "CB", "DBF": "DB", "DBH": "DB", "MIRA": "Mira", "PULSE": "Pulse"},
             time_system="MJD",
@@ -201,12 +230,12 @@ SURVEYS: dict[str, Survey] = {
             description="A few MACHO variables with their errors, kept for testing.",
             bands=MACHO_BANDS,
             classes=(
-                SurveyClass("RRab", "RR Lyrae, fundamental mode"),
-                SurveyClass("RRc", "RR Lyrae, first overtone"),
-                SurveyClass("RRe", "RR Lyrae, second overtone"),
-                SurveyClass("EC", "eclipsing binary"),
-                SurveyClass("LPV", "long-period variable"),
-                SurveyClass("Cep_0", "classical Cepheid, fundamental mode"),
+                SurveyClass("RRab", "RR Lyrae, fundamental mode", leaves=("RRab",)),
+                SurveyClass("RRc", "RR Lyrae, first overtone", leaves=("RRc",)),
+                SurveyClass("RRe", "RR Lyrae, second overtone", leaves=("RRc",)),
+                SurveyClass("EC", "eclipsing binary", leaves=("EA", "EW_EB")),
+                SurveyClass("LPV", "long-period variable", leaves=("LPV",)),
+                SurveyClass("Cep_0", "classical Cepheid, fundamental mode", leaves=("CEP_F",)),
             ),
             time_system="MJD",
             held_out=True,
@@ -217,9 +246,9 @@ SURVEYS: dict[str, Survey] = {
             description="Cepheids of the Large Magellanic Cloud in MACHO, without errors; labels are their modes in OGLE-IV.",
             bands=MACHO_BANDS,
             classes=(
-                SurveyClass("Cep_0", "classical Cepheid, fundamental mode"),
-                SurveyClass("Cep_1", "classical Cepheid, first overtone"),
-                SurveyClass("Cep_multi", "classical Cepheid, several modes"),
+                SurveyClass("Cep_0", "classical Cepheid, fundamental mode", leaves=("CEP_F",)),
+                SurveyClass("Cep_1", "classical Cepheid, first overtone", leaves=("CEP_1O",)),
+                SurveyClass("Cep_multi", "classical Cepheid, several modes", leaves=("CEP_F", "CEP_1O")),
             ),
             columns={"identity": "ogle_id"},
             time_system="MJD, repaired from truncated HJD",
@@ -229,27 +258,51 @@ SURVEYS: dict[str, Survey] = {
             name="ogle_lmc_cepheids_I",
             description="Cepheids of the Large Magellanic Cloud in OGLE-III and OGLE-IV; many stars are there twice.",
             bands=(I_BAND,),
-            classes=tuple(
-                SurveyClass(modes, "classical Cepheid, modes F = fundamental, 1O, 2O, 3O = overtones")
-                for modes in ("F", "1O", "2O", "F/1O", "1O/2O", "1O/3O", "2O/3O", "F/1O/2O", "1O/2O/3O")
-            ),
+            classes=OGLE_CEPHEID_MODES,
             time_system="HJD",
             citations=(OGLE3_PHOTOMETRY, "Soszyński et al. 2008, AcA 58, 163", OGLE_CEPHEIDS),
+        ),
+        Survey(
+            name="ogle_lmc_cepheids_V",
+            description="The V band of the stars in ogle_lmc_cepheids_I, under the same ids.",
+            bands=(V_BAND,),
+            classes=OGLE_CEPHEID_MODES,
+            time_system="HJD",
+            citations=(OGLE3_PHOTOMETRY, "Soszyński et al. 2008, AcA 58, 163", OGLE_CEPHEIDS),
+        ),
+        Survey(
+            name="eros2_lmc_cepF",
+            description="Classical Cepheids of the Large Magellanic Cloud in EROS-2, in two bands.",
+            bands=(Band("R_EROS"), Band("B_EROS")),
+            classes=(SurveyClass("Cep_0", "classical Cepheid, fundamental mode", leaves=("CEP_F",)),),
+            time_system="HJD",
+            citations=("Tisserand et al. 2007, A&A 469, 387",),
+        ),
+        Survey(
+            name="sdss_s82_rrlyrae",
+            description="RR Lyrae of SDSS Stripe 82 in five bands.",
+            bands=tuple(map(Band, "ugriz")),
+            classes=(
+                SurveyClass("RRab", "RR Lyrae, fundamental mode", leaves=("RRab",)),
+                SurveyClass("RRc", "RR Lyrae, first overtone", leaves=("RRc",)),
+            ),
+            time_system="MJD",
+            citations=("Sesar et al. 2010, ApJ 708, 717",),
         ),
         Survey(
             name="asas_acvs",
             description="The ASAS Catalogue of Variable Stars.",
             bands=(V_BAND,),
             classes=(
-                SurveyClass("Mira", "Mira"),
-                SurveyClass("Contact Systems", "eclipsing binary, contact"),
-                SurveyClass("Semidetached", "eclipsing binary, semi-detached"),
-                SurveyClass("Detached", "eclipsing binary, detached"),
-                SurveyClass("RR Lyrae, Fundamental Mode", "RR Lyrae, fundamental mode"),
-                SurveyClass("RR Lyrae, First Overtone", "RR Lyrae, first overtone"),
-                SurveyClass("Delta Scuti", "delta Scuti"),
-                SurveyClass("Alpha2 Canum Venaticorum", "magnetic chemically peculiar star, rotating"),
-                SurveyClass("Beta Cephei", "beta Cephei"),
+                SurveyClass("Mira", "Mira", leaves=("LPV",)),
+                SurveyClass("Contact Systems", "eclipsing binary, contact", leaves=("EW_EB",)),
+                SurveyClass("Semidetached", "eclipsing binary, semi-detached", leaves=("EW_EB",)),
+                SurveyClass("Detached", "eclipsing binary, detached", leaves=("EA",)),
+                SurveyClass("RR Lyrae, Fundamental Mode", "RR Lyrae, fundamental mode", leaves=("RRab",)),
+                SurveyClass("RR Lyrae, First Overtone", "RR Lyrae, first overtone", leaves=("RRc",)),
+                SurveyClass("Delta Scuti", "delta Scuti", leaves=("DSCT",)),
+                SurveyClass("Alpha2 Canum Venaticorum", "magnetic chemically peculiar star, rotating", leaves=("ROT",)),
+                SurveyClass("Beta Cephei", "beta Cephei", leaves=("OTHER",)),
             ),
             unclassified=("Close Binary Eclipsing Systems",),  # the parent of Contact Systems, Semidetached and Detached
             time_system="HJD",
@@ -260,22 +313,22 @@ SURVEYS: dict[str, Survey] = {
             description="Periodic variables of the Catalina Sky Survey.",
             bands=(CATALINA_BAND,),
             classes=(
-                SurveyClass("EA", "eclipsing binary, detached"),
-                SurveyClass("EW", "eclipsing binary, contact"),
-                SurveyClass("beta_lyrae", "eclipsing binary, semi-detached"),
-                SurveyClass("ELL", "ellipsoidal variable"),
-                SurveyClass("PCEB", "post-common-envelope binary"),
-                SurveyClass("RS_CVn", "RS Canum Venaticorum"),
-                SurveyClass("RRab", "RR Lyrae, fundamental mode"),
-                SurveyClass("RRc", "RR Lyrae, first overtone"),
-                SurveyClass("RRd", "RR Lyrae, two modes"),
-                SurveyClass("Blazhko", "RR Lyrae, modulated"),
-                SurveyClass("LPV", "long-period variable"),
-                SurveyClass("HADS", "delta Scuti, high amplitude"),
-                SurveyClass("LADS", "delta Scuti, low amplitude"),
-                SurveyClass("ACEP", "anomalous Cepheid"),
-                SurveyClass("Cep_II", "type II Cepheid"),
-                SurveyClass("Hump", "light curve with a hump"),
+                SurveyClass("EA", "eclipsing binary, detached", leaves=("EA",)),
+                SurveyClass("EW", "eclipsing binary, contact", leaves=("EW_EB",)),
+                SurveyClass("beta_lyrae", "eclipsing binary, semi-detached", leaves=("EW_EB",)),
+                SurveyClass("ELL", "ellipsoidal variable", leaves=("ROT",)),
+                SurveyClass("PCEB", "post-common-envelope binary", leaves=("OTHER",)),
+                SurveyClass("RS_CVn", "RS Canum Venaticorum", leaves=("ROT",)),
+                SurveyClass("RRab", "RR Lyrae, fundamental mode", leaves=("RRab",)),
+                SurveyClass("RRc", "RR Lyrae, first overtone", leaves=("RRc",)),
+                SurveyClass("RRd", "RR Lyrae, two modes", leaves=("RRd",)),
+                SurveyClass("Blazhko", "RR Lyrae, modulated", leaves=("RRab", "RRc")),
+                SurveyClass("LPV", "long-period variable", leaves=("LPV",)),
+                SurveyClass("HADS", "delta Scuti, high amplitude", leaves=("DSCT",)),
+                SurveyClass("LADS", "delta Scuti, low amplitude", leaves=("DSCT",)),
+                SurveyClass("ACEP", "anomalous Cepheid", leaves=("CEP_II",)),
+                SurveyClass("Cep_II", "type II Cepheid", leaves=("CEP_II",)),
+                SurveyClass("Hump", "light curve with a hump", leaves=("OTHER",)),
             ),
             time_system="MJD",
             citations=("Drake et al. 2014, ApJS 213, 9",),
@@ -285,18 +338,18 @@ SURVEYS: dict[str, Survey] = {
             description="Periodic variables of the Siding Spring Survey, the south of Catalina.",
             bands=(CATALINA_BAND,),
             classes=(
-                SurveyClass("Ecl", "eclipsing binary, contact or semi-detached"),
-                SurveyClass("EA", "eclipsing binary, detached"),
-                SurveyClass("Rotational", "RS Canum Venaticorum or ellipsoidal variable"),
-                SurveyClass("RRab", "RR Lyrae, fundamental mode"),
-                SurveyClass("RRc", "RR Lyrae, first overtone"),
-                SurveyClass("RRd", "RR Lyrae, two modes"),
-                SurveyClass("Blazhko", "RR Lyrae, modulated"),
-                SurveyClass("LPV", "long-period variable"),
-                SurveyClass("DSCT", "delta Scuti"),
-                SurveyClass("ACEP", "anomalous Cepheid"),
-                SurveyClass("CepII", "type II Cepheid"),
-                SurveyClass("LMC-Cep", "classical Cepheid of the Large Magellanic Cloud"),
+                SurveyClass("Ecl", "eclipsing binary, contact or semi-detached", leaves=("EW_EB",)),
+                SurveyClass("EA", "eclipsing binary, detached", leaves=("EA",)),
+                SurveyClass("Rotational", "RS Canum Venaticorum or ellipsoidal variable", leaves=("ROT",)),
+                SurveyClass("RRab", "RR Lyrae, fundamental mode", leaves=("RRab",)),
+                SurveyClass("RRc", "RR Lyrae, first overtone", leaves=("RRc",)),
+                SurveyClass("RRd", "RR Lyrae, two modes", leaves=("RRd",)),
+                SurveyClass("Blazhko", "RR Lyrae, modulated", leaves=("RRab", "RRc")),
+                SurveyClass("LPV", "long-period variable", leaves=("LPV",)),
+                SurveyClass("DSCT", "delta Scuti", leaves=("DSCT",)),
+                SurveyClass("ACEP", "anomalous Cepheid", leaves=("CEP_II",)),
+                SurveyClass("CepII", "type II Cepheid", leaves=("CEP_II",)),
+                SurveyClass("LMC-Cep", "classical Cepheid of the Large Magellanic Cloud", leaves=("CEP_F", "CEP_1O")),
             ),
             unclassified=("Misc",),
             time_system="MJD",

@@ -12,6 +12,8 @@ from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 from transformers.activations import ACT2FN
 
+from .sharing_astromer import with_code
+
 # Far beyond any use. A damaged or malicious config.json is rejected before memory is allocated.
 _LARGEST = {
     "hidden_size": 2**14,
@@ -24,6 +26,7 @@ _LARGEST = {
     "classifier_hidden_sizes": 2**16,
     "classifier_lstm_sizes": 2**14,
 }
+LIKELY_SET_COVERAGES = tuple(percent / 100 for percent in range(50, 100))
 
 
 @strict
@@ -109,6 +112,12 @@ class AstromerConfig(PreTrainedConfig):
         classifier_dropout (`float`, defaults to 0.0): Dropout after each hidden layer of the head; 0.3 in the paper's LSTM.
         classifier_temperature (`float`, defaults to 1.0): Divides the logits of a classifier, so that their softmax is
             calibrated (Guo et al. 2017, ICML); fitted after the training, see `uncertainty.py`. Always 1 for a regression.
+        label_parents (`dict[str, str]`, *optional*): Each class of a classifier -> the wider class that it belongs to, whose
+            probability is the sum of its classes'.
+        uncertain_below (`float`, *optional*): Probability of the predicted class below which it is called uncertain.
+        likely_set_thresholds (`list[float]`, *optional*): For coverages of 50 %, 51 %, ... 99 %: the classes with at least this
+            probability hold the true one so often (split conformal prediction, Sadinle et al. 2019, JASA 114, 223).
+        fewest_points (`int`, defaults to 0): A classifier gives no class to light curves with fewer observations.
         use_weighted_layer_sum (`bool`, defaults to `False`): Classify from a learned mixture of the input embedding and every
             block's output (layer-skip pooling) instead of the last block's output.
         concatenate_layers (`bool`, defaults to `False`): Classify from the input embedding and every block's output, pooled
@@ -133,7 +142,7 @@ class AstromerConfig(PreTrainedConfig):
     intermediate_size: int = 128
     hidden_act: str = "tanh"
     hidden_dropout_prob: float | int = 0.1
-    layer_norm_eps: float = 1e-6
+    layer_norm_eps: float | int = 1e-6
     window_size: int = 200
     time_encoding_base: float | int = 10000.0
     time_encoding_exponent: float | int = 2.0
@@ -170,6 +179,10 @@ class AstromerConfig(PreTrainedConfig):
     classifier_lstm_sizes: list[int] | tuple[int, ...] = (256, 256)
     classifier_dropout: float | int = 0.0
     classifier_temperature: float | int = 1.0
+    label_parents: dict[str, str] | None = None
+    uncertain_below: float | int | None = None
+    likely_set_thresholds: list[float | int] | None = None
+    fewest_points: int = 0
     use_weighted_layer_sum: bool = False
     concatenate_layers: bool = False
     bands: list[str] | None = None
@@ -181,6 +194,11 @@ class AstromerConfig(PreTrainedConfig):
         if not __name__.startswith("transformers_modules"):
             kwargs.pop("custom_pipelines", None)
         super().__post_init__(**kwargs)
+
+    def save_pretrained(self, save_directory: Any, push_to_hub: bool = False, **kwargs: Any) -> None:
+        """transformers' `save_pretrained`. Where the configuration points to code, the code files go along."""
+        with with_code(self, save_directory):
+            super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
 
     def validate_architecture(self) -> None:
         """Refuse sizes that contradict each other (called at construction and when saving)."""
@@ -228,6 +246,22 @@ class AstromerConfig(PreTrainedConfig):
         for name in scales:
             if (scale := getattr(self, name)) is not None and not 0 < scale < float("inf"):
                 raise ValueError(f"`{name}` must be positive and finite, got {scale}.")
+        if self.label_parents is not None and (missing := set((self.id2label or {}).values()) ^ set(self.label_parents)):
+            raise ValueError(
+                f"`label_parents` must name the parent of every class, and differs in {', '.join(sorted(missing))}."
+            )
+        for probability in (self.uncertain_below or 0, *(self.likely_set_thresholds or ())):
+            if not 0 <= probability <= 1:
+                raise ValueError(
+                    f"`uncertain_below` and `likely_set_thresholds` must be probabilities from 0 to 1, got {probability}."
+                )
+        if self.likely_set_thresholds is not None and len(self.likely_set_thresholds) != len(LIKELY_SET_COVERAGES):
+            raise ValueError(
+                f"`likely_set_thresholds` needs a number for each of {len(LIKELY_SET_COVERAGES)} coverages, got "
+                f"{len(self.likely_set_thresholds)}."
+            )
+        if self.fewest_points < 0:
+            raise ValueError(f"`fewest_points` must not be negative, got {self.fewest_points}.")
         if self.use_residual_projection and not self.use_residual:
             raise ValueError("`use_residual_projection` projects what `use_residual` adds: set `use_residual=True` as well.")
         if self.problem_type == "regression" and self.classifier_temperature != 1:

@@ -6,16 +6,23 @@ Input columns have catalogue names (`mjd`, `mag`, `magerr`), output tensors plur
 curves as flat arrays, `cut_windows` selects the observations of each window, and the extractor gathers and centres them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from transformers import BatchFeature
 from transformers.feature_extraction_sequence_utils import SequenceFeatureExtractor
+from transformers.utils import PaddingStrategy, TensorType, is_torch_tensor
+
+from .sharing_astromer import EXTRACTOR_MAP, copy_code
+from .times_astromer import check_time_precision
 
 WindowKind = Literal["sequential", "random", "first", "last"]
 WINDOW_KINDS: tuple[WindowKind, ...] = ("sequential", "random", "first", "last")
+# Entries of a window that have one value for each observation, besides `labels` of a reconstruction.
+PER_OBSERVATION = ("times", "magnitude_errors", "attention_mask", "masked_positions", "loss_mask", "band_ids")
 MAX_ABS_MAGNITUDE = 90.0  # surveys mark missing magnitudes by 99, 99.999, -99, ...; no star is that bright or faint
 MAX_TIME_SPAN_DAYS = 100_000.0  # 270 years; photographic archives span about 130
 MAX_ABS_TIME_DAYS = 1e8  # a Julian date is 2.5e6, Unix time in seconds 1.7e9
@@ -88,7 +95,7 @@ class RaggedLightCurves:
         Raises:
             ValueError: the times cannot be days.
         """
-        keep = np.isfinite(self.times) & (np.abs(self.magnitudes) <= MAX_ABS_MAGNITUDE)
+        keep = self.usable
         curves, dropped = self, np.zeros(len(self), dtype=np.int64)
         if not keep.all():
             curves = self.keep(keep)
@@ -97,7 +104,8 @@ class RaggedLightCurves:
         unsorted = (np.diff(curves.times) < 0) & (np.diff(owner) == 0)
         if unsorted.any():
             curves = curves._take(np.lexsort((curves.times, owner)), curves.offsets)
-        curves._check_times_are_days()
+        if wrong := curves.find_not_days():
+            raise ValueError(next(iter(wrong.values())))
         if curves.magnitude_errors is not None:
             with np.errstate(invalid="ignore"):
                 usable = np.isfinite(curves.magnitude_errors) & (curves.magnitude_errors > 0)
@@ -135,19 +143,31 @@ class RaggedLightCurves:
         errors = None if self.magnitude_errors is None else self.magnitude_errors[index]
         return RaggedLightCurves(self.times[index], self.magnitudes[index], errors, offsets)
 
-    def _check_times_are_days(self) -> None:
-        """Times are sorted here, so that a curve's first and last bound it."""
+    @property
+    def usable(self) -> np.ndarray:
+        """Observations with a time and a magnitude that is no marker of a missing one, `(P,)` bool."""
+        with np.errstate(invalid="ignore"):
+            return np.isfinite(self.times) & (np.abs(self.magnitudes) <= MAX_ABS_MAGNITUDE)
+
+    def find_not_days(self) -> dict[int, str]:
+        """The curves whose times cannot be days, and what is wrong with them."""
         filled = np.flatnonzero(self.lengths)
         if not len(filled):
-            return
-        first, last = self.times[self.offsets[filled]], self.times[self.offsets[filled + 1] - 1]
+            return {}
+        usable, starts = self.usable, self.offsets[filled]
+        first = np.minimum.reduceat(np.where(usable, self.times, np.inf), starts)
+        last = np.maximum.reduceat(np.where(usable, self.times, -np.inf), starts)
         bad = (last - first > MAX_TIME_SPAN_DAYS) | (np.maximum(np.abs(first), np.abs(last)) > MAX_ABS_TIME_DAYS)
-        if bad.any():
-            i = np.flatnonzero(bad)[0]
-            raise ValueError(
-                f"Times must be days (MJD, HJD or JD; any zero point), but light curve {filled[i]} runs from {first[i]:.6g} "
-                f"to {last[i]:.6g}. If these are seconds, divide them by 86400."
-            )
+        return {
+            int(filled[i]): f"Times must be days (MJD, HJD or JD; any zero point), but light curve {filled[i]} runs from "
+            f"{first[i]:.6g} to {last[i]:.6g}. If these are seconds, divide them by 86400."
+            for i in np.flatnonzero(bad & (first <= last))
+        }
+
+    def without_points_of(self, numbers: Sequence[int]) -> "RaggedLightCurves":
+        """The same curves; of those with these numbers no observation has a magnitude, so that all are dropped and counted."""
+        refused = np.isin(self.object_index, list(numbers))
+        return RaggedLightCurves(self.times, np.where(refused, np.nan, self.magnitudes), self.magnitude_errors, self.offsets)
 
 
 _UNITS = {"mjd": "day", "mag": "mag", "magerr": "mag"}
@@ -158,8 +178,12 @@ def _as_curves(values: Any, name: str) -> list[np.ndarray]:
     kind = type(values).__name__
     if type(values).__module__.startswith("astropy.time"):
         raise ValueError(f"`{name}` must be numbers of {_UNITS[name]}s, got an astropy {kind}: give its `.mjd`.")
+    values = to_numpy(values, name)
     if not isinstance(values, (list, tuple)):
-        values = np.asanyarray(values)  # keeps the mask of a masked array
+        try:
+            values = np.asanyarray(values)  # keeps the mask of a masked array
+        except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+            raise ValueError(f"`{name}` must be numbers of {_UNITS[name]}s, got a {kind}: {_one_line(error)}.") from error
         if values.ndim not in (1, 2):
             raise ValueError(f"`{name}` must be one light curve (1-d) or a list of them, got {values.ndim}-d {kind}.")
     first = next((value for value in values if value is not None), 0.0)
@@ -167,8 +191,32 @@ def _as_curves(values: Any, name: str) -> list[np.ndarray]:
     return [_as_float64(curve, name, i) for i, curve in enumerate(curves)]
 
 
+def to_numpy(values: Any, name: str) -> Any:
+    """A tensor of torch, of any precision and device, as a numpy array; anything else as it is.
+
+    Raises:
+        ValueError: it holds no numbers, or times of too few digits.
+    """
+    if not (hasattr(values, "detach") and hasattr(values, "cpu")):
+        return values
+    own = str(values.dtype).removeprefix("torch.")
+    if own == "bfloat16" and name == "mjd":
+        raise ValueError("`mjd` in bfloat16 has 8 binary digits, in which an hour of a month is lost: give times in float64.")
+    try:
+        values = values.detach().cpu()
+        values = values.to_dense() if str(values.layout) != "torch.strided" else values
+        return (values.float() if own == "bfloat16" else values.resolve_conj()).numpy()
+    except (RuntimeError, TypeError, NotImplementedError) as error:
+        raise ValueError(f"`{name}` is a tensor whose numbers cannot be read: {_one_line(error)}.") from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".")
+
+
 def _as_float64(values: Any, name: str, i: int) -> np.ndarray:
     """One curve's column as a 1-d float64 array, in its unit where it has one; masked entries and None become NaN."""
+    values = to_numpy(values, name)
     kind = getattr(getattr(values, "dtype", None), "kind", "f")
     if kind in "mMcV":  # numpy would cast dates to counts and complex numbers to their real part
         raise ValueError(
@@ -182,11 +230,13 @@ def _as_float64(values: Any, name: str, i: int) -> np.ndarray:
             hasattr(unit, "to") and not hasattr(unit, "function_unit") and str(unit)
         ):  # a magnitude with any zero point is accepted
             array = np.asarray(unit.to(_UNITS[name], array), dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise ValueError(f"`{name}` of light curve {i} must be numbers of {_UNITS[name]}s: {reason}.") from error
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise ValueError(f"`{name}` of light curve {i} must be numbers of {_UNITS[name]}s: {_one_line(error)}.") from error
     if array.ndim != 1:
         raise ValueError(f"`{name}` of light curve {i} must be 1-d, got shape {array.shape}.")
+    if name == "mjd" and len(array):
+        own = values if hasattr(values, "dtype") else values[0]
+        check_time_precision(array, getattr(own, "dtype", None), f"`mjd` of light curve {i}")
     return array
 
 
@@ -301,8 +351,13 @@ class AstromerFeatureExtractor(SequenceFeatureExtractor):
     Args:
         window_size (`int`, defaults to 200): observations in a full window.
 
-    `feature_size`, `sampling_rate` and `padding_value` belong to the base class; light curves have one feature and no
-    sampling rate, and padding is 0.
+        padding_value (`float`, defaults to 0): of magnitudes, times and errors; the model does not see it.
+
+    The other arguments belong to the base class. Light curves have one feature, and no sampling rate, which has no effect.
+    Windows are padded on the right; only `pad` knows another `padding_side`.
+
+    Raises:
+        ValueError: another number of features, or no attention mask, without which padding cannot be told from observations.
     """
 
     model_input_names = ["magnitudes", "times", "attention_mask"]  # noqa: RUF012 (read by transformers as it stands)
@@ -318,6 +373,12 @@ class AstromerFeatureExtractor(SequenceFeatureExtractor):
         super().__init__(feature_size, sampling_rate, padding_value, **kwargs)
         if window_size < 1:
             raise ValueError(f"`window_size` must be at least 1, got {window_size}.")
+        if feature_size != 1:
+            raise ValueError(f"Light curves have one feature, `feature_size` must be 1, got {feature_size}.")
+        if not self.return_attention_mask:
+            raise ValueError(
+                "The model needs an attention mask to tell padding from observations: `return_attention_mask=True`."
+            )
         self.window_size = window_size  # an attribute named `window` would not be saved
 
     def __call__(
@@ -361,6 +422,14 @@ class AstromerFeatureExtractor(SequenceFeatureExtractor):
         features.dropped_points = dropped
         return features.convert_to_tensors(return_tensors)
 
+    def save_pretrained(self, save_directory: Any, push_to_hub: bool = False, **kwargs: Any) -> list[str]:
+        """transformers' `save_pretrained`. Where `auto_map` points to code, the code files go along."""
+        if getattr(self, "auto_map", None):
+            Path(save_directory).mkdir(parents=True, exist_ok=True)
+            copy_code(save_directory)
+            self.auto_map = dict(EXTRACTOR_MAP)
+        return super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
+
     def extract(
         self,
         curves: RaggedLightCurves,
@@ -387,6 +456,8 @@ class AstromerFeatureExtractor(SequenceFeatureExtractor):
         padded_length: int | None = None,
     ) -> LightCurveWindows:
         """Gather the given windows (as `cut_windows` returns them) of clean curves into padded, centred arrays."""
+        if self.padding_side != "right":
+            raise ValueError(f"Windows are padded on the right, and `padding_side` is {self.padding_side!r}.")
         width = int(length.max(initial=1)) if padded_length is None else padded_length
         valid = np.arange(width) < length[:, None]
         # Beyond the end of a window these are observations of another curve, or the last one repeated; they are masked below.
@@ -394,10 +465,12 @@ class AstromerFeatureExtractor(SequenceFeatureExtractor):
         data, means = {}, {}
         for name, flat in (("magnitudes", curves.magnitudes), ("times", curves.times)):
             data[name], means[name] = center_window(np.take(flat, place), valid)
+            if self.padding_value:
+                data[name] = np.where(valid, data[name], np.float32(self.padding_value))
         data["attention_mask"] = valid.astype(np.int64)
         if curves.magnitude_errors is not None:
             errors = np.take(curves.magnitude_errors, place).astype(np.float32)
-            data["magnitude_errors"] = np.where(valid, errors, np.float32(0))
+            data["magnitude_errors"] = np.where(valid, errors, np.float32(self.padding_value))
         features = LightCurveWindows(data)
         features.object_index, features.window_start, features.window_length = object_index, start, length
         features.magnitude_means, features.time_means = means["magnitudes"], means["times"]
@@ -411,38 +484,104 @@ class AstromerFeatureExtractor(SequenceFeatureExtractor):
     def pad(
         self,
         processed_features: Any,
-        padding: bool | str = True,
+        padding: bool | str | PaddingStrategy = True,
         max_length: int | None = None,
         truncation: bool = False,
         pad_to_multiple_of: int | None = None,
         return_attention_mask: bool | None = None,
-        return_tensors: str | None = None,
+        return_tensors: str | TensorType | None = None,
     ) -> BatchFeature:
-        """Batch windows of unequal length, `[{"magnitudes": (L_i,), "times": (L_i,), ...}, ...]`, padding with zeros.
+        """Batch windows of unequal length; what Trainer's default collator calls if the extractor is its `processing_class`.
 
-        What Trainer's default collator calls when the extractor is its `processing_class`. Per-observation entries are padded
-        on the right, an `attention_mask` is added where there is none, other entries (class `labels`) are stacked, and
-        float64 becomes float32.
+        The arguments mean what they mean in the base class. What has one value per observation is padded: magnitudes, times and
+        errors by `padding_value`, masks by 0. Other entries (class `labels`) stay as they are. float64 becomes float32.
+
+        Args:
+            processed_features: a list of windows, `[{"magnitudes": (L_i,), "times": (L_i,), ...}, ...]`, or a dictionary of
+                lists of arrays, numbers or tensors, or of arrays `(W, L)`.
+            padding: `True` or `"longest"`: to the longest window; `"max_length"`: to `max_length`; `False`: not at all.
+            max_length: see `padding` and `truncation`. Without `truncation` longer windows stay longer.
+            truncation: cut windows after `max_length` observations.
+            pad_to_multiple_of: round the width up to a multiple of this number.
+            return_attention_mask: return `attention_mask`, and make one where there is none; the default is True.
+            return_tensors: `"np"` or `"pt"`; the type of the input by default.
+
+        Raises:
+            ValueError: there is no window, entries differ in length, or arguments contradict each other.
         """
-        rows: Sequence[dict[str, Any]] = processed_features
+        columns = _as_columns(processed_features)
+        is_torch = any(is_torch_tensor(value) for values in columns.values() for value in values)
+        arrays = {name: [_to_numpy(value) for value in values] for name, values in columns.items()}
+        lengths = [len(window) for window in arrays["magnitudes"]]
+        strategy = self._get_padding_strategies(padding=padding, max_length=max_length)
+        for name, value in (("max_length", max_length), ("pad_to_multiple_of", pad_to_multiple_of)):
+            if value is not None and value < 1:
+                raise ValueError(f"`{name}` must be at least 1, got {value}.")
+        if truncation and max_length is None:
+            raise ValueError("`truncation=True` needs `max_length`, the number of observations to keep.")
+        if pad_to_multiple_of and strategy == PaddingStrategy.DO_NOT_PAD:
+            raise ValueError("`pad_to_multiple_of` needs padding, and `padding` is off.")
+        multiple = pad_to_multiple_of or 1
+        limit = -(-max_length // multiple) * multiple if max_length is not None else max(lengths)
+        longest = min(max(lengths), limit) if truncation else max(lengths)
+        width = {PaddingStrategy.LONGEST: -(-longest // multiple) * multiple, PaddingStrategy.MAX_LENGTH: limit}.get(
+            strategy, 0
+        )
+
+        batch: dict[str, list[np.ndarray]] = {}
+        for name, values in arrays.items():
+            if all(value.shape == (length,) for value, length in zip(values, lengths, strict=True)):
+                values = [self._pad_window(value[:limit] if truncation else value, width) for value in values]
+            elif name in PER_OBSERVATION:
+                raise ValueError(f"`magnitudes` and `{name}` must have one value for each observation, and differ in shape.")
+            batch[name] = [value.astype(np.float32) if value.dtype == np.float64 else value for value in values]
+        if not (self.return_attention_mask if return_attention_mask is None else return_attention_mask):
+            batch.pop("attention_mask", None)
+        elif "attention_mask" not in batch:
+            observed = [np.ones(min(length, limit) if truncation else length, dtype=np.int64) for length in lengths]
+            batch["attention_mask"] = [self._pad_window(mask, width) for mask in observed]
+        return_tensors = ("pt" if is_torch else "np") if return_tensors is None else return_tensors
+        if TensorType(return_tensors) == TensorType.PYTORCH and len({len(window) for window in batch["magnitudes"]}) > 1:
+            raise ValueError(
+                f"Windows of {min(lengths)} to {max(lengths)} observations are no tensor: pad them, or pass `truncation=True` "
+                f"where they are longer than `max_length` ({max_length})."
+            )
+        return BatchFeature(batch, tensor_type=return_tensors)
+
+    def _pad_window(self, values: np.ndarray, width: int) -> np.ndarray:
+        """Pad the values of a window to `width`, if it is shorter."""
+        missing = max(width - len(values), 0)
+        fill = self.padding_value if values.dtype.kind == "f" else 0
+        return np.pad(values, (0, missing) if self.padding_side == "right" else (missing, 0), constant_values=fill)
+
+
+def _to_numpy(value: Any) -> np.ndarray:
+    if is_torch_tensor(value):
+        value = value.detach().cpu()
+        value = value.float() if value.is_floating_point() and value.itemsize < 4 else value  # numpy has no bfloat16
+    return np.asarray(value)
+
+
+def _as_columns(features: Any) -> dict[str, Sequence[Any]]:
+    """A batch of windows, in any form that `AstromerFeatureExtractor.pad` takes, as the entries of all windows by name."""
+    if not isinstance(features, Mapping):
+        rows: Sequence[Mapping[str, Any]] = features
         if not len(rows):
             raise ValueError("A batch needs at least one window, got none.")
-        lengths = [len(row["magnitudes"]) for row in rows]
-        width = max_length if padding == "max_length" and max_length else max(lengths)
-        width = -(-width // pad_to_multiple_of) * pad_to_multiple_of if pad_to_multiple_of else width
-        if max(lengths) > width:
-            raise ValueError(f"A window has {max(lengths)} observations, more than `max_length` {max_length}.")
-        batch: dict[str, Any] = {}
-        for name in rows[0]:
-            values = [np.asarray(row[name]) for row in rows]
-            if all(value.shape == (length,) for value, length in zip(values, lengths, strict=True)):
-                values = [np.pad(value, (0, width - len(value))) for value in values]
-            batch[name] = np.stack(values)
-            if batch[name].dtype == np.float64:
-                batch[name] = batch[name].astype(np.float32)
-        if "attention_mask" not in batch:
-            batch["attention_mask"] = (np.arange(width) < np.array(lengths)[:, None]).astype(np.int64)
-        return BatchFeature(batch, tensor_type=return_tensors)
+        if other := next((row for row in rows if row.keys() != rows[0].keys()), None):
+            raise ValueError(f"All windows of a batch need the same entries, got {sorted(rows[0])} and {sorted(other)}.")
+        features = {name: [row[name] for row in rows] for name in rows[0]}
+    columns = {name: features[name] for name in features}
+    if "magnitudes" not in columns:
+        raise ValueError(f"Windows need `magnitudes`, got {sorted(columns)}. `AstromerFeatureExtractor` makes them.")
+    if not len(columns["magnitudes"]):
+        raise ValueError("A batch needs at least one window, got none.")
+    if np.ndim(columns["magnitudes"][0]) != 1:
+        raise ValueError("`magnitudes` must be a list of windows, each 1-d: for one window pass a list that holds it.")
+    for name, values in columns.items():
+        if len(values) != len(columns["magnitudes"]):
+            raise ValueError(f"There are {len(columns['magnitudes'])} windows, and `{name}` has {len(values)} entries.")
+    return columns
 
 
 def center_window(values: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

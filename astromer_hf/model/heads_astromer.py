@@ -140,6 +140,16 @@ def flatten_bands(
     return cast(Any, tuple(None if tensor is None else tensor.flatten(0, -2) for tensor in tensors))
 
 
+def select_states(states: tuple[torch.Tensor, ...] | None, wanted: bool | Sequence[int] | None) -> Any:
+    """The hidden states that `output_hidden_states` asks for: all, those of a list of layers and None for others, or none."""
+    if states is None or wanted is None or wanted is False:
+        return None
+    if wanted is True:
+        return states
+    kept = {layer % len(states) for layer in wanted}
+    return tuple(state if layer in kept else None for layer, state in enumerate(states))
+
+
 def mean_over_observed(hidden_states: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:
     """Mean of (B, L, D) over the observations of each window, summed in float32; zeros for a window without observations."""
     weights = observed[..., None].float()

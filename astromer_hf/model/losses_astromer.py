@@ -1,12 +1,17 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Reconstruction losses over scored observations, and weights of observations from photometric errors.
+"""Losses: of reconstructions over scored observations, weighted by photometric errors, and of classifiers and regressions.
 
-`AstromerForMaskedReconstruction` in `modeling_astromer.py` uses them.
+The models in `modeling_astromer.py` use them.
 
 Shapes: B windows, L observations a window.
 """
 
+from typing import Any
+
 import torch
+from torch import nn
+
+from .heads_astromer import problem_type_of
 
 
 def inverse_error_weights(magnitude_errors: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:
@@ -59,6 +64,49 @@ def relative_squared_error(
     errors, scored = masked_mean_squared_errors(reconstruction, labels, loss_mask, weights)
     powers, _ = masked_mean_squared_errors(torch.zeros_like(labels), labels, loss_mask, weights)
     return (errors / (powers + 0.003)).sum() / scored.sum().clamp(min=1)
+
+
+def sequence_classification_loss(
+    labels: torch.Tensor, pooled_logits: torch.Tensor, config: Any, num_items_in_batch: Any = None, **kwargs: Any
+) -> torch.Tensor:
+    """Cross-entropy of classes, binary cross-entropy of several labels, or mean squared error of a regression.
+
+    As the loss of transformers, but all three honour `num_items_in_batch`, by which Trainer makes the loss and its gradient
+    independent of accumulation steps and processes; transformers' own honours it for classes alone.
+
+    Args:
+        labels: class ids `(B,)`; 0 and 1 `(B, C)`, or -100 for a label that does not count; or numbers `(B,)` or `(B, C)`.
+        pooled_logits: `(B, C)`.
+        config: its `problem_type` is derived from `labels` and set, where it is None.
+        num_items_in_batch: labels other than -100 of the whole step, by which a sum is divided; the mean if None.
+
+    Raises:
+        ValueError: labels and logits differ in shape.
+    """
+    if config.problem_type is None:
+        are_indicators = config.num_labels > 1 and (labels.is_floating_point() or labels.shape == pooled_logits.shape)
+        config.problem_type = "multi_label_classification" if are_indicators else problem_type_of(config)
+    labels, logits = labels.to(pooled_logits.device), pooled_logits.float()
+    if config.problem_type == "single_label_classification":
+        losses = nn.functional.cross_entropy(logits, labels.reshape(-1).long(), reduction="none")
+        counted = labels.reshape(-1) != -100
+    else:
+        labels = labels.float()
+        labels = labels.reshape(-1, 1) if logits.shape[1] == 1 else labels
+        if labels.shape != logits.shape:
+            raise ValueError(
+                f"A {config.problem_type} with {logits.shape[1]} labels needs `labels` of shape {tuple(logits.shape)}, got "
+                f"{tuple(labels.shape)}."
+            )
+        counted = torch.ones_like(labels, dtype=torch.bool)
+        if config.problem_type == "regression":
+            losses = (logits - labels).square()
+        else:
+            counted = labels != -100
+            losses = nn.functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
+    total = torch.where(counted, losses, 0.0).sum()
+    items = counted.sum().clamp(min=1) if num_items_in_batch is None else num_items_in_batch
+    return total / (items.to(total.device) if isinstance(items, torch.Tensor) else items)
 
 
 RECONSTRUCTION_LOSSES = {"rmse": masked_rmse, "relative": relative_squared_error}

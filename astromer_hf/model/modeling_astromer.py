@@ -3,14 +3,14 @@
 """ASTROMER (Donoso-Oliva et al. 2023, A&A 670, A54): the encoder and its two heads.
 
 The order is that of the paper: time encoding (Sect. 3.2), magnitude embedding (Sect. 4.2), self-attention blocks (Sects. 3.1
-and 4.2), reconstruction of hidden magnitudes (Sects. 4.3 and 4.4) and classification (Sect. 7). Masks, heads and losses have
-files of their own; `folding_astromer.py` holds what the paper does not have. `feature_extraction_astromer.py` makes the input.
+and 4.2), reconstruction of hidden magnitudes (Sects. 4.3 and 4.4) and classification (Sect. 7). Masks, heads, losses and
+outputs have files of their own; `folding_astromer.py` holds what the paper does not have. The input comes from
+`feature_extraction_astromer.py`.
 
 Shapes: B windows, L observations a window, D = `hidden_size`, H heads. The polarity of a mask is stated where it enters.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -21,7 +21,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.processing_utils import Unpack
-from transformers.utils import ModelOutput, TransformersKwargs, can_return_tuple
+from transformers.utils import TransformersKwargs, can_return_tuple
 from transformers.utils.generic import maybe_autocast, merge_with_config_defaults
 from transformers.utils.output_capturing import capture_outputs
 
@@ -33,32 +33,17 @@ from .folding_astromer import (
     relative_precisions,
     visible_center_and_scale,
 )
-from .heads_astromer import AstromerClassificationHead, AstromerHeadLinear, flatten_bands, mean_over_observed
-from .losses_astromer import RECONSTRUCTION_LOSSES, inverse_error_weights
-from .masks_astromer import add_to_mask, attention_mask_of, resolve_masks
+from .heads_astromer import (
+    AstromerClassificationHead,
+    AstromerHeadLinear,
+    flatten_bands,
+    mean_over_observed,
+    select_states,
+)
+from .losses_astromer import RECONSTRUCTION_LOSSES, inverse_error_weights, sequence_classification_loss
+from .masks_astromer import add_to_mask, attention_mask_of, center_times, resolve_masks
+from .outputs_astromer import AstromerForMaskedReconstructionOutput
 from .weights_astromer import StrictPreTrainedModel
-
-
-@dataclass
-class AstromerForMaskedReconstructionOutput(ModelOutput):
-    r"""What `AstromerForMaskedReconstruction` returns.
-
-    Args:
-        loss (`torch.FloatTensor` of shape `(1,)`, *optional*, returned with `labels`): root of the mean over windows of
-            each window's mean squared error over scored observations, in magnitudes.
-        reconstruction (`torch.FloatTensor` of shape `(B, L)`): centred magnitude predicted at every observation.
-        last_hidden_state (`torch.FloatTensor` of shape `(B, L, D)`): embedding of every observation.
-        pooler_output (`torch.FloatTensor` of shape `(B, D)`): their mean over the observations of each window.
-        hidden_states (`tuple`, *optional*): embeddings before the first block and after every block, each `(B, L, D)`.
-        attentions (`tuple`, *optional*): attention weights of every block, each `(B, H, L, L)`; eager attention only.
-    """
-
-    loss: torch.Tensor | None = None
-    reconstruction: torch.Tensor | None = None
-    last_hidden_state: torch.Tensor | None = None
-    pooler_output: torch.Tensor | None = None
-    hidden_states: tuple[torch.Tensor, ...] | None = None
-    attentions: tuple[torch.Tensor, ...] | None = None
 
 
 class AstromerTimeEncoding(nn.Module):
@@ -300,8 +285,9 @@ class AstromerModel(AstromerPreTrainedModel):
 
         Args:
             magnitudes (`torch.FloatTensor` of shape `(B, L)`): magnitudes centred to zero mean in each window.
-            times (`torch.FloatTensor` of shape `(B, L)`): days, float32 or float64, centred to zero mean in each window.
-                Keep them out of half precision: one bfloat16 step at 1000 d is 8 d.
+            times (`torch.FloatTensor` of shape `(B, L)`): days, float32 or float64. Times that are not centred to zero mean in
+                each window are centred here (`center_times`); those of float32 have lost minutes by then, as half precision
+                has lost days: one bfloat16 step at 1000 d is 8 d.
             attention_mask (`torch.Tensor` of shape `(B, L)`, *optional*): 1 for observations, 0 for padding. All
                 observations when absent.
             masked_positions (`torch.BoolTensor` of shape `(B, L)`, *optional*): True for observations whose magnitude is
@@ -313,16 +299,17 @@ class AstromerModel(AstromerPreTrainedModel):
 
         Returns:
             `BaseModelOutputWithPooling`: `last_hidden_state` (B, L, D) and `pooler_output` (B, D), its mean over
-            observations (paper, Sect. 7). Rows of `last_hidden_state` at padding have no meaning.
+            observations (paper, Sect. 7), which is 0 for a window without observations. Rows of `last_hidden_state` at padding
+            have no meaning.
 
         Raises:
-            ValueError: shapes differ.
+            ValueError: shapes differ, or there is no window or no column.
         """
         observed, masked = resolve_masks(magnitudes, times, attention_mask, masked_positions)
         visible = observed & ~masked if self.config.masking_scheme == "hidden" else observed
         # Selected, not multiplied: padding and hidden observations may hold any value, NaN included.
         magnitudes = torch.where(visible, magnitudes, torch.zeros_like(magnitudes))
-        times = torch.where(observed, times, torch.zeros_like(times))
+        times = center_times(times, observed)
 
         scale_features = error_features = weights = None
         if self.config.normalize_amplitude or self.config.use_magnitude_errors:
@@ -428,6 +415,7 @@ class AstromerForSequenceClassification(AstromerPreTrainedModel):
         self.num_labels = config.num_labels
         self.model = AstromerModel(config)
         self.classifier = AstromerClassificationHead(config)
+        self.loss_function = sequence_classification_loss
         self.encoder_is_frozen = False
         self.post_init()
 
@@ -461,7 +449,8 @@ class AstromerForSequenceClassification(AstromerPreTrainedModel):
             magnitudes, times, attention_mask, masked_positions, magnitude_errors: as for `AstromerModel`. Where K bands are
                 concatenated, each has the shape `(B, K, L)`, and a band that an object lacks is all padding.
             labels (`torch.Tensor`, *optional*): class ids `(B,)`, int64; 0/1 indicators `(B, num_labels)` for
-                `problem_type="multi_label_classification"`; targets `(B,)` or `(B, num_labels)` for `"regression"`.
+                `problem_type="multi_label_classification"`; targets `(B,)` or `(B, num_labels)` for `"regression"`. See
+                `sequence_classification_loss`.
 
         Returns:
             `SequenceClassifierOutput`: `logits` of shape `(B, num_labels)`, divided by `config.classifier_temperature`. Where
@@ -474,7 +463,8 @@ class AstromerForSequenceClassification(AstromerPreTrainedModel):
                 self.config.bands or [], magnitudes, times, attention_mask, masked_positions, magnitude_errors
             )
         options: dict[str, Any] = {"magnitude_errors": magnitude_errors, "return_dict": True, **kwargs}
-        options["output_hidden_states"] = wants_states or self.config.reads_all_layers
+        # A list selects layers; where the head reads all of them, all are computed and the others left out below.
+        options["output_hidden_states"] = self.config.reads_all_layers or wants_states
         outputs = self.model(magnitudes, times, attention_mask, masked_positions, **options)
         observed, _ = resolve_masks(magnitudes, times, attention_mask, masked_positions)
         states = outputs.hidden_states if self.config.reads_all_layers else (outputs.last_hidden_state,)
@@ -486,7 +476,7 @@ class AstromerForSequenceClassification(AstromerPreTrainedModel):
         return SequenceClassifierOutput(
             loss=loss,
             logits=logits,
-            hidden_states=outputs.hidden_states if wants_states else None,
+            hidden_states=select_states(outputs.hidden_states, wants_states),
             attentions=outputs.attentions,
         )
 

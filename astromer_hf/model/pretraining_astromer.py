@@ -10,43 +10,18 @@ Shapes: N stars, V views of each, L observations a view, D = `hidden_size`, P = 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 from torch.distributed.nn.functional import all_reduce
-from transformers.utils import ModelOutput, can_return_tuple
+from transformers import initialization as init
+from transformers.utils import can_return_tuple
 from transformers.utils.generic import maybe_autocast
 
 from .configuration_astromer import AstromerConfig
 from .modeling_astromer import AstromerForMaskedReconstruction
-
-
-@dataclass
-class AstromerForPreTrainingOutput(ModelOutput):
-    r"""What `AstromerForPreTraining` returns.
-
-    Args:
-        loss (`torch.FloatTensor` of shape `(1,)`): reconstruction + distillation + features, by their weights in the config.
-        reconstruction_loss (`torch.FloatTensor` of shape `(1,)`, *optional*, returned with `labels`): of the hidden magnitudes.
-        invariance_loss (`torch.FloatTensor` of shape `(1,)`): mean squared distance of the views from their star's centre.
-        regularization_loss (`torch.FloatTensor` of shape `(1,)`): SIGReg's statistic.
-        feature_loss (`torch.FloatTensor` of shape `(1,)`, *optional*, returned with `target_features`): mean squared error of
-            the predicted features.
-        projections (`torch.FloatTensor` of shape `(N, V, P)`): of all views, the global ones first.
-        pooler_output (`torch.FloatTensor` of shape `(N, V, D)`): embeddings of the global views.
-        reconstruction (`torch.FloatTensor` of shape `(N, V, L)`): of the global views.
-    """
-
-    loss: torch.Tensor | None = None
-    reconstruction_loss: torch.Tensor | None = None
-    invariance_loss: torch.Tensor | None = None
-    regularization_loss: torch.Tensor | None = None
-    feature_loss: torch.Tensor | None = None
-    projections: torch.Tensor | None = None
-    pooler_output: torch.Tensor | None = None
-    reconstruction: torch.Tensor | None = None
+from .outputs_astromer import AstromerForPreTrainingOutput
 
 
 class AstromerProjector(nn.Module):
@@ -74,8 +49,8 @@ class SketchedIsotropicGaussianLoss(nn.Module):
     integrand is even in t, so this is [-5, 5].
 
     Over several processes φ_N is averaged over all of them, and N is their total: the statistic and its gradient are those of
-    one process with all stars. Every process draws the same directions, from a counter that checkpoints keep. Under gradient
-    accumulation it is of each micro-batch: a mean of statistics, not the statistic of all.
+    one process with all stars. Every process draws the same directions, from a counter that checkpoints keep and that only
+    training advances. Under gradient accumulation it is of each micro-batch: a mean of statistics, not the statistic of all.
     """
 
     num_directions = 256
@@ -94,7 +69,8 @@ class SketchedIsotropicGaussianLoss(nn.Module):
     def _statistic(self, projections: torch.Tensor) -> torch.Tensor:
         num_stars, _, size = projections.shape
         generator = torch.Generator(projections.device).manual_seed(int(self.num_draws))
-        self.num_draws.add_(1)
+        if self.training:
+            self.num_draws.add_(1)
         directions = torch.randn(size, self.num_directions, generator=generator, device=projections.device)
         directions = directions / directions.norm(dim=0)
         points = torch.linspace(0, self.limit, self.num_points, device=projections.device)
@@ -118,6 +94,12 @@ class AstromerForPreTraining(AstromerForMaskedReconstruction):
         self.regularizer = SketchedIsotropicGaussianLoss()
         self.feature_head = nn.Linear(config.hidden_size, config.num_target_features) if config.num_target_features else None
         self.post_init()
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, SketchedIsotropicGaussianLoss):
+            init.zeros_(module.num_draws)
 
     def without_projector(self) -> AstromerForMaskedReconstruction:
         """Encoder and decoder, which are what a checkpoint needs; they share their weights with this model."""
@@ -150,8 +132,16 @@ class AstromerForPreTraining(AstromerForMaskedReconstruction):
 
         Returns:
             `AstromerForPreTrainingOutput`
+
+        Raises:
+            ValueError: shapes differ, or there is nothing to compare.
         """
         shape = magnitudes.shape
+        if magnitudes.ndim != 3 or (self.training and magnitudes.shape[0] * magnitudes.shape[1] < 2):
+            raise ValueError(
+                "`magnitudes` must have the shape (stars, views, length), with two views or more in training, got "
+                f"{tuple(shape)}."
+            )
         tensors = (magnitudes, times, attention_mask, masked_positions, labels, magnitude_errors)
         flat = (None if tensor is None else tensor.flatten(0, 1) for tensor in tensors)
         names = ("magnitudes", "times", "attention_mask", "masked_positions", "labels", "magnitude_errors")
@@ -186,6 +176,8 @@ class AstromerForPreTraining(AstromerForMaskedReconstruction):
             projections=projections,
             pooler_output=pooled,
             reconstruction=whole.reconstruction.unflatten(0, shape[:2]),
+            hidden_states=whole.hidden_states,
+            attentions=whole.attentions,
         )
 
 

@@ -8,9 +8,12 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Self, cast
 
+import torch
+from huggingface_hub import try_to_load_from_cache
 from transformers.modeling_utils import PreTrainedModel
 
 
@@ -28,7 +31,10 @@ def _read_header(file: BinaryIO) -> dict[str, Any]:
 
 
 def add_checksum(path: Path) -> None:
-    """Write the SHA-256 of its tensors into the metadata of a safetensors file. The file is replaced in one step."""
+    """Write the SHA-256 of its tensors into the metadata of a safetensors file. The file is replaced in one step.
+
+    safetensors creates files that only their owner may read. The new one has the permissions of any other file that is made.
+    """
     unfinished = path.with_name(f".{path.name}.unfinished")
     with path.open("rb") as file:
         header = _read_header(file)
@@ -41,7 +47,6 @@ def add_checksum(path: Path) -> None:
         with unfinished.open("wb") as written:
             written.write(len(encoded).to_bytes(8, "little") + encoded)
             shutil.copyfileobj(file, written)
-    unfinished.chmod(path.stat().st_mode)
     os.replace(unfinished, path)
 
 
@@ -69,10 +74,44 @@ def verify_checksum(path: Path) -> None:
         raise ValueError(f"{path} {problem}: download it again, or save it again.")
 
 
+def verify_checksums(folder: Path | None) -> None:
+    """`verify_checksum` of every file of weights in a folder; nothing if there is no folder."""
+    for file in sorted(folder.glob("model*.safetensors")) if folder else ():
+        verify_checksum(file)
+
+
+def _cached_folder(repo_id: str, options: Mapping[str, Any]) -> Path | None:
+    """Where the client of the Hub keeps the files of a model that was loaded with these options.
+
+    The client compares the size of a download with what the Hub announced, and not its content.
+    """
+    config = try_to_load_from_cache(
+        repo_id,
+        "/".join(part for part in (options.get("subfolder"), "config.json") if part),
+        cache_dir=options.get("cache_dir"),
+        revision=options.get("revision"),
+    )
+    return Path(config).parent if isinstance(config, str) else None
+
+
 class StrictPreTrainedModel(PreTrainedModel):
     """Saving and loading in which every weight comes from the checkpoint, or an error names the weight that does not."""
 
-    head_is_new = False  # True where `from_pretrained` initialised weights of the head at random
+    _initial_weight: tuple[str, torch.Tensor] | None = None  # of a head that `from_pretrained` initialised at random
+
+    @property
+    def head_is_new(self) -> bool:
+        """Whether the head has random weights: `from_pretrained` initialised it, and nothing has trained or replaced it since.
+
+        The last weight of such a head is compared with a copy of it, so that any way of changing it counts.
+        """
+        if self._initial_weight is None:
+            return False
+        name, initial = self._initial_weight
+        weight = dict(self.named_parameters()).get(name)
+        if weight is None or weight.is_meta or weight.shape != initial.shape:
+            return False
+        return torch.equal(weight.detach().cpu(), initial.to(weight.dtype))
 
     def post_init(self) -> None:
         """As in transformers. In addition, weights of heads that this model lacks are ignored when a checkpoint is loaded."""
@@ -95,8 +134,8 @@ class StrictPreTrainedModel(PreTrainedModel):
 
         transformers initialises missing weights at random and ignores unexpected ones. Here every weight of the encoder must
         come from the checkpoint. So must every weight of the head, unless the checkpoint has no weight of it at all: then the
-        head is new. Files of weights in a local folder are compared with the checksum that `save_pretrained` wrote into them,
-        if they have one. Weights that the caller passes as `state_dict` are not checked.
+        head is new. Files of weights, in a local folder or in the Hub's cache, are compared with the checksum that
+        `save_pretrained` wrote into them, if they have one. Weights that the caller passes as `state_dict` are not checked.
 
         Args:
             pretrained_model_name_or_path, args, kwargs: as in transformers.
@@ -112,11 +151,9 @@ class StrictPreTrainedModel(PreTrainedModel):
             OSError: there is no such checkpoint.
         """
         strict = strict_loading and kwargs.get("state_dict") is None
+        folder = Path(str(pretrained_model_name_or_path), kwargs.get("subfolder") or "")
         if strict and pretrained_model_name_or_path is not None:
-            # The Hub's own cache needs no check: it names files by their hashes.
-            folder = Path(str(pretrained_model_name_or_path), kwargs.get("subfolder") or "")
-            for file in sorted(folder.glob("model*.safetensors")):
-                verify_checksum(file)
+            verify_checksums(folder)
         model, loading = cast(
             Any,
             super().from_pretrained(
@@ -128,6 +165,8 @@ class StrictPreTrainedModel(PreTrainedModel):
                 **kwargs,
             ),
         )
+        if strict and pretrained_model_name_or_path is not None and not folder.is_dir():
+            verify_checksums(_cached_folder(str(pretrained_model_name_or_path), kwargs))
         children = [] if model.base_model is model else [name for name, _ in model.named_children()]
         prefixes = tuple(f"{name}." for name in children if name != cls.base_model_prefix)
         head = {name for name in model.state_dict() if name.startswith(prefixes)}
@@ -145,7 +184,10 @@ class StrictPreTrainedModel(PreTrainedModel):
             for kind, names in faults.items():
                 if names:
                     raise RuntimeError(_describe_fault(pretrained_model_name_or_path, kind, names))
-        model.head_is_new = bool(head) and (head_is_missing or not head.isdisjoint(mismatched))
+        new = head if head_is_missing else head & set(mismatched)
+        random = [(name, weight) for name, weight in model.named_parameters() if name in new and weight.ndim >= 2]
+        if random and not random[-1][1].is_meta:
+            model._initial_weight = (random[-1][0], random[-1][1].detach().cpu().clone())
         return (model, loading) if output_loading_info else model  # type: ignore[return-value]  # as transformers does
 
     def save_pretrained(self, save_directory: Any, **kwargs: Any) -> None:  # type: ignore[override]

@@ -196,15 +196,6 @@ class WeightedCrossEntropy:
         return nn.functional.cross_entropy(logits, labels, weights, reduction="sum") / num_items_in_batch
 
 
-def squared_error(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
-    """`compute_loss_func` of a Trainer: the mean squared error of one number.
-
-    The one of transformers does not add up over micro-batches.
-    """
-    squares = (outputs["logits"].float().squeeze(-1) - labels).square()
-    return squares.mean() if num_items_in_batch is None else squares.sum() / num_items_in_batch
-
-
 def balanced_class_weights(labels: np.ndarray, num_classes: int) -> list[float]:
     """Weights that give every class the same influence, `N / (C · members)`.
 

@@ -187,5 +187,5 @@ def test_the_forest_accepts_missing_features():
 
 def test_without_light_curve_the_error_gives_the_pip_line(curves, monkeypatch):
     monkeypatch.setitem(sys.modules, "light_curve", None)
-    with pytest.raises(ImportError, match=r'pip install "astromer-hf\[baselines\]"'):
+    with pytest.raises(ImportError, match=r"pip install 'light-curve"):
         extract_features(gather(curves))

@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -279,7 +280,7 @@ def test_an_option_of_several_values_takes_them_one_after_the_other(options):
     for words in (["t.parquet", *options, "-o", "x"], ["-o", "x", *options, "--quiet", "t.parquet"]):
         with verb.make_context("embed", words) as context:
             assert context.params["bands"] == ["g", "r"]
-            assert context.params["source"] == Path("t.parquet")
+            assert context.params["source"] == "t.parquet"
 
 
 def start_in_process(module: str, *arguments: str, code: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
@@ -441,6 +442,65 @@ def test_ctrl_c_is_one_line_and_130(tmp_path, monkeypatch, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
+# As the script that an installation makes, which has this name.
+STARTED = """
+import sys
+sys.argv[0] = 'astromer-hf'
+from astromer_hf.__main__ import main
+print('up', flush=True)
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("delay", [0.05, 0.3, 1.0, 2.0, 4.0])
+def test_ctrl_c_at_any_time_is_one_line_and_130_and_leaves_nothing(delay, tmp_path):
+    arguments = ["simulate", "-n", "100000", "-o", "curves.parquet"]
+    environment = {**os.environ, "PYTHONPATH": PYTHONPATH}
+    process = subprocess.Popen(
+        [sys.executable, "-c", STARTED, *arguments], cwd=tmp_path, env=environment, text=True, stdout=-1, stderr=-1
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "up\n"
+    time.sleep(delay)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output) == (130, ""), errors
+    assert errors in ("interrupted\n", "interrupted; incomplete output was removed\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_memory_that_is_not_enough_is_one_line_that_says_what_to_lower(tmp_path):
+    import_and_limit = """
+import resource, sys
+import pyarrow.parquet as pq, torch
+from astromer_hf import AstromerConfig, AstromerModel
+from astromer_hf.cli.main import main
+from astromer_hf.light_curves.simulation import simulate_light_curves, to_table
+AstromerModel(AstromerConfig(num_hidden_layers=1)).save_pretrained("model")
+pq.write_table(to_table(simulate_light_curves(400)), "curves.parquet")
+assert main(["embed", "curves.parquet", "-o", "first.parquet", "--model", "model"]) == 0
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, -1))
+sys.exit(main(["embed", "curves.parquet", "-o", "second.parquet", "--model", "model", "--quiet", "--batch-size", "1000"]))
+"""
+    if not Path("/proc/self/statm").exists():
+        pytest.skip("the system does not tell how much memory a process has")
+    done = subprocess.run(
+        [sys.executable, "-c", import_and_limit],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": PYTHONPATH, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 1, done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("error: The memory is not enough (")
+    assert last.endswith("lower --batch-size, or give fewer light curves at a time.")
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "second.parquet").exists()
+
+
 def test_a_message_of_several_lines_becomes_one_and_a_mistake_of_ours_keeps_its_traceback(tmp_path, monkeypatch, capsys):
     def fail_with(error: Exception) -> Callable[..., None]:
         def fail(*args: object, **options: object) -> None:
@@ -555,7 +615,7 @@ BAD_TABLES = {
     "a CSV of a header": ("a.csv", b"id,mjd,mag\n", "holds no light curve"),
     "an empty CSV": ("a.csv", b"", "cannot be read as a table of light curves"),
     "words in a CSV": ("a.csv", b"id,mjd,mag\na,1,bright\n", "row 1 of the data holds 'bright'"),
-    "a short line": ("a.csv", b"id,mjd,mag\na,1,2\na,1\n", "Expected 3 columns, got 2"),
+    "a short line": ("a.csv", b"id,mjd,mag\na,1,2\na,1\n", "row 2 of the data has 2 values (a,1), and there are 3 columns"),
     "a truncated gzip": ("a.csv.gz", truncated(gzip.compress(b"id,mjd,mag\n" + CSV)), "ended before the end-of-stream marker"),
     "another format": ("a.fits", b"SIMPLE", "a.fits cannot be read as FITS"),
 }
@@ -714,3 +774,26 @@ def test_classify_refuses_a_model_without_a_head_and_says_how_to_make_one(source
     assert "holds AstromerForMaskedReconstruction and no classifier" in message
     assert "astromer-hf fit" in message
     assert not (tmp_path / "out.parquet").exists()
+
+
+@pytest.mark.parametrize("output", ["out.parquet", "out"], ids=["file", "folder"])
+@pytest.mark.parametrize("verb", ["embed", "classify"])
+def test_objects_that_cannot_be_read_are_named_and_the_exit_code_says_so(
+    source, model_folder, classifier_folder, tmp_path, capsys, verb, output
+):
+    if (verb, output) == ("classify", "out"):
+        pytest.skip("classify writes one file")
+    table = pq.read_table(source).to_pydict()
+    table["mag"][1] = table["mag"][1][:-1]
+    bad = str(table["object_id"][1])
+    pq.write_table(pa.table(table), tmp_path / "one_bad.parquet")
+    model = model_folder if verb == "embed" else classifier_folder
+    arguments = [verb, str(tmp_path / "one_bad.parquet"), "--model", str(model), "-o", str(tmp_path / output), "--json"]
+    assert main(arguments) == 3
+    printed = capsys.readouterr()
+    (line,) = printed.err.splitlines()[-1:]
+    assert line.startswith(f"error: 1 light curve could not be read: {bad} (Object {bad!r} has ")
+    report = json.loads(printed.out)
+    assert [*report["sources"][0]["unreadable"]] == [bad]
+    assert report["without_result"] == [bad]
+    assert len(pq.read_table(tmp_path / output)) == len(table["mag"])

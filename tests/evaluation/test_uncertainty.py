@@ -1,6 +1,9 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """Temperatures undo what makes a classifier over- or underconfident; dropout at inference is on where it should be alone."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +12,7 @@ from conftest import TINY
 from astromer_hf import AstromerConfig, AstromerForMaskedReconstruction, AstromerForSequenceClassification, RaggedLightCurves
 from astromer_hf.evaluation.classification_metrics import expected_calibration_error
 from astromer_hf.evaluation.uncertainty import TEMPERATURES, dropout_enabled, fit_temperature, sample_with_dropout
-from astromer_hf.inference.classification import LightCurveClassifier
+from astromer_hf.inference.classification import LightCurveClassifier, classify_light_curves
 from astromer_hf.light_curves.simulation import simulate_light_curves
 from astromer_hf.model.pipelines_astromer import LightCurveReconstructionPipeline
 
@@ -135,12 +138,59 @@ def test_reconstructions_spread_where_the_encoder_has_dropout():
     assert (spread.std > 0).mean() > 0.9
 
 
-def test_dropout_layers_alone_are_switched_on_and_off_again_after_an_error(classifier):
-    with pytest.raises(KeyError), dropout_enabled(classifier):  # noqa: PT012
-        training = {type(module).__name__ for module in classifier.modules() if module.training}
-        assert training == {"Dropout"}
-        raise KeyError
-    assert not any(module.training for module in classifier.modules())
+def test_dropout_does_not_touch_the_model_and_ends_with_its_block_and_after_an_error(classifier):
+    inputs = torch.ones(4, 20), torch.arange(20.0).expand(4, 20) - 9.5
+    with torch.no_grad():
+        without = classifier(*inputs).logits
+        with pytest.raises(KeyError), dropout_enabled(classifier):  # noqa: PT012
+            assert not torch.equal(classifier(*inputs).logits, without)
+            assert not any(module.training for module in classifier.modules())
+            raise KeyError
+        assert torch.equal(classifier(*inputs).logits, without)
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_classify_light_curves_spreads_inside_a_block_and_with_layers_switched_by_hand(classifier, by_hand):
+    def predict() -> np.ndarray:
+        return classify_light_curves(classifier, [curve.mjd for curve in CURVES], [curve.mag for curve in CURVES]).values
+
+    if by_hand:
+        for module in classifier.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.train()
+        samples = [predict() for _ in range(5)]
+    else:
+        samples = sample_with_dropout(classifier, predict, num_passes=5).samples
+    assert (np.std(samples, axis=0) > 1e-3).all()
+
+
+def test_two_threads_have_a_dropout_of_their_own(classifier):
+    """One samples while the other predicts; both run the same model at the same time."""
+    expected = LightCurveClassifier(classifier).predict(RAGGED).values
+    alone = sample_with_dropout(
+        classifier, lambda: LightCurveClassifier(classifier).predict(RAGGED).values, num_passes=5
+    ).samples
+    steps = threading.Barrier(2, timeout=60)
+
+    def sample() -> np.ndarray:
+        def predict() -> np.ndarray:
+            steps.wait()
+            return LightCurveClassifier(classifier).predict(RAGGED).values
+
+        return sample_with_dropout(classifier, predict, num_passes=5).samples
+
+    def predict() -> list[np.ndarray]:
+        results = []
+        for _ in range(5):
+            steps.wait()
+            results.append(LightCurveClassifier(classifier).predict(RAGGED).values)
+        return results
+
+    with ThreadPoolExecutor(2) as pool:
+        sampling, predicting = pool.submit(sample), pool.submit(predict)
+        np.testing.assert_array_equal(sampling.result(), alone)
+        for result in predicting.result():
+            np.testing.assert_array_equal(result, expected)
 
 
 def test_a_model_without_dropout_is_refused_and_told_why():

@@ -17,6 +17,7 @@ from astromer_hf.hub.model_card import CardFacts, write_card
 from astromer_hf.hub.trainer import HubTrainer
 
 ADA = next(iter(ACCOUNTS))
+TESTS = Path(__file__).resolve().parents[1]
 BASE = "astromer/tiny-base"
 PREDICT = """
 import hashlib
@@ -115,3 +116,52 @@ def test_the_stock_trainers_push_can_be_loaded_too_but_is_not_ready(base, client
     assert status == 1
     assert "training_args.bin must not be in a shared checkpoint" in errors
     assert "a placeholder was left in the text" in errors
+
+
+LOAD_ALL = """
+import numpy as np
+from transformers import AutoFeatureExtractor, AutoModel, pipeline
+
+extractor = AutoFeatureExtractor.from_pretrained(name, trust_remote_code=True)
+model = AutoModel.from_pretrained(name, trust_remote_code=True)
+curve = {"mjd": np.arange(0, 90, 2.5), "mag": 15 + 0.1 * np.sin(np.arange(36))}
+answer = {task: sorted(pipeline(task, name, device="cpu", trust_remote_code=True)(curve)) for task in tasks}
+"""
+HIDE = "import sys; sys.modules['astromer_hf'] = None; name = {!r}; tasks = {!r}\n"
+EMBEDDING, CLASSIFICATION = "light-curve-embedding", "light-curve-classification"
+
+
+def expect_all_to_load(hub, home, repo_id: str, tasks: list[str]) -> None:
+    """Without the package, in a new process with nothing in its cache."""
+    needed = set(CODE_FILES) - {"pretraining_astromer.py"}  # no Auto class loads this one
+    assert needed <= set(hub.list_files(repo_id))
+    assert list(hub_client.run_fresh(hub.url, home, HIDE.format(repo_id, tasks) + LOAD_ALL)) == tasks
+    config = json.loads(hub.read(repo_id, "config.json"))
+    assert set(config["custom_pipelines"]) == set(tasks)
+
+
+def test_a_model_of_the_hub_that_the_stock_trainer_shares_loads_without_the_package(base, client, hub, tmp_path):
+    repo_id = "astromer/tuned-by-stock"
+    client(hub_client.fine_tune, base, tmp_path / "stock", repo_id, ADA, stock=True, hub_private_repo=False)
+    expect_all_to_load(hub, tmp_path / "home", repo_id, [EMBEDDING, CLASSIFICATION])
+
+
+@pytest.mark.parametrize("with_pipeline", [False, True], ids=["model", "pipeline"])
+def test_a_model_of_the_hub_that_transformers_pushes_loads_without_the_package(base, client, hub, tmp_path, with_pipeline):
+    repo_id = f"astromer/pushed-{with_pipeline}".lower()
+    client(hub_client.push_by_transformers, base, repo_id, ADA, with_pipeline)
+    expect_all_to_load(hub, tmp_path / "home", repo_id, [EMBEDDING] if with_pipeline else [EMBEDDING, CLASSIFICATION])
+
+
+def test_so_does_one_that_was_loaded_and_pushed_without_the_package(base, hub, tmp_path):
+    script = f"import sys; sys.modules['astromer_hf'] = None; sys.path.insert(0, {str(TESTS)!r}); import hub_client; answer = "
+    call = f"hub_client.push_by_transformers({BASE!r}, 'astromer/without', {ADA!r}, False, trust=True)"
+    hub_client.run_fresh(hub.url, tmp_path / "first", script + call)
+    expect_all_to_load(hub, tmp_path / "second", "astromer/without", [EMBEDDING, CLASSIFICATION])
+
+
+def test_a_model_that_was_made_here_points_to_no_code(tmp_path):
+    AstromerForMaskedReconstruction(AstromerConfig(**TINY)).save_pretrained(tmp_path)
+    AstromerFeatureExtractor().save_pretrained(tmp_path)
+    assert "auto_map" not in (tmp_path / "config.json").read_text() + (tmp_path / "preprocessor_config.json").read_text()
+    assert not [*tmp_path.glob("*.py")]

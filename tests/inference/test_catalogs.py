@@ -76,6 +76,14 @@ def test_any_index_and_rows_without_a_light_curve_keep_their_places(tiny_folder)
     assert_embeddings(found["embedding"].dropna(), expected_embeddings(tiny_folder, CURVES[:2]))
 
 
+def test_a_light_curve_of_seconds_is_null_and_told_and_the_others_are_embedded(tiny_folder, caplog):
+    frame = nest([CURVES[0], (CURVES[1][0] * 86400, CURVES[1][1]), CURVES[2]])
+    found = embed_nested(frame, model=str(tiny_folder))
+    assert list(found["embedding"].isna()) == [False, True, False]
+    assert_embeddings(found["embedding"].dropna(), expected_embeddings(tiny_folder, [CURVES[0], CURVES[2]]))
+    assert "1 light curves cannot be read, their embedding is null. Times must be days" in caplog.text
+
+
 def test_one_band_is_embedded_and_several_are_not_mixed(tiny_folder):
     frame = nest(CURVES[:5], bands="gr")
     found = embed_nested(frame, band="r", model=str(tiny_folder))

@@ -282,22 +282,60 @@ def test_the_output_says_how_it_was_made(tmp_path, tiny_model):
 
 
 @pytest.mark.parametrize("existing", [None, b"what stood here before"])
-@pytest.mark.parametrize(
-    ("time", "mag", "message"),
-    [
-        ([1.0, 2.0], [1.0], r"'late' has 2 values in 'time' and 1 in 'mag'"),
-        ([0.0, 1e9], [1.0, 2.0], r"object 'late' runs from 0 to 1e\+09"),
-    ],
-)
-def test_failing_midway_leaves_the_folder_as_it_was(tmp_path, tiny_model, time, mag, message, existing):
-    source = write_columns(tmp_path / "curves.parquet", id=[*IDS, "late"], time=[*MJD, time], mag=[*MAG, mag])
+def test_failing_midway_leaves_the_folder_as_it_was(tmp_path, tiny_model, existing):
+    source = tmp_path / "curves.parquet"
+    pq.write_table(pa.table({"id": IDS, "time": MJD, "mag": MAG}), source, row_group_size=2)
+    with source.open("r+b") as file:  # the last magnitudes on the disk
+        pages = pq.read_metadata(source).row_group(1).column(2)
+        file.seek(pages.dictionary_page_offset or pages.data_page_offset)
+        file.write(b"\xff" * pages.total_compressed_size)
     output = tmp_path / "out.parquet"
     if existing:
         output.write_bytes(existing)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    with pytest.raises(TableError, match=message):
-        embed_table(source, output, tiny_model, objects_per_chunk=3)
+    with pytest.raises(TableError, match=r"curves\.parquet"):
+        embed_table(source, output, tiny_model, objects_per_chunk=2)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("time", "mag", "reason"),
+    [
+        ([1.0, 2.0], [1.0], "Object 'bad' has 2 values in 'time' and 1 in 'mag'"),
+        ([0.0, 1e9], [1.0, 2.0], "Times must be days (MJD, HJD or JD; any zero point), but object 'bad' runs from 0 to 1e+09."),
+    ],
+    ids=["unequal", "seconds"],
+)
+def test_an_object_that_cannot_be_read_keeps_its_row_and_its_reason_and_no_other_changes(
+    tmp_path, tiny_model, time, mag, reason
+):
+    columns = {"id": [IDS[0], "bad", *IDS[1:]], "time": [MJD[0], time, *MJD[1:]], "mag": [MAG[0], mag, *MAG[1:]]}
+    source = write_columns(tmp_path / "curves.parquet", **columns)
+    report = embed_table(source, tmp_path / "out.parquet", tiny_model, objects_per_chunk=2)
+    assert [*report.unreadable] == ["bad"]
+    assert report.unreadable["bad"].startswith(reason)
+    found = pq.read_table(tmp_path / "out.parquet").to_pylist()
+    embed_table(write_columns(tmp_path / "good.parquet", id=IDS, time=MJD, mag=MAG), tmp_path / "good_out.parquet", tiny_model)
+    expected = pq.read_table(tmp_path / "good_out.parquet").to_pylist()
+    assert found[1]["object_id"] == "bad"
+    assert found[1]["embedding"] is None
+    assert [row["object_id"] for row in found[:1] + found[2:]] == IDS
+    vectors = [[row["embedding"] for row in rows] for rows in (found[:1] + found[2:], expected)]
+    np.testing.assert_allclose(*vectors, atol=1e-6)
+    assert report.ledger.points_used == sum(map(len, MJD))
+
+
+def test_an_object_without_a_finite_result_keeps_its_row_where_others_have_one(tmp_path, tiny_model):
+    torch.nn.init.constant_(tiny_model.embeddings.magnitude_embedding.weight, 3e38)  # a constant magnitude is 0 in a window
+    mag = [np.full(len(curve), 15.0) for curve in MAG]
+    loud = int(np.argmax([len(curve) for curve in MAG]))
+    mag[loud] = np.linspace(10, 20, len(mag[loud]))
+    source = write_columns(tmp_path / "curves.parquet", id=IDS, time=MJD, mag=mag)
+    report = embed_table(source, tmp_path / "out.parquet", tiny_model)
+    assert [*report.unreadable] == [IDS[loud]]
+    assert f"embedding of object {IDS[loud]!r} is not finite" in report.unreadable[IDS[loud]]
+    vectors = pq.read_table(tmp_path / "out.parquet")["embedding"].to_pylist()
+    assert [vector is None for vector in vectors] == [object_id == IDS[loud] for object_id in IDS]
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,25 @@ def test_the_command_prints_the_isolated(table, tmp_path, capsys):
     assert (tmp_path / "found.png").exists()
 
 
+def test_a_folder_of_shards_is_searched_as_one_table_and_an_incomplete_one_is_refused(table, tmp_path, capsys):
+    whole, folder = pq.read_table(table), tmp_path / "shards"
+    folder.mkdir()
+    for number, (low, high) in enumerate([(0, 15), (15, 16), (16, NUM_OBJECTS)]):
+        pq.write_table(whole[low:high], folder / f"part-{number:05d}-of-00003.parquet")
+    (folder / ".part-00009.parquet-1.partial").write_bytes(b"of a process that was killed")
+    assert run(table, "--object", CURVES[3].object_id, "--json") == run(folder, "--object", CURVES[3].object_id, "--json") == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == second
+    (folder / "_settings.json").write_text("{}")
+    assert run(folder, "--isolated", 1) == 1
+    assert "is not complete, some of its shards are missing" in capsys.readouterr().err
+    (folder / "_SUCCESS").write_text("{}")
+    assert run(folder, "--isolated", 1) == 0
+    (tmp_path / "empty").mkdir()
+    assert run(tmp_path / "empty", "--isolated", 1) == 1
+    assert "holds no .parquet file" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "status", "message"),
     [

@@ -127,6 +127,19 @@ def test_the_file_stands_in_the_place_of_a_model(exported, tmp_path):
     assert (report.num_objects, report.missing) == (len(CURVES), [])
 
 
+def test_windows_of_nothing_are_refused_and_times_that_are_not_centred_are_centred(exported):
+    _, file = exported
+    encoder = OnnxEncoder(file)
+    zeros, mask = np.zeros((2, 5), np.float32), np.ones((2, 5), np.int64)
+    for shown in (mask[:0], mask[:, :0], mask * [[1], [0]]):
+        with pytest.raises(ValueError, match="at least one, each with an observation"):
+            encoder.run(zeros[: len(shown), : shown.shape[1]], zeros[: len(shown), : shown.shape[1]], shown)
+    curves = CURVES[:2]
+    windows = AstromerFeatureExtractor(20)([curve.mjd for curve in curves], [curve.mag for curve in curves], windows="first")
+    centred, moved = (encoder.run(**{**windows, "times": windows["times"] + np.float32(zero)})["mean"] for zero in (0, 256))
+    np.testing.assert_allclose(moved, centred, atol=1e-3)
+
+
 def test_the_file_says_what_it_is_and_how_its_inputs_are_made(exported):
     model, file = exported
     encoder = OnnxEncoder(file)

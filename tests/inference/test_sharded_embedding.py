@@ -190,16 +190,19 @@ def test_a_shard_that_is_there_is_not_done_again_and_a_damaged_or_foreign_one_is
     assert (last.written, last.found) == (0, 5)
 
 
-def test_a_shard_that_fails_leaves_the_others_done_and_is_named(source, model):
+def test_a_shard_with_an_object_that_cannot_be_read_completes_and_every_run_names_the_object(source, model):
     table = to_table(CURVES).to_pydict()
     table["mjd"][7] = [0.0] * (len(table["mjd"][7]) - 1) + [1e9]
     broken = source.with_name("broken.parquet")
     pq.write_table(pa.table(table), broken, row_group_size=5)
     output = source.parent / "out"
-    with pytest.raises(TableError, match=rf"1 of the shards.*part-00001-of-00005.parquet: .*{CURVES[7].object_id}"):
-        embed_shards(broken, output, model, objects_per_shard=5, show_progress=False)
-    assert [file.name[5:10] for file in sorted(output.glob(SHARD_NAMES))] == ["00000", "00002", "00003", "00004"]
-    assert not (output / SUCCESS_FILE).exists()
+    for written in (5, 0):
+        report = embed_shards(broken, output, model, objects_per_shard=5, show_progress=False)
+        assert (report.written, report.missing) == (written, [])
+        assert [*report.unreadable] == [*report.ledger.unreadable] == [CURVES[7].object_id]
+        assert (output / SUCCESS_FILE).exists()
+    rows = pq.read_table(output).to_pylist()
+    assert [row["embedding"] is None for row in rows] == [number == 7 for number in range(len(CURVES))]
 
 
 def test_a_shard_that_another_process_is_writing_leaves_the_others_done_and_is_named(source, model):

@@ -355,11 +355,6 @@ def test_a_label_is_the_one_that_the_bands_agree_in(tmp_path, model, caplog):
             {"combine_bands": "mean"},
             "1 light curves have no id",
         ),
-        (
-            lambda table: table.set_column(2, "mjd", [[*MJD[:2], MJD[2] * 1e6, *MJD[3:]]]),
-            {"combine_bands": "mean"},
-            f"object '{IDS[2]}' runs from",
-        ),
     ],
 )
 def test_tables_whose_bands_cannot_be_combined_are_refused(tmp_path, model, edit, options, message):

@@ -258,6 +258,160 @@ SAMPLES: dict[str, Sample] = {
         {(None, None): (3, 3)},
         {"PDCSAP_FLUX": {(None, None): (4, 2)}, "QUALITY": {(None, None): (4, 2)}},
     ),
+    "asassn2_web": Sample(
+        {
+            "JD": DAYS + 2400000.5,
+            "Flux": FLUX,
+            "Mag": MAGS,
+            "Mag Error": [0.02, 99.99, 0.02, 0.02, 0.02, 0.02],
+            "Limit": [17.0] * 6,
+            "Filter": two("V", "g"),
+            "Quality": list("GGGBGG"),
+            "Camera": list("bababa"),
+        },
+        {(None, "V"): (2, 1), (None, "g"): (2, 1)},
+        {
+            "Quality": {(None, "V"): (2, 1), (None, "g"): (3, 0)},
+            "Limit": {(None, "V"): (2, 1), (None, "g"): (2, 1)},
+            "Mag": None,
+        },
+    ),
+    "lightkurve": Sample(
+        {
+            "time": DAYS - 57000,
+            "flux": [1.0, 1.1, 1.2, 1.1, np.nan, 1.0],
+            "flux_err": [0.01] * 6,
+            "cadenceno": range(6),
+            "centroid_col": [5.0] * 6,
+            "quality": [0, 0, 16, 0, 0, 0],
+        },
+        {(None, None): (4, 2)},
+        {"flux_err": {(None, None): (4, 2)}, "cadenceno": {(None, None): (4, 2)}, "quality": {(None, None): (5, 1)}},
+    ),
+    "eleanor": Sample(
+        {
+            "TIME": DAYS - 57000,
+            "RAW_FLUX": FLUX + 500,
+            "CORR_FLUX": FLUX + 400,
+            "FLUX_ERR": [1.0] * 6,
+            "PSF_FLUX": FLUX + 300,
+            "QUALITY": [0, 0, 16, 0, 0, 0],
+        },
+        {(None, None): (5, 1)},
+        {"FLUX_ERR": {(None, None): (5, 1)}, "PSF_FLUX": {(None, None): (5, 1)}, "CORR_FLUX": {(None, None): (6, 0)}},
+    ),
+    "everest": Sample(
+        {
+            "CADN": range(6),
+            "FLUX": FLUX + 500,
+            "FRAW": FLUX + 400,
+            "FRAW_ERR": [1.0] * 6,
+            "QUALITY": [0, 0, 1, 0, 0, 0],
+            "TIME": DAYS,
+        },
+        {(None, None): (5, 1)},
+        {"FRAW_ERR": {(None, None): (5, 1)}, "QUALITY": {(None, None): (6, 0)}},
+    ),
+    "k2sff": Sample(
+        {"T": DAYS, "FRAW": FLUX + 400, "FCOR": FLUX + 500, "ARCLENGTH": [1.0] * 6, "MOVING": [0, 1, 0, 0, 0, 0]},
+        {(None, None): (5, 1)},
+        {"MOVING": {(None, None): (6, 0)}, "FCOR": None},
+    ),
+    "tasoc": Sample(
+        {
+            "TIME": DAYS,
+            "FLUX_RAW": FLUX + 500,
+            "FLUX_RAW_ERR": [1.0] * 6,
+            "FLUX_CORR": FLUX,
+            "PIXEL_QUALITY": [0, 4, 0, 0, 0, 0],
+        },
+        {(None, None): (5, 1)},
+        {"PIXEL_QUALITY": {(None, None): (6, 0)}, "FLUX_RAW": None},
+    ),
+    "tglc": Sample(
+        {"time": DAYS, "psf_flux": FLUX, "cal_psf_flux": FLUX + 500, "TESS_flags": [0, 8, 0, 0, 0, 0], "TGLC_flags": [0] * 6},
+        {(None, None): (5, 1)},
+        {"TGLC_flags": {(None, None): (5, 1)}, "psf_flux": {(None, None): (5, 1)}},
+    ),
+    "cdips": Sample(
+        {"TMID_BJD": DAYS + 2400000.5, "IRM1": MAGS, "IRE1": ERRORS, "TFA1": [*MAGS[:5], np.nan]},
+        {(None, None): (5, 1)},
+        {"TFA1": {(None, None): (6, 0)}, "IRE1": {(None, None): (5, 1)}},
+    ),
+    "corot": Sample(
+        {"DATEHEL": DAYS + 2400000.5, "STATUS": [0, 8, 0, 0, 0, 0], "WHITEFLUX": FLUX, "WHITEFLUXDEV": [5.0] * 6},
+        {(None, None): (4, 2)},
+        {"STATUS": {(None, None): (5, 1)}, "WHITEFLUXDEV": {(None, None): (4, 2)}, "DATEHEL": None},
+    ),
+    "corot_colours": Sample(
+        {
+            "DATEHEL": DAYS + 2400000.5,
+            "STATUS": [0, 8, 0, 0, 0, 0],
+            "REDFLUX": FLUX,
+            "GREENFLUX": FLUX + 10,
+            "BLUEFLUX": FLUX + 10,
+            "BLUEFLUXDEV": [5.0] * 6,
+        },
+        {(None, "red"): (4, 2), (None, "green"): (5, 1), (None, "blue"): (5, 1)},
+        {"STATUS": {(None, "red"): (5, 1), (None, "green"): (6, 0), (None, "blue"): (6, 0)}},
+    ),
+    "superwasp": Sample(
+        {"TMID": DAYS, "FLUX2": FLUX + 5, "TAMFLUX2": FLUX, "TAMFLUX2_ERR": [5.0] * 6, "FLAG": [0] * 6},
+        {(None, None): (5, 1)},
+        {"TAMFLUX2": {(None, None): (6, 0)}, "TMID": None},
+    ),
+    "aavso_upload": Sample(
+        {
+            "NAME": ["SS CYG", "ss cyg"] * 3,
+            "DATE": DAYS + 2400000.5,
+            "MAG": ["15.1", "<15.0", "15.2", "15.1", "15.6", "15.2"],
+            "MERR": ["0.02"] * 5 + ["na"],
+            "FILT": two("V", "B"),
+            "MTYPE": ["STD"] * 6,
+            "COMMENTCODE": ["na"] * 6,
+        },
+        {("SS CYG", "V"): (2, 1), ("SS CYG", "B"): (3, 0)},
+        {"MERR": {("SS CYG", "V"): (2, 1), ("SS CYG", "B"): (3, 0)}, "FILT": {("SS CYG", None): (5, 1)}},
+    ),
+    "antares": Sample(
+        {
+            "ant_mjd": DAYS,
+            "ant_survey": [1, 2, 1, 1, 1, 1],
+            "ant_passband": two("g", "R"),
+            "ant_mag": MAGS,
+            "ant_magerr": ERRORS,
+            "ant_maglim": [19.0] * 6,
+        },
+        {(None, "g"): (2, 1), (None, "R"): (3, 0)},
+        {"ant_survey": {(None, "g"): (3, 0), (None, "R"): (3, 0)}, "ant_mag": None},
+    ),
+    "tns": Sample(
+        {
+            "obsdate": [f"2020-01-0{day} 05:00:00" for day in range(1, 7)],
+            "flux": MAGS,
+            "flux_error": ERRORS,
+            "flux_unit": ["ABMag", "erg cm(-2) sec(-1)", *["VegaMag"] * 4],
+            "filter_name": two("g-ZTF", "r-ZTF"),
+        },
+        {(None, "g-ZTF"): (2, 1), (None, "r-ZTF"): (3, 0)},
+        {"flux_error": {(None, "g-ZTF"): (2, 1), (None, "r-ZTF"): (3, 0)}, "flux_unit": None},
+    ),
+    "vista": Sample(
+        {"sourceID": two("1", "2"), "filterID": [5, 5, 5, 3, 3, 3], "mjd": DAYS, "aperMag3": MAGS, "aperMag3Err": ERRORS},
+        {("1", "Ks"): (3, 0), ("2", "J"): (3, 0)},
+        {"filterID": {("1", None): (3, 0), ("2", None): (3, 0)}, "aperMag3": None},
+    ),
+    "dasch": Sample(
+        {
+            "ref_number": ["7"] * 6,
+            "date": DAYS + 2400000.5,
+            "magcal_magdep": [*MAGS[:5], np.nan],
+            "magcal_local_rms": ERRORS,
+            "limiting_mag_local": [15.35] * 6,
+        },
+        {("7", None): (3, 3)},
+        {"limiting_mag_local": {("7", None): (5, 1)}, "ref_number": {(None, None): (3, 3)}},
+    ),
     "neowise": Sample(
         {
             "source_id": range(6),
@@ -314,6 +468,17 @@ SAMPLES: dict[str, Sample] = {
         },
         {("1", "g"): (3, 0), ("2", "g"): (3, 0)},
         {"class_str": {("1", "g"): (3, 0), ("2", "g"): (3, 0)}, "target": None},
+    ),
+    "multimodal_universe": Sample(
+        {
+            "object_id": ["1"] * 6,
+            "lightcurve.band": two("g", "r"),
+            "lightcurve.time": [*DAYS[:5], 0.0],
+            "lightcurve.flux": [120.0, 130.0, -5.0, 110.0, 115.0, 0.0],
+            "obj_type": ["RRL"] * 6,
+        },
+        {("1", "g"): (2, 1), ("1", "r"): (2, 1)},
+        {"object_id": {(None, "g"): (2, 1), (None, "r"): (2, 1)}, "lightcurve.flux": None},
     ),
     "open_catalog": Sample(
         {
@@ -390,7 +555,7 @@ def test_a_survey_without_one_of_its_columns_is_read_or_refused_clearly(name, co
 
 
 def test_every_record_has_a_sample_here():
-    assert set(LAYOUTS) == {*SAMPLES, "ogle", "eros"}  # these two have no header, and are read by name
+    assert set(LAYOUTS) == {*SAMPLES, "ogle", "eros"}  # these two have no header, and are read by name or by the file's ending
 
 
 def test_the_page_of_files_names_every_format_and_survey():
@@ -401,13 +566,15 @@ def test_the_page_of_files_names_every_format_and_survey():
     assert all(f"| {layout.title} | `{name}` |" in page for name, layout in LAYOUTS.items())
 
 
-def test_files_without_a_header_are_read_by_the_name_of_their_survey(tmp_path):
-    path = tmp_path / "table.time"
+@pytest.mark.parametrize("survey", ["eros", None])
+def test_files_without_a_header_are_read_by_the_name_of_their_survey_or_their_ending(tmp_path, survey):
+    path = tmp_path / ("table.dat" if survey else "table.time")
     rows = zip(DAYS, MAGS, ERRORS, MAGS + 1, ERRORS, strict=True)
     path.write_text("# EROS\n" + "".join(" ".join(map(str, row)) + "\n" for row in rows))
-    with pytest.raises(TableError, match=r"has no header and 5 columns.*--mjd-column 1"):
-        counts_of(path)
-    assert counts_of(path, survey="eros") == {(None, "R"): (6, 0), (None, "B"): (6, 0)}
+    if survey:
+        with pytest.raises(TableError, match=r"has no header and 5 columns.*--mjd-column 1"):
+            counts_of(path)
+    assert counts_of(path, survey=survey) == {(None, "R"): (6, 0), (None, "B"): (6, 0)}
 
 
 def test_a_survey_can_be_overruled(tmp_path):

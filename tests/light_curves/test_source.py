@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from astromer_hf.light_curves.columns import ColumnNames, TableError
+from astromer_hf.light_curves.in_memory import read_chunk
 from astromer_hf.light_curves.simulation import SIMULATED_SURVEYS, LightCurve, simulate_light_curves, to_table
-from astromer_hf.light_curves.source import LightCurveSource, iter_light_curves, read_chunk
+from astromer_hf.light_curves.source import LightCurveSource, iter_light_curves
 
 SURVEY = replace(SIMULATED_SURVEYS["macho_like"], min_points=3, max_points=70)
 CURVES = simulate_light_curves(9, survey=SURVEY)
@@ -278,12 +279,34 @@ def test_ids_of_a_csv_keep_their_zeros(tmp_path):
     assert [curve.object_id for curve in read(path)] == ["007", "7", "1e3"]
 
 
-def test_objects_of_unequal_lists_are_named(tmp_path):
+def test_objects_of_unequal_lists_are_named_and_keep_their_place(tmp_path):
     path = write_columns(
         tmp_path / "unequal.parquet", id=["fine", "star 8"], mjd=[[1.0], [1.0, 2.0]], mag=[[1.0], [1.0, 2.0, 3.0]]
     )
-    with pytest.raises(TableError, match=r"'star 8' has 2 values in 'mjd' and 3 in 'mag'"):
+    opened = LightCurveSource.open(path)
+    (chunk,) = opened.chunks()
+    assert chunk.curves.clean()[0].lengths.tolist() == [1, 0]
+    assert opened.ledger.unreadable == {
+        "star 8": "Object 'star 8' has 2 values in 'mjd' and 3 in 'mag': every time needs its magnitude."
+    }
+    write_columns(path, id=["star 8"], mjd=[[1.0, 2.0]], mag=[[1.0, 2.0, 3.0]])
+    with pytest.raises(TableError, match=r"'star 8' has 2 values in 'mjd' and 3 in 'mag'"):  # none can be read
         read(path)
+
+
+def test_files_of_a_catalogue_that_are_missing_or_damaged_are_named_and_keep_their_place(tmp_path):
+    (tmp_path / "LCs").mkdir()
+    for name in ("a", "c"):
+        (tmp_path / "LCs" / f"{name}.csv").write_text("mjd,mag,magerr\n1,15,0.1\n2,16,0.1\n")
+    (tmp_path / "LCs" / "b.csv").write_bytes(bytes(range(256)))
+    table = "id,path\nbroken,b.csv\none,a.csv\ngone,x.csv\ntwo,c.csv\n"
+    (tmp_path / "metadata.csv").write_text(table)
+    opened = LightCurveSource.open(tmp_path / "metadata.csv")
+    (chunk,) = opened.chunks()
+    assert chunk.object_ids.to_pylist() == ["broken", "one", "gone", "two"]
+    assert chunk.curves.lengths.tolist() == [0, 2, 0, 2]
+    assert [*opened.ledger.unreadable] == ["broken", "gone"]
+    assert "There is no light curve 'x.csv'" in opened.ledger.unreadable["gone"]
 
 
 def test_shards_that_differ_in_their_columns_are_named(tmp_path):

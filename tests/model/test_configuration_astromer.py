@@ -146,4 +146,4 @@ def test_a_config_made_inconsistent_is_not_saved(tmp_path: Path):
 
 
 def test_a_layer_norm_epsilon_of_one_is_accepted():
-    assert AstromerConfig(layer_norm_eps=1.0).layer_norm_eps == 1.0
+    assert AstromerConfig(layer_norm_eps=1.0).layer_norm_eps == AstromerConfig(layer_norm_eps=1).layer_norm_eps == 1

@@ -13,12 +13,13 @@ import pyarrow as pa
 import pytest
 import torch
 from conftest import TINY
-from transformers import AutoFeatureExtractor, DataCollatorWithPadding
+from transformers import AutoFeatureExtractor, BatchFeature, DataCollatorWithPadding
 
 from astromer_hf import (
     AstromerConfig,
     AstromerFeatureExtractor,
     AstromerForSequenceClassification,
+    AstromerModel,
     LightCurveWindows,
     RaggedLightCurves,
 )
@@ -405,8 +406,102 @@ def test_windows_are_padded_to_a_length_or_a_multiple(rows: list[dict[str, Any]]
     assert extractor.pad(rows, pad_to_multiple_of=8)["times"].shape == (2, 16)
     given = [{**row, "attention_mask": [0] * len(row["times"])} for row in rows]
     assert not extractor.pad(given)["attention_mask"].any()
-    with pytest.raises(ValueError, match="A window has 9 observations, more than `max_length` 5"):
-        extractor.pad(rows, padding="max_length", max_length=5)
+
+
+def test_padding_keeps_the_contract_of_its_base_class(rows: list[dict[str, Any]]):
+    extractor = AstromerFeatureExtractor(padding_value=-9.0)
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    tensors = {name: [torch.tensor(row[name], requires_grad=True) for row in rows] for name in rows[0]}
+    expected = extractor.pad(rows)
+    for form in (columns, BatchFeature(columns), tuple(BatchFeature(row) for row in rows), tensors):
+        found = extractor.pad(form, return_tensors="np")
+        assert found.keys() == expected.keys()
+        for name, values in expected.items():
+            np.testing.assert_array_equal(found[name], values)
+    assert extractor.pad(tensors)["times"].dtype == torch.float32
+    assert columns["times"] == [row["times"] for row in rows]  # the input stays as it is
+    assert (expected["magnitudes"][0, 4:] == -9).all()
+    assert (expected["times"][0, 4:] == -9).all()
+    assert expected["attention_mask"].tolist() == [[1] * 4 + [0] * 5, [1] * 9]
+
+    ragged = extractor.pad(rows, padding=False)
+    assert [len(window) for window in ragged["times"]] == [len(mask) for mask in ragged["attention_mask"]] == [4, 9]
+    cut = extractor.pad(rows, padding="max_length", max_length=5, truncation=True)
+    assert cut["times"].shape == cut["attention_mask"].shape == (2, 5)
+    assert cut["times"][1].tolist() == pytest.approx(rows[1]["times"][:5])
+    wider = extractor.pad(rows, padding="max_length", max_length=5, truncation=True, pad_to_multiple_of=4)
+    assert wider["times"].shape == (2, 8)
+    assert "attention_mask" not in extractor.pad(
+        [{**row, "attention_mask": [1] * len(row["times"])} for row in rows], return_attention_mask=False
+    )
+    longer = extractor.pad(rows, padding="max_length", max_length=5)
+    assert [len(window) for window in longer["times"]] == [5, 9]
+    extractor.padding_side = "left"
+    assert extractor.pad(rows)["attention_mask"].tolist() == [[0] * 5 + [1] * 4, [1] * 9]
+    with pytest.raises(ValueError, match="`padding_side` is 'left'"):
+        extractor([1.0, 2.0], [3.0, 4.0])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"padding": "max_length"}, "max_length"),
+        ({"padding": "max_length", "max_length": 0}, "`max_length` must be at least 1, got 0"),
+        ({"truncation": True}, "`truncation=True` needs `max_length`"),
+        ({"padding": False, "pad_to_multiple_of": 8}, "`pad_to_multiple_of` needs padding"),
+        ({"pad_to_multiple_of": 0}, "`pad_to_multiple_of` must be at least 1, got 0"),
+        ({"padding": False, "return_tensors": "pt"}, "Windows of 4 to 9 observations are no tensor"),
+        ({"padding": "max_length", "max_length": 5, "return_tensors": "pt"}, "longer than `max_length` \\(5\\)"),
+    ],
+)
+def test_options_of_padding_that_cannot_be_followed_are_refused(
+    rows: list[dict[str, Any]], options: dict[str, Any], message: str
+):
+    with pytest.raises(ValueError, match=message):
+        AstromerFeatureExtractor().pad(rows, **options)
+
+
+@pytest.mark.parametrize(
+    ("batch", "message"),
+    [
+        ({"magnitudes": []}, "at least one window"),
+        ({"magnitudes": [1.0, 2.0]}, "each 1-d"),
+        ({"times": [[1.0]]}, r"need `magnitudes`, got \['times'\]"),
+        ({"magnitudes": [[1.0]], "times": [[1.0], [2.0]]}, "There are 1 windows, and `times` has 2 entries"),
+        ({"magnitudes": [[1.0, 2.0]], "times": [[1.0]]}, "`magnitudes` and `times` must have one value"),
+        ([{"magnitudes": [1.0]}, {"times": [1.0]}], "need the same entries"),
+    ],
+)
+def test_what_is_no_batch_of_windows_is_not_padded(batch: Any, message: str):
+    with pytest.raises(ValueError, match=message):
+        AstromerFeatureExtractor().pad(batch)
+
+
+def test_labels_of_classes_are_not_padded_and_those_of_observations_are(rows: list[dict[str, Any]]):
+    extractor = AstromerFeatureExtractor()
+    batch = extractor.pad([{**row, "labels": [0.0, 1.0, 1.0, 0.0]} for row in rows])  # as many as the first has observations
+    assert batch["labels"].tolist() == [[0, 1, 1, 0]] * 2
+    batch = extractor.pad([{**row, "labels": row["magnitudes"]} for row in rows])
+    np.testing.assert_array_equal(batch["labels"], batch["magnitudes"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"), [({"feature_size": 2}, "feature_size"), ({"return_attention_mask": False}, "mask")]
+)
+def test_fields_of_the_base_class_that_light_curves_cannot_have_are_refused(fields: dict[str, Any], name: str):
+    with pytest.raises(ValueError, match=name):
+        AstromerFeatureExtractor(**fields)
+
+
+def test_the_padding_value_stands_in_padding_and_changes_no_embedding():
+    times, magnitudes, errors = curves_of([4, 9])
+    model = AstromerModel(AstromerConfig(**TINY)).eval()
+    plain, other = (
+        AstromerFeatureExtractor(padding_value=value)(times, magnitudes, errors, return_tensors="pt") for value in (0.0, 7.0)
+    )
+    for name in ("magnitudes", "times", "magnitude_errors"):
+        assert (other[name][0, 4:] == 7).all()
+    torch.testing.assert_close(model(**other).pooler_output, model(**plain).pooler_output, rtol=0, atol=0)
 
 
 def test_simulated_curves_of_a_survey_fill_whole_windows():

@@ -60,7 +60,7 @@ def test_hidden_magnitudes_change_nothing_but_what_they_are_compared_with(model:
     changed = {**batch, "magnitudes": batch["magnitudes"].masked_fill(batch["masked_positions"], 1e4)}
     one, other = model(**batch), model(**changed)
     torch.testing.assert_close(one.projections, other.projections)
-    for name in ("reconstruction_loss", "invariance_loss"):  # the directions of the third are drawn anew
+    for name in ("reconstruction_loss", "invariance_loss", "regularization_loss"):
         torch.testing.assert_close(one[name], other[name])
 
 
@@ -126,13 +126,33 @@ def test_the_statistic_is_epps_and_pulleys():
     assert float(SketchedIsotropicGaussianLoss()(sample.float())) == pytest.approx(expected, rel=0.02)
 
 
-def test_directions_change_with_every_draw_and_go_on_after_loading(model: AstromerForPreTraining):
+def test_directions_change_with_every_step_of_training_and_go_on_after_loading(model: AstromerForPreTraining):
     values = torch.randn(32, 2, 8)
-    first, second = model.regularizer(values), model.regularizer(values)
+    regularizer = model.regularizer.train()
+    first, second = regularizer(values), regularizer(values)
     assert first != second
     loaded = SketchedIsotropicGaussianLoss()
     loaded.load_state_dict({"num_draws": torch.tensor(1)})
     assert loaded(values) == second
+
+
+def test_an_evaluation_repeats_and_leaves_the_model_as_it_is(model: AstromerForPreTraining):
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    first, second = model(**views()), model(**views())
+    torch.testing.assert_close(dict(first), dict(second), rtol=0, atol=0)
+    torch.testing.assert_close(model.state_dict(), before, rtol=0, atol=0)
+
+
+def test_a_checkpoint_of_the_encoder_starts_the_draws_at_zero(model: AstromerForPreTraining, tmp_path: Path):
+    model.model.save_pretrained(tmp_path)
+    assert AstromerForPreTraining.from_pretrained(tmp_path).regularizer.num_draws == 0
+
+
+def test_hidden_states_and_attentions_are_those_of_the_global_views(model: AstromerForPreTraining):
+    model.set_attn_implementation("eager")
+    outputs = model(**views(), output_hidden_states=True, output_attentions=True)
+    assert [tuple(state.shape) for state in outputs.hidden_states] == [(12, 20, 16)] * (model.config.num_hidden_layers + 1)
+    assert [tuple(weights.shape) for weights in outputs.attentions] == [(12, 4, 20, 20)] * model.config.num_hidden_layers
 
 
 def test_two_processes_have_the_statistic_and_gradient_of_one(tmp_path: Path):

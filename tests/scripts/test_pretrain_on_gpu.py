@@ -9,6 +9,7 @@ import extract_features
 import joblib
 import numpy as np
 import pack_light_curves
+import pandas as pd
 import pretrain_on_gpu
 import pytest
 import run_pretraining
@@ -80,6 +81,21 @@ def test_a_pack_holds_the_light_curves_to_its_stated_precision(recipe: Path, tmp
     assert ratio.nan_to_num(1).sub(1).abs().max() < 0.02
     np.testing.assert_allclose(packed["features"], expected.features, atol=2e-3)
     assert packed["labels"].tolist() == expected.labels.tolist()
+
+
+def test_an_extraction_that_was_stopped_adds_only_what_is_missing(
+    recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    source = Path(yaml.safe_load(recipe.read_text())["features"])
+    complete = {file.name: pd.read_parquet(file) for file in sorted(source.glob("*.parquet"))}
+    cut = next(iter(complete))
+    for name, table in complete.items():
+        (table.iloc[:-3] if name == cut else table).to_parquet(tmp_path / name, index=False)
+    extract_features.main(extract_features.parse_args([str(recipe), "-o", str(tmp_path)]))
+    told = capsys.readouterr().out
+    for name, table in complete.items():
+        pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / name), table)
+        assert f"{3 if name == cut else 0} light curves added to {tmp_path / name}, which has {len(table)}" in told
 
 
 def test_runs_are_trained_scored_and_saved_and_one_starts_from_another(

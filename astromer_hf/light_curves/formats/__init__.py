@@ -8,7 +8,7 @@ Before this file stands whatever path the user gave; after it `source.py`. To ad
 from pathlib import Path
 
 from ..columns import TableError
-from . import astropy_tables, json_documents, parquet, snana, text
+from . import astropy_tables, foreign, json_documents, parquet, snana, text
 from .base import RawTable, Reader, suffix_of
 
 READERS: tuple[Reader, ...] = (
@@ -23,8 +23,8 @@ READERS: tuple[Reader, ...] = (
     Reader(
         "SNANA FITS",
         (".fits",),
-        snana.is_fits,
-        snana.read_fits,
+        snana.is_pair,
+        snana.read_pair,
         "A pair of files, `*_HEAD.FITS` and `*_PHOT.FITS`; either may be named.",
     ),
     Reader(
@@ -42,6 +42,13 @@ READERS: tuple[Reader, ...] = (
         "The first table with times. Read whole.",
     ),
     Reader("ECSV", (".ecsv",), astropy_tables.is_ecsv, astropy_tables.read_ecsv, "With units and masked values. Read whole."),
+    Reader(
+        "machine-readable table",
+        (".mrt",),
+        astropy_tables.is_mrt,
+        astropy_tables.read_mrt,
+        "Of AAS journals and CDS, with its byte-by-byte description. Read whole.",
+    ),
     Reader("IPAC", (".tbl", ".ipac"), astropy_tables.is_ipac, astropy_tables.read_ipac, "With units and nulls. Read whole."),
     Reader("SNANA text", (".dat", ".snana"), snana.is_text, snana.read_text, "`OBS:` lines by `VARLIST`. Read whole."),
     Reader(
@@ -69,6 +76,7 @@ def read_file(path: Path) -> RawTable:
         TableError: no reader does, or the file is damaged.
     """
     head = text.read_head(path)
+    foreign.refuse(path, head)
     for reader in READERS:
         if reader.matches(path, head):
             return reader.read(path)

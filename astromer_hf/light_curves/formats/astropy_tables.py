@@ -39,7 +39,14 @@ def is_ecsv(path: Path, head: bytes) -> bool:
 def is_ipac(path: Path, head: bytes) -> bool:
     """Whether a file is an IPAC table: keywords that begin with a backslash, and a header between bars with their types."""
     lines = [line for line in head.splitlines()[:400] if line.strip() and not line.startswith(b"\\")]
-    return len(lines) > 1 and all(line.startswith(b"|") and line.rstrip().endswith(b"|") for line in lines[:2])
+    bars = [line.startswith(b"|") and line.rstrip().endswith(b"|") for line in lines]
+    # A table of Markdown has bars around its data as well, and dashes under its header.
+    return len(lines) > 1 and all(bars[:2]) and not (len(lines) > 5 and all(bars[:6])) and lines[1].strip(b"|-: \t\r") != b""
+
+
+def is_mrt(path: Path, head: bytes) -> bool:
+    """Whether a file is a machine-readable table of AAS or CDS."""
+    return b"Byte-by-byte Description of file" in head
 
 
 def read_fits(path: Path) -> RawTable:
@@ -56,10 +63,13 @@ def read_fits(path: Path) -> RawTable:
         if not tables:
             raise TableError(f"{path.name} cannot be read as a table of light curves: it is FITS without a table.")
         chosen = next((unit for unit in tables if _has_times(unit.columns.names)), tables[0])
-        table = Table.read(chosen, format="fits", unit_parse_strict="silent")
+        # Times of astropy are pairs of numbers, which its header explains.
+        has_times = any(key.startswith("TCTYP") for key in chosen.header)
+        table = Table.read(chosen, format="fits", unit_parse_strict="silent", astropy_native=has_times)
         headers = [opened[0].header, chosen.header]
     star = next((str(header[key]).strip() for header in headers for key in STAR_KEYS if str(header.get(key, "")).strip()), None)
-    return _raw(path, "FITS", table, star)
+    others = [unit.name or str(place) for place, unit in enumerate(opened) if unit in tables and _has_times(unit.columns.names)]
+    return replace(_raw(path, "FITS", table, star), notes=_notes_on_others(others))
 
 
 def read_votable(path: Path) -> RawTable:
@@ -71,7 +81,10 @@ def read_votable(path: Path) -> RawTable:
         if not tables:
             raise TableError(f"{path.name} cannot be read as a table of light curves: it is a VOTable without a table.")
         chosen = next((table for table in tables if _has_times([field.name for field in table.fields])), tables[0])
-        return _raw(path, "VOTable", chosen.to_table(use_names_over_ids=True), None)
+        others = [
+            table.name or str(i + 1) for i, table in enumerate(tables) if _has_times([field.name for field in table.fields])
+        ]
+        return replace(_raw(path, "VOTable", chosen.to_table(use_names_over_ids=True), None), notes=_notes_on_others(others))
 
 
 def read_ecsv(path: Path) -> RawTable:
@@ -82,6 +95,11 @@ def read_ecsv(path: Path) -> RawTable:
 def read_ipac(path: Path) -> RawTable:
     """An IPAC table."""
     return _read_text(path, "IPAC table", "ascii.ipac")
+
+
+def read_mrt(path: Path) -> RawTable:
+    """A machine-readable table."""
+    return _read_text(path, "machine-readable table", "ascii.cds")
 
 
 def _read_text(path: Path, name: str, format: str) -> RawTable:
@@ -97,6 +115,13 @@ def _raw(path: Path, format: str, table: Any, star: str | None) -> RawTable:
     raw = table_of(table, path.name)
     assert raw is not None
     return replace(raw, format=format, star=star or stem_of(path), files=(path,))
+
+
+def _notes_on_others(names: list[str]) -> tuple[str, ...]:
+    """That tables with times are not read, where there are several."""
+    if len(names) < 2:
+        return ()
+    return (f"of {len(names)} tables with times the first is read, {names[0]}, and {', '.join(names[1:4])} not",)
 
 
 def _has_times(names: list[str]) -> bool:

@@ -9,7 +9,9 @@ import glob
 import tarfile
 import tempfile
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,8 @@ import pyarrow as pa
 
 from ...model.feature_extraction_astromer import RaggedLightCurves
 from ..chunk import LightCurveChunk
-from ..columns import COLUMN_GUESSES, FLUX_GUESSES, TableError
-from ..numbers import to_text
+from ..columns import BAND_WORDS, COLUMN_GUESSES, FLUX_GUESSES, TableError
+from ..numbers import to_ids, to_text
 from . import may_be_table, parquet, read_file
 from .base import RawTable, stem_of
 from .nested import is_list
@@ -28,6 +30,7 @@ from .nested import is_list
 PATH_NAMES = ("path", "file", "filename", "file_name", "filepath", "file_path", "lightcurve", "lc_file", "lc_path", "fname")
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _LABELS = ("band", "label", "identity")
+_FILES_TRIED = 64  # of a catalogue, before it is given up
 
 
 @dataclass(frozen=True)
@@ -38,13 +41,18 @@ class Found:
     notes: list[str] = field(default_factory=list)
 
 
+def is_archive(path: Path) -> bool:
+    """Whether the name of a file is that of an archive of files."""
+    return path.name.lower().endswith(_ARCHIVES)
+
+
 def unpack(path: Path) -> "tempfile.TemporaryDirectory[str] | None":
     """An archive of files in a temporary folder, which lives as long as the result; None of what is no archive.
 
     Raises:
         TableError: the archive is damaged.
     """
-    if not path.name.lower().endswith(_ARCHIVES) or not path.is_file():
+    if not is_archive(path) or not path.is_file():
         return None
     folder = tempfile.TemporaryDirectory(prefix="astromer-")
     try:
@@ -60,8 +68,13 @@ def unpack(path: Path) -> "tempfile.TemporaryDirectory[str] | None":
     return folder
 
 
-def find_files(path: Path, given: Mapping[str, str | None]) -> "Found | Catalogue":
+def find_files(path: Path, given: Mapping[str, str | None], name: str | None = None) -> "Found | Catalogue":
     """What stands at a path.
+
+    Args:
+        path: of a file or folder, or a pattern.
+        given: role -> column.
+        name: for messages, where the path is that of an unpacked archive.
 
     Raises:
         FileNotFoundError: there is nothing.
@@ -69,17 +82,17 @@ def find_files(path: Path, given: Mapping[str, str | None]) -> "Found | Catalogu
     """
     if not path.exists():
         if files := [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]:
-            return _read_all([file for file in files if file.is_file()], path.name)
+            return _read_all([file for file in files if file.is_file()], path.name, path.parent, given, are_named=True)
         raise FileNotFoundError(f"There is no file {path}.")
     if not path.is_dir():
         table = read_file(path)
         return find_catalogue(path, table, given) or Found([table])
     if files := parquet.find_parquet_files(path):
         return Found([parquet.read_folder(path, files)])
-    return _read_folder(path, given)
+    return _read_folder(path, given, name or path.name)
 
 
-def _read_folder(folder: Path, given: Mapping[str, str | None]) -> "Found | Catalogue":
+def _read_folder(folder: Path, given: Mapping[str, str | None], name: str) -> "Found | Catalogue":
     files = [
         file
         for file in sorted(folder.rglob("*"))
@@ -87,7 +100,14 @@ def _read_folder(folder: Path, given: Mapping[str, str | None]) -> "Found | Cata
     ]
     tables = [file for file in files if may_be_table(file)]
     if not tables:
-        raise TableError(f"The folder {folder} holds no .parquet file, and no other table that can be read.")
+        raise TableError(
+            f"{name} holds no .parquet file, and no other table that can be read"
+            + (
+                f", but {', '.join(file.name for file in files[:3])}: unpack or convert what is in it."
+                if files
+                else "; it is empty."
+            )
+        )
     for file in (file for file in tables if len(file.relative_to(folder).parts) <= 2):
         if len(files) < 2:
             break
@@ -97,32 +117,82 @@ def _read_folder(folder: Path, given: Mapping[str, str | None]) -> "Found | Cata
         except TableError:
             continue
     if given.get("path"):
-        raise TableError(f"No table of {folder} has a column {given['path']!r} with the paths of light curves.")
-    return _read_all(tables, folder.name, len(files) - len(tables))
+        raise TableError(f"No table of {name} has a column {given['path']!r} with the paths of light curves.")
+    return _read_all(tables, name, folder, given, [file for file in files if file not in tables])
 
 
-def _read_all(files: list[Path], name: str, passed_over: int = 0) -> Found:
-    """A table of every file; files such as a README that are no tables are passed over and told."""
-    from ..roles import resolve_roles
+def _read_all(
+    files: Sequence[Path],
+    name: str,
+    root: Path,
+    given: Mapping[str, str | None],
+    others: Sequence[Path] = (),
+    *,
+    are_named: bool = False,
+) -> Found:
+    """A table of every file. What is no table of light curves, such as a README or a list of stars, is passed over and told.
 
+    Args:
+        files, others: that may be tables, and that are none.
+        name: of the folder.
+        root: that they stand in.
+        given: role -> column.
+        are_named: whether the user named the files, so that all of them must be read.
+
+    Raises:
+        TableError: there is no table, or a file among others of its folder and ending cannot be read.
+    """
     if len(files) == 1:
         return Found([read_file(files[0])])
-    tables, refused = [], []
+    tables: dict[Path, RawTable] = {}
+    refused: dict[Path, TableError] = {}
+    known: set[Any] = set()
     for file in files:
+        if any(file in table.files for table in list(tables.values())[-1:]):  # the other one of a pair
+            continue
         try:
             table = read_file(file)
-            if "readme" in file.name.lower():
-                resolve_roles(table, {})
+            if (kind := (table.format, table.has_header, *table.names)) not in known:
+                _check_is_light_curve(table, given)
+                known.add(kind)
+            tables[file] = table
         except TableError as error:
-            if "readme" not in file.name.lower():
-                raise
-            refused.append(str(error))
-            continue
-        tables.append(table)
+            refused[file] = error
+    kinds = {(file.parent, file.suffix.lower()) for file in tables}
+    for file, problem in refused.items():
+        is_other = "readme" in file.name.lower() or file.stat().st_size == 0 or (file.parent, file.suffix.lower()) not in kinds
+        if are_named or not is_other:
+            raise problem
     if not tables:
-        raise TableError(f"{name} holds no table that can be read. {refused[0] if refused else ''}".strip())
-    skipped = passed_over + len(refused)
-    return Found(tables, [f"{skipped} other files are passed over"] if skipped else [])
+        raise TableError(f"{name} holds no table that can be read. {next(iter(refused.values()), '')}".strip())
+    passed = [file.name for file in (*refused, *others)]
+    shown = ", ".join(passed[:5]) + (", ..." if len(passed) > 5 else "")
+    notes = [f"{len(passed)} other file{'s are' if len(passed) > 1 else ' is'} passed over: {shown}"] if passed else []
+    return Found(_told_apart(tables, root), notes)
+
+
+def _check_is_light_curve(table: RawTable, given: Mapping[str, str | None]) -> None:
+    """Raise a `TableError` for a table without times and magnitudes."""
+    from ..roles import resolve_roles
+
+    named = {role: column for role, column in given.items() if column in table.names}
+    resolve_roles(table, named, getattr(given, "survey", None))
+
+
+def _told_apart(tables: Mapping[Path, RawTable], root: Path) -> list[RawTable]:
+    """Tables whose folder is named after a band have that band; files of one name in several folders are several stars."""
+    are_bands = {file.parent.name for file in tables} <= BAND_WORDS
+    named = {
+        file: replace(table, band=file.parent.name) if are_bands and table.band is None else table
+        for file, table in tables.items()
+    }
+    counts = Counter((stem_of(file), table.band) for file, table in named.items())
+    return [
+        replace(table, star=str(file.relative_to(root).parent / stem_of(file)))
+        if counts[stem_of(file), table.band] > 1 and table.star == stem_of(file) and file.is_relative_to(root)
+        else table
+        for file, table in named.items()
+    ]
 
 
 # --- Catalogues ---
@@ -134,7 +204,14 @@ class Entry:
 
     object_id: str | None
     annotations: dict[str, str | None]
-    file: Path
+    catalogue_folder: Path
+    path: str | None
+
+    @property
+    def file(self) -> Path:
+        """Its file, where there is one; else where it should be."""
+        places = _places(self.catalogue_folder, self.path)
+        return next((place for place in places if place.is_file()), places[0])
 
     def table(self) -> RawTable:
         """The raw table of its file."""
@@ -149,8 +226,8 @@ class Entry:
         Raises:
             TableError: the file is no light curve.
         """
-        if not self.file.stat().st_size:
-            return self._without_points()
+        if self.is_empty:
+            return self.without_points()
         try:
             table = self.table()
             interpreter = interpreter_of(table)
@@ -158,7 +235,7 @@ class Entry:
             batches = [batch for batch in table.batches(interpreter.roles.used, 1 << 20) if len(batch)]
             rows = pa.Table.from_batches(batches) if batches else table.schema.empty_table()
             if not len(rows):
-                return self._without_points()
+                return self.without_points()
             chunk = interpreter.read_rows(rows)
         except TableError as error:
             raise TableError(f"{self.file} is not a light curve of times, magnitudes and errors: {error}") from error
@@ -168,7 +245,22 @@ class Entry:
         ids = pa.repeat(pa.scalar(self.object_id, pa.string()), len(chunk))
         return LightCurveChunk(ids, chunk.curves, {**chunk.annotations, **own})
 
-    def _without_points(self) -> LightCurveChunk:
+    @property
+    def is_empty(self) -> bool:
+        """Whether its file has no content.
+
+        Raises:
+            TableError: there is no such file.
+        """
+        if not self.file.is_file():
+            folder = self.catalogue_folder
+            raise TableError(
+                f"There is no light curve {str(self.path)!r}; looked for {' and '.join(map(str, _places(folder, self.path)))}."
+            )
+        return not self.file.stat().st_size
+
+    def without_points(self) -> LightCurveChunk:
+        """An object whose file is empty or cannot be read."""
         annotations = {role: pa.array([value], pa.string()) for role, value in self.annotations.items()}
         curves = RaggedLightCurves(np.empty(0), np.empty(0), np.empty(0), np.zeros(2, dtype=np.int64))
         return LightCurveChunk(pa.array([self.object_id], pa.string()), curves, annotations)
@@ -195,33 +287,47 @@ class Catalogue:
         """Its objects, in order.
 
         Raises:
-            TableError: a file is not there.
+            TableError: the catalogue cannot be read.
         """
         columns = [self.path_column, *([self.object_id] if self.object_id else []), *self.annotations.values()]
         for batch in self.table.batches(columns, 2048):
             paths = to_text(batch[self.path_column]).to_pylist()
-            ids = to_text(batch[self.object_id]).to_pylist() if self.object_id else [stem_of(Path(path)) for path in paths]
+            ids = (
+                to_ids(batch[self.object_id], self.object_id).to_pylist()
+                if self.object_id
+                else [stem_of(Path(path)) for path in paths]
+            )
             values = {role: to_text(batch[name]).to_pylist() for role, name in self.annotations.items()}
             for i, path in enumerate(paths):
-                yield Entry(ids[i], {role: own[i] for role, own in values.items()}, _find_photometry(self.file.parent, path))
+                yield Entry(ids[i], {role: own[i] for role, own in values.items()}, self.file.parent, path)
 
-    def first_table(self) -> RawTable:
-        """The raw table of the first file that is not empty.
+    def first_table(self, resolve: Callable[[RawTable], Any]) -> RawTable:
+        """The raw table of the first file that can be read and is not empty; `resolve` refuses a table by a `TableError`.
 
         Raises:
-            TableError: there is no such file.
+            TableError: there is no such file; the reason of the first that cannot be read.
         """
+        first = TableError(f"{self.file.name} names no file with a light curve.")
+        refused = 0
         for entry in self.entries():
-            if entry.file.stat().st_size:
-                return entry.table()
-        raise TableError(f"{self.file.name} names no file with a light curve.")
+            try:
+                if not entry.is_empty:
+                    table = entry.table()
+                    resolve(table)
+                    return table
+            except TableError as error:
+                first, refused = first if refused else error, refused + 1
+            if refused == _FILES_TRIED:
+                break
+        raise first
 
     def annotation_roles(self, interpreter_of: Callable[[RawTable], Any], files: int) -> list[str]:
         """Annotations of the catalogue, and those of its first files."""
         found = set(self.annotations)
         for _, entry in zip(range(files), self.entries(), strict=False):
-            if "band" not in found and entry.file.stat().st_size:
-                found.update(set(interpreter_of(entry.table()).annotation_roles) & {"band"})
+            with suppress(TableError):
+                if "band" not in found and not entry.is_empty:
+                    found.update(set(interpreter_of(entry.table()).annotation_roles) & {"band"})
         return [role for role in _LABELS if role in found]
 
 
@@ -279,9 +385,3 @@ def _without_names(table: RawTable) -> RawTable:
 
 def _places(folder: Path, path: str | None) -> list[Path]:
     return [folder / str(path), folder / "LCs" / Path(str(path)).name]
-
-
-def _find_photometry(folder: Path, path: str | None) -> Path:
-    if found := next((candidate for candidate in _places(folder, path) if candidate.is_file()), None):
-        return found
-    raise TableError(f"There is no light curve {path!r}; looked for {' and '.join(map(str, _places(folder, path)))}.")

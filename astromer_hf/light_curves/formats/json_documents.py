@@ -12,13 +12,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from ..columns import COLUMN_GUESSES, TableError
+from ..columns import BAND_WORDS, COLUMN_GUESSES, TableError
 from .base import RawTable, one_line, stem_of, table_in_memory
 from .memory import table_of
 from .text import open_decompressed
 
 MAX_DEPTH = 4
-TIME_KEYS = frozenset(COLUMN_GUESSES["mjd"]) | {"i:jd", "midpointmjdtai", "midpointtai"}
+TIME_KEYS = frozenset(COLUMN_GUESSES["mjd"]) | {"i:jd", "r:midpointmjdtai", "midpointtai", "ant_mjd", "obsdate"}
 ID_KEYS = ("objectid", "object_id", "oid", "diaobjectid", "id", "name", "snid", "star", "source_id")
 # Lists of what was not detected, beside a list of detections.
 NOT_MEASURED = frozenset({"non_detections", "noncandidates", "non_candidates", "diaforcedsourceslist", "forced_photometry"})
@@ -45,7 +45,12 @@ def read(path: Path) -> RawTable:
             document = [json.loads(line) for line in text.splitlines() if line.strip()]
         except ValueError:
             raise TableError(f"{path.name} cannot be read as JSON: {one_line(error)}.") from error
-    records = list(_measurements(document, {}))
+    if isinstance(document, dict) and isinstance(document.get("columns"), list) and isinstance(document.get("data"), list):
+        document = [dict(zip(document["columns"], row, strict=False)) for row in document["data"]]  # of pandas, by "split"
+    try:
+        records = list(_measurements(document, {}))
+    except TableError as error:
+        raise TableError(f"{path.name} cannot be read as JSON of light curves: {error}") from None
     if not records:
         if columns := _columns_in(document):
             raw = table_of(columns, path.name, star=stem_of(path), files=(path,))
@@ -75,14 +80,54 @@ def _measurements(document: Any, above: dict[str, Any], depth: int = 0) -> Itera
         for item in records:
             yield from _measurements(item, above, depth + 1)
     elif isinstance(document, dict):
+        if lists := _lists_of_points(document):
+            singles = {key: value for key, value in document.items() if not isinstance(value, (list, dict))}
+            for values in zip(*lists.values(), strict=True):
+                yield {**above, **singles, **dict(zip(lists, values, strict=True))}
+            return
         own = {**above, **{key: value for key, value in _singles(document).items() if key.lower() in ID_KEYS}}
-        lists = {key: value for key, value in document.items() if isinstance(value, (list, dict))}
-        measured = {key: value for key, value in lists.items() if key.lower() not in NOT_MEASURED}
-        for key, value in measured.items():
-            named = own
-            if depth == 0 and isinstance(value, dict) and not any(name in own for name in own):
-                named = {"name": key}  # {"SN 2011fe": {"photometry": [...]}}
-            yield from _measurements(value, named, depth + 1)
+        yield from _measurements_in(document, own, depth)
+
+
+def _measurements_in(document: dict[str, Any], own: dict[str, Any], depth: int) -> Iterator[dict[str, Any]]:
+    """Records of measurements in the lists and objects of an object, which are told apart by their keys where they are several.
+
+    Raises:
+        TableError: an object has several lists of measurements that are neither bands nor stars.
+    """
+    inner = [value for value in document.values() if isinstance(value, dict)]
+    if len(inner) == len(document) > 1 and all(map(_has_time, inner)):  # {"0": {"mjd": ...}, "1": ...}
+        yield from _measurements(inner, own, depth + 1)
+        return
+    found = {
+        key: list(_measurements(value, own, depth + 1))
+        for key, value in document.items()
+        if isinstance(value, (list, dict)) and key.lower() not in NOT_MEASURED
+    }
+    found = {key: records for key, records in found.items() if records}
+    role = None
+    if found.keys() <= BAND_WORDS:
+        role = "band"
+    elif not own and (len(found) > 1 or (depth == 0 and all(isinstance(document[key], dict) for key in found))):
+        role = "name"  # {"SN 2011fe": {"photometry": [...]}}
+    elif len(found) > 1:
+        raise TableError(
+            f"The document has several lists of measurements of one object, {', '.join(found)}: keep the one that is meant, "
+            "and leave the others out."
+        )
+    for key, records in found.items():
+        for record in records:
+            is_told = role is None or any(name.lower() in (role, *(ID_KEYS if role == "name" else ())) for name in record)
+            yield record if is_told or role is None else {role: key, **record}
+
+
+def _lists_of_points(record: dict[str, Any]) -> dict[str, list[Any]]:
+    """The lists of a record that has lists of times and of other values; empty for any other."""
+    lists = {key: value for key, value in record.items() if isinstance(value, list)}
+    times = next((value for key, value in lists.items() if key.lower() in TIME_KEYS), [])
+    if not times or any(isinstance(value, (list, dict)) for value in times):
+        return {}
+    return {key: value for key, value in lists.items() if len(value) == len(times)}
 
 
 def _has_time(record: dict[str, Any]) -> bool:
@@ -110,7 +155,8 @@ def _columns_in(document: Any) -> dict[str, list[Any]] | None:
 
 
 def _plain(value: Any) -> Any:
-    return json.dumps(value) if isinstance(value, (list, dict)) else value
+    """A single value; what has several, such as the times of a stacked spectrum, is no measurement."""
+    return None if isinstance(value, (list, dict)) else value
 
 
 def _as_array(values: list[Any]) -> pa.Array:

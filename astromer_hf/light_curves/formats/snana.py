@@ -22,7 +22,7 @@ def is_text(path: Path, head: bytes) -> bool:
     return b"VARLIST:" in head and (b"\nOBS:" in head or b"\nNOBS:" in head or head.startswith(b"OBS:"))
 
 
-def is_fits(path: Path, head: bytes) -> bool:
+def is_pair(path: Path, head: bytes) -> bool:
     """Whether a file is one of a pair of SNANA's FITS files."""
     name = path.name.upper()
     return any(f"_{kind}.FITS" in name for kind in ("HEAD", "PHOT"))
@@ -72,7 +72,7 @@ def read_text(path: Path) -> RawTable:
     return table_in_memory(path.name, "SNANA text", table, star=star, files=(path,), as_text=True)
 
 
-def read_fits(path: Path) -> RawTable:
+def read_pair(path: Path) -> RawTable:
     """A pair of FITS files: the photometry, with the ids of the header.
 
     Raises:
@@ -96,6 +96,6 @@ def read_fits(path: Path) -> RawTable:
     rows = [np.arange(low, high) for low, high in zip(first, last, strict=True)]
     points = photometry[np.concatenate(rows)] if rows else photometry[:0]
     points["SNID"] = np.repeat(np.char.strip(np.asarray(head["SNID"]).astype(str)), last - first)
-    raw = table_of(points, path.name, star=stem_of(path), files=(path,))
+    raw = table_of(points, path.name, star=stem_of(path), files=(found["HEAD"][0], found["PHOT"][0]))
     assert raw is not None
     return RawTable(**{**vars(raw), "format": "SNANA FITS"})

@@ -1,0 +1,79 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""What a classifier states of an object beyond its probabilities: wider classes, uncertainty, and sets of likely classes.
+
+`classification.py` adds these columns to its table. The numbers behind them are fields of the classifier's configuration, which
+`scripts/train_variable_stars.py` fits to validation stars.
+"""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ..model.configuration_astromer import LIKELY_SET_COVERAGES
+from ..model.feature_extraction_astromer import RaggedLightCurves
+
+
+def find_remarks(curves: RaggedLightCurves, config: Any) -> np.ndarray | None:
+    """Why clean light curves get no class, `(N,)` strings or None; None for a classifier that classifies all."""
+    if not config.fewest_points:
+        return None
+    remarks = np.full(len(curves), None, dtype=object)
+    filled = np.flatnonzero(curves.lengths)
+    starts = curves.offsets[filled]
+    if len(filled):
+        extremes = (function.reduceat(curves.magnitudes, starts) for function in (np.maximum, np.minimum))
+        remarks[filled[np.subtract(*extremes) == 0]] = "all magnitudes are equal"
+    remarks[curves.lengths < config.fewest_points] = f"fewer than {config.fewest_points} observations"
+    return remarks
+
+
+def decide(probabilities: np.ndarray, missing: np.ndarray, config: Any, coverage: float | None = None) -> dict[str, pa.Array]:
+    """Columns of N objects: those that the configuration has the numbers for.
+
+    Args:
+        probabilities (`np.ndarray` of shape `(N, C)`): of the classes.
+        missing (`np.ndarray` of shape `(N,)`, bool): objects without a class, which get nulls.
+        config: of the classifier.
+        coverage: how often `likely_labels` shall hold the true class, from 0.5 to 0.99; no such column by default.
+
+    Returns:
+        `parent_label` and `parent_probability`, the most probable wider class; `is_uncertain`; `likely_labels`, lists of class
+        names, the most probable first.
+
+    Raises:
+        ValueError: the classifier was not calibrated for sets, or the coverage is out of range.
+    """
+    names = np.array([config.id2label[i] for i in range(config.num_labels)], dtype=object)
+    columns: dict[str, pa.Array] = {}
+    if config.label_parents is not None:
+        of_class = np.array([config.label_parents[name] for name in names], dtype=object)
+        parents = np.array(list(dict.fromkeys(of_class)), dtype=object)
+        sums = probabilities @ (of_class[:, None] == parents)
+        columns["parent_label"] = pa.array(parents[sums.argmax(1)], pa.string(), mask=missing)
+        columns["parent_probability"] = pa.array(sums.max(1), pa.float32(), mask=missing)
+    if config.uncertain_below is not None:
+        columns["is_uncertain"] = pa.array(probabilities.max(1) < config.uncertain_below, pa.bool_(), mask=missing)
+    if coverage is not None:
+        threshold = likely_set_threshold(config, coverage)
+        order = np.argsort(-probabilities, axis=1, kind="stable")
+        likely = [
+            None if absent else [names[i] for i in ranked if i == ranked[0] or row[i] >= threshold]
+            for row, ranked, absent in zip(probabilities, order, missing, strict=True)
+        ]
+        columns["likely_labels"] = pa.array(likely, pa.list_(pa.string()))
+    return columns
+
+
+def likely_set_threshold(config: Any, coverage: float) -> float:
+    """The probability from which on classes are in the set of likely ones.
+
+    Raises:
+        ValueError: the classifier was not calibrated for sets, or the coverage is out of range.
+    """
+    if config.likely_set_thresholds is None:
+        raise ValueError("This classifier was not calibrated for sets of likely classes: leave the coverage out.")
+    first, last = LIKELY_SET_COVERAGES[0], LIKELY_SET_COVERAGES[-1]
+    if not first <= coverage <= last:
+        raise ValueError(f"The coverage must lie between {first} and {last}, got {coverage}.")
+    return config.likely_set_thresholds[int(np.searchsorted(LIKELY_SET_COVERAGES, coverage - 1e-9))]

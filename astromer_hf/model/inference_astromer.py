@@ -1,0 +1,55 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""A model as inference needs it: out of its wrappers, and in evaluation mode without a change of the model itself.
+
+Pipelines, `inference/` and whatever else runs a model of the user call `unwrap` once and `in_evaluation_mode` at every run.
+"""
+
+import copy
+import itertools
+from typing import Any
+
+from torch import nn
+
+
+def unwrap(model: Any) -> Any:
+    """The ASTROMER model inside `DataParallel`, `DistributedDataParallel`, `torch.compile` and PEFT, in any order.
+
+    The adapters of PEFT stay active: it puts them into the layers of the model. An `OnnxEncoder` is returned as it is.
+
+    Raises:
+        ValueError: there is no ASTROMER model in it.
+    """
+    inner = model
+    while True:
+        if isinstance(inner, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
+            inner = inner.module
+        elif (compiled := getattr(inner, "_orig_mod", None)) is not None:
+            inner = compiled
+        elif callable(base := getattr(inner, "get_base_model", None)):
+            inner = base()
+        else:
+            break
+    is_ours = getattr(getattr(inner, "config", None), "model_type", None) == "astromer"
+    stands_for_one = not isinstance(inner, nn.Module) and (hasattr(inner, "config") or hasattr(inner, "base_model"))
+    if not is_ours and not stands_for_one:
+        kind = type(model).__name__ if inner is model else f"{type(model).__name__} around {type(inner).__name__}"
+        raise ValueError(
+            f"An ASTROMER model is needed, got {kind}: pass the model itself, or its encoder, as `load_model` gives it."
+        )
+    return inner
+
+
+def in_evaluation_mode(model: Any) -> Any:
+    """The model in evaluation mode: itself where it is, else a copy that shares all parameters, buffers and the configuration.
+
+    The mode of a model belongs to whoever trains it, and another thread may be using it. So it is not changed. Where the model
+    is in evaluation mode and only its dropout layers are not, somebody wants samples with dropout, and they stay as they are.
+    """
+    if not (isinstance(model, nn.Module) and model.training):
+        return model
+    shared: dict[int, Any] = {id(tensor): tensor for tensor in itertools.chain(model.parameters(), model.buffers())}
+    shared[id(model.config)] = model.config
+    return copy.deepcopy(model, shared).eval()
+
+
+__all__ = ["in_evaluation_mode", "unwrap"]
