@@ -7,6 +7,9 @@ L. `BASELINES` lists them by name. `evaluation/` scores the predictions.
 
 None of them weights by the catalogue's errors; the noise is fitted instead. This scored higher on real windows: by 0.45 in R²
 for Lomb-Scargle on 30 windows of CRTS, whose errors are too large. Elsewhere weighting gained at most 0.04.
+
+They keep a period search of their own. It chooses what predicts hidden magnitudes best, by a strong penalty on high harmonics;
+with `evaluation.periods.find_period` the R² of Lomb-Scargle was lower by 0.03 to 0.14 on windows of three surveys.
 """
 
 import warnings

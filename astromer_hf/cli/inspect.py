@@ -10,8 +10,6 @@ from .options import Columns, Table, as_typed, with_columns
 from .report import Report, reports
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from ..light_curves.inspection import FirstLightCurve
     from ..light_curves.ledger import Ledger
 
@@ -62,26 +60,23 @@ def why_nothing_is_used(ledger: "Ledger") -> str:
 
 
 def draw(first: "list[FirstLightCurve]", picture: Path) -> None:
-    """Write the first light curves, folded on the period of each where they are long enough for one."""
+    """Write the first light curves, each folded on its period if that is significant, brightest at phase 0."""
+    from ..evaluation.periods import NoPeriodError, find_period
     from ..plots.figures import plot_light_curves
 
-    panels = []
+    panels, labels = [], []  # None: time
     for one in first:
         if not len(one.mjd):
             continue
         name = ", ".join(str(part) for part in (one.object_id, one.band) if part)
-        period = period_of(one.mjd, one.mag)
-        folded = one.mjd if period is None else (one.mjd - one.mjd.min()) % period
-        panels.append((name if period is None else f"{name}, P = {period:.5g} d", folded, one.mag))
-    plot_light_curves(panels).savefig(picture, dpi=150)
-
-
-def period_of(mjd: "np.ndarray", mag: "np.ndarray", min_points: int = 20) -> float | None:
-    """The strongest period of a light curve in days; None where it has too few points."""
-    import numpy as np
-    from astropy.timeseries import LombScargle
-
-    if len(mjd) < min_points or np.ptp(mjd) == 0 or np.ptp(mag) == 0:
-        return None
-    frequency, power = LombScargle(mjd - mjd.min(), mag).autopower(maximum_frequency=10, samples_per_peak=5)
-    return float(1 / frequency[np.argmax(power)])
+        try:
+            found = find_period(one.mjd, one.mag, one.magerr)
+        except NoPeriodError:
+            found = None
+        if found is None or not found.is_significant:
+            panels.append((f"{name}, no period", one.mjd, one.mag))
+            labels.append(None)
+            continue
+        panels.append((f"{name}, P = {found.period:.5g} d", (one.mjd - found.epoch_of_maximum) / found.period % 1.0, one.mag))
+        labels.append("phase")
+    plot_light_curves(panels, labels=labels).savefig(picture, dpi=150)

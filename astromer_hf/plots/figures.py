@@ -374,6 +374,7 @@ def plot_light_curves(
     *,
     highlight_first: bool = False,
     num_columns: int = 3,
+    labels: Sequence[str | None] | None = None,
     time_system: str | None = None,
     band: str | None = None,
 ) -> Figure:
@@ -383,6 +384,7 @@ def plot_light_curves(
         curves: title, days and magnitudes of each.
         highlight_first: draw the first in another colour and marker, for example a query beside its nearest neighbours.
         num_columns: of the grid; at most 2 in a journal's column.
+        labels: of the horizontal axis of each, such as "phase" for folded ones; None is time in days.
         time_system, band: of all, for the names of the axes; see `plot_light_curve`.
     """
     if not curves:
@@ -396,7 +398,10 @@ def plot_light_curves(
         style = int(highlight_first and number == 0)
         axes.scatter(times, magnitudes, s=6 * point_scale(), marker=MARKERS[style], color=COLORS[style], linewidth=0)
         axes.set_title("\n".join(textwrap.wrap(title, 26)) if is_narrow() else title, fontsize="small")
-        name_time_axis(axes, times, time_system)
+        if labels and labels[number] is not None:
+            axes.set_xlabel(labels[number])
+        else:
+            name_time_axis(axes, times, time_system)
         axes.xaxis.label.set_size("small")
         axes.set_ylabel(magnitude_label(band), fontsize="small")
         axes.tick_params(labelsize="small")
