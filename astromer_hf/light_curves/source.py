@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..model.feature_extraction_astromer import RaggedLightCurves
 from .chunk import LightCurveChunk
 from .columns import ReadingOptions, TableError
 from .formats import RawTable, hub
@@ -458,8 +459,8 @@ class LightCurveSource:
                 self.ledger.notes += [note for note in self.roles_of(number).notes if note not in self.ledger.notes]
         if len(self.tables) > 1:
             self.ledger.tell_empty(empty)
-        for file, error in broken.items():
-            yield self._without_points(stem_of(file), error)
+        for file, reason in broken.items():
+            yield self._without_points(stem_of(file), reason)
 
     def _without_points(self, star: str, error: TableError) -> LightCurveChunk:
         """A star that cannot be read; the ledger gets the reason."""
