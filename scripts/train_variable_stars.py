@@ -65,6 +65,11 @@ LEFT_OUT = {
 TRAINED_ON = tuple(sorted({survey for surveys in LEFT_OUT.values() for survey in surveys}))
 SHUFFLED_STEP = 3  # of every so many light curves one has a copy without order in time
 SHORT_POINTS = 50
+# What the head reads: means of the last block, which pre-training trains; and means and deviations of all blocks.
+HEADS: dict[str, dict[str, Any]] = {
+    "last": {"concatenate_layers": False, "classifier_pooling": "mean", "classifier_hidden_sizes": [128]},
+    "all": {},
+}
 COVERAGE = 0.9  # of the sets of likely classes that are scored
 FEWEST_TESTED = 10  # test stars that a leaf needs to be scored
 # What is done with the light curves of each split: as they are, with fewer observations, and without order in time.
@@ -81,6 +86,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--validation-per-class", type=count, default=100, help="(%(default)s)")
     parser.add_argument("--test-per-class", type=count, default=150, help="(%(default)s)")
     parser.add_argument("--max-epochs", type=count, default=60, help="of a head (%(default)s)")
+    parser.add_argument("--within-survey", type=float, default=1.0, help="part of the loss, see `LeafHead` (%(default)s)")
+    parser.add_argument("--head", choices=HEADS, default="last", help="what the head reads (%(default)s)")
     parser.add_argument("--folds", type=count, default=3, help="draws of labels of the survey itself (%(default)s)")
     parser.add_argument("--jobs", type=whole(-1, 4096), default=-1, help="processes for features and forest (-1: one a core)")
     parser.add_argument("--bf16", action="store_true", help="run the encoder in bfloat16")
@@ -164,9 +171,9 @@ def load_features(args: argparse.Namespace, surveys: Sequence[str], split: str) 
 
 def train_head(args: argparse.Namespace, encoder: AstromerModel, train: LeafStates, validation: LeafStates) -> Any:
     """A classifier with a head trained on these states."""
-    model = build_classifier(encoder.config, LEAF_NAMES, args.seed, **SMALL_MLP)
+    model = build_classifier(encoder.config, LEAF_NAMES, args.seed, **SMALL_MLP | HEADS[args.head])
     model.model.load_state_dict(encoder.state_dict())
-    train_leaf_head(model, train, validation, Recipe(1e-3, 256, args.max_epochs, patience=6), args.seed)
+    train_leaf_head(model, train, validation, Recipe(1e-3, 256, args.max_epochs, patience=6), args.seed, args.within_survey)
     return model
 
 

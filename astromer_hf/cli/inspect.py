@@ -2,7 +2,7 @@
 """`astromer-hf inspect`: how a file of light curves is understood, without a model."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 

@@ -16,8 +16,8 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from ..inference.runner import WindowRunner, pool_states
-from ..light_curves.surveys import Survey
-from ..light_curves.taxonomy import LEAF_NAMES, allowed_leaves
+from ..light_curves.surveys import SURVEYS, Survey
+from ..light_curves.taxonomy import LEAF_NAMES, allowed_leaves, possible_leaves
 from ..model.configuration_astromer import LIKELY_SET_COVERAGES
 from ..model.feature_extraction_astromer import RaggedLightCurves, mean_over_windows
 from ..model.modeling_astromer import AstromerForSequenceClassification, AstromerModel
@@ -133,15 +133,18 @@ def label_light_curves(survey: Survey, labels: np.ndarray) -> tuple[np.ndarray, 
     return known, allowed[known], groups
 
 
-def partial_label_loss(logits: torch.Tensor, allowed: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
+def partial_label_loss(
+    logits: torch.Tensor, allowed: torch.Tensor, possible: torch.Tensor | None = None, weights: torch.Tensor | None = None
+) -> torch.Tensor:
     """Negative logarithm of the summed probability of the `allowed` classes (B, C), a mean over the batch.
 
     It is the likelihood of a label that names several classes (Cour et al. 2011, JMLR 12, 1501), and the cross-entropy where
-    one class is allowed.
+    one class is allowed. Where `possible` (B, C) is given, the probability is the one among these classes.
     """
     logits = logits.float()
     of_allowed = logits.masked_fill(~allowed, -torch.inf).logsumexp(1)
-    losses = logits.logsumexp(1) - of_allowed
+    among = logits if possible is None else logits.masked_fill(~possible, -torch.inf)
+    losses = among.logsumexp(1) - of_allowed
     return losses.mean() if weights is None else (losses * weights).sum() / weights.sum()
 
 
@@ -149,36 +152,50 @@ def partial_label_loss(logits: torch.Tensor, allowed: torch.Tensor, weights: tor
 
 
 class RowsOfStates(Dataset[Any]):
-    """Windows of `LeafStates` as batches for `LeafHead`. A window weighs as its light curve does."""
+    """Windows of `LeafStates` as batches for `LeafHead`. A window weighs as its light curve does, a group by `weigh_groups`."""
 
-    def __init__(self, states: LeafStates, weights: np.ndarray | None = None):
+    def __init__(self, states: LeafStates):
         self.states = states
-        self.weights = np.ones(len(states), np.float32) if weights is None else weights.astype(np.float32)
+        self.weights = weigh_groups(states.groups).astype(np.float32)
+        surveys, number = np.unique([group.partition(" ")[0] for group in states.groups], return_inverse=True)
+        self.possible = np.array([possible_leaves(SURVEYS[survey]) for survey in surveys])[number]
 
     def __len__(self) -> int:
         return len(self.states.length)
 
     def __getitems__(self, indices: Sequence[int]) -> dict[str, torch.Tensor]:
-        """`pooled` (B, S, P), float32; `labels` (B, C), bool, True for allowed leaves; `weights` (B,)."""
+        """`pooled` (B, S, P), float32; allowed leaves, `labels` (B, C), and `possible` ones, (B, C), bool; `weights` (B,)."""
         owner = self.states.object_index[indices]
         return {
             "pooled": torch.from_numpy(self.states.pooled[indices].astype(np.float32)),
             "labels": torch.from_numpy(self.states.allowed[owner]),
+            "possible": torch.from_numpy(self.possible[owner]),
             "weights": torch.from_numpy(self.weights[owner]),
         }
 
 
 class LeafHead(nn.Module):
-    """The head of a classifier on states that are already pooled, with the loss for labels of any depth."""
+    """The head of a classifier on states that are already pooled, with the loss for labels of any depth.
 
-    def __init__(self, model: AstromerForSequenceClassification):
+    Args:
+        model: whose head is trained.
+        within_survey: 1: a star's leaf is only told from the other leaves that its survey names. 0: from all leaves. A head
+            that is told from all learns which survey has which classes, and takes a star of a new survey that looks alike for
+            one of these. A head of 1 learns nothing of leaves that no survey has together. In between, both losses are mixed.
+    """
+
+    def __init__(self, model: AstromerForSequenceClassification, within_survey: float = 1.0):
         super().__init__()
-        self.classifier = model.classifier
+        self.classifier, self.within_survey = model.classifier, within_survey
 
-    def forward(self, pooled: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> dict[str, torch.Tensor]:
+    def forward(
+        self, pooled: torch.Tensor, labels: torch.Tensor, possible: torch.Tensor, weights: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
         """Logits (B, C) and the loss for a batch of `RowsOfStates`."""
-        logits = self.classifier.classify_pooled(pooled.unbind(1))
-        return {"loss": partial_label_loss(logits, labels, weights), "logits": logits}
+        logits = self.classifier.classify_pooled(pooled[..., : self.classifier.pooled_size].unbind(1))
+        within = partial_label_loss(logits, labels, possible, weights)
+        loss = self.within_survey * within + (1 - self.within_survey) * partial_label_loss(logits, labels, None, weights)
+        return {"loss": loss, "logits": logits}
 
 
 def weigh_groups(groups: np.ndarray) -> np.ndarray:
@@ -189,13 +206,16 @@ def weigh_groups(groups: np.ndarray) -> np.ndarray:
 
 
 def train_leaf_head(
-    model: AstromerForSequenceClassification, training: LeafStates, validation: LeafStates, recipe: Recipe, seed: int
+    model: AstromerForSequenceClassification,
+    training: LeafStates,
+    validation: LeafStates,
+    recipe: Recipe,
+    seed: int,
+    within_survey: float = 1.0,
 ) -> list[dict[str, float]]:
-    """Train the head of `model`, in place, on states of its frozen encoder; the losses of every epoch."""
-    head = LeafHead(model)
-    train = RowsOfStates(training, weigh_groups(training.groups))
-    validate = RowsOfStates(validation, weigh_groups(validation.groups))
-    return fit(head, train, validate, lambda batch: batch, recipe, seed)
+    """Train the head of `model`, in place, on states of its frozen encoder; the losses of every epoch. See `LeafHead`."""
+    head = LeafHead(model, within_survey)
+    return fit(head, RowsOfStates(training), RowsOfStates(validation), lambda batch: batch, recipe, seed)
 
 
 @torch.inference_mode()
@@ -205,7 +225,8 @@ def leaf_logits(model: AstromerForSequenceClassification, states: LeafStates) ->
     rows = (
         torch.from_numpy(states.pooled[first : first + 1024].astype(np.float32)) for first in range(0, len(states.length), 1024)
     )
-    return torch.cat([model.classifier.classify_pooled(pooled.unbind(1)).float() for pooled in rows])
+    size = model.config.pooled_size
+    return torch.cat([model.classifier.classify_pooled(pooled[..., :size].unbind(1)).float() for pooled in rows])
 
 
 def leaf_probabilities(states: LeafStates, logits: torch.Tensor, temperature: float = 1.0) -> np.ndarray:

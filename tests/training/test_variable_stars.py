@@ -83,8 +83,16 @@ def test_the_loss_of_several_allowed_classes_sums_their_probabilities():
     allowed = torch.tensor([[True, True, False], [True, True, True]])
     expected = -torch.stack((logits.softmax(1)[0, :2].sum().log(), torch.tensor(0.0)))
     torch.testing.assert_close(partial_label_loss(logits, allowed), expected.mean())
-    weighted = partial_label_loss(logits, allowed, torch.tensor([3.0, 1.0]))
+    weighted = partial_label_loss(logits, allowed, weights=torch.tensor([3.0, 1.0]))
     torch.testing.assert_close(weighted, (3 * expected[0] + expected[1]) / 4)
+
+
+def test_classes_that_a_survey_does_not_have_play_no_part_in_its_loss():
+    logits = torch.tensor([[0.0, 1.0, 9.0]], requires_grad=True)
+    loss = partial_label_loss(logits, torch.tensor([[True, False, False]]), torch.tensor([[True, True, False]]))
+    torch.testing.assert_close(loss, torch.nn.functional.cross_entropy(logits[:, :2], torch.tensor([0])))
+    loss.backward()
+    assert logits.grad[0, 2] == 0
 
 
 def test_groups_weigh_as_the_root_of_their_number():
