@@ -64,7 +64,8 @@ def draw(first: "list[FirstLightCurve]", picture: Path) -> None:
     from ..evaluation.periods import NoPeriodError, find_period
     from ..plots.figures import plot_light_curves
 
-    panels, labels = [], []  # None: time
+    panels = []
+    labels: list[str | None] = []  # None: time
     for one in first:
         if not len(one.mjd):
             continue
