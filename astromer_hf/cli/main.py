@@ -16,7 +16,7 @@ import typer
 from typer.main import get_command
 
 from .. import __version__
-from . import card, check, classify, convert, embed, env, export, fit, inspect, neighbors, plot, push, simulate
+from . import card, check, classify, convert, embed, env, export, fit, inspect, neighbors, periods, plot, push, simulate
 from .report import IncompleteError
 from .verb import Group, Verb, show_examples
 
@@ -28,6 +28,7 @@ VERBS: dict[str, list[tuple[str, Any, tuple[str, ...]]]] = {
         ("embed", embed.embed, embed.EXAMPLES),
         ("classify", classify.classify, classify.EXAMPLES),
         ("neighbors", neighbors.neighbors, neighbors.EXAMPLES),
+        ("periods", periods.periods, periods.EXAMPLES),
         ("plot", plot.plot, ()),
         ("simulate", simulate.simulate, simulate.EXAMPLES),
     ],

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..light_curves.chunk import LightCurveChunk
+    from ..model.feature_extraction_astromer import RaggedLightCurves
 
 plot = typer.Typer(
     name="plot",
@@ -114,6 +115,32 @@ def find_object(
     return type(chunk)(chunk.object_ids, curves, chunk.annotations), title, names
 
 
+def period_option(value: str) -> str:
+    """Refuse an option that is neither `auto`, `none` nor a positive number of days."""
+    if value not in ("auto", "none"):
+        try:
+            days = float(value)
+        except ValueError:
+            raise typer.BadParameter(f"must be a number of days, auto or none, got {value!r}.") from None
+        positive(days)
+    return value
+
+
+def choose_period(curves: "RaggedLightCurves", wanted: str) -> tuple[float | None, str]:
+    """The period to fold one light curve on, if any, and what the title says of it."""
+    from ..evaluation.periods import NoPeriodError, find_period
+
+    if wanted != "auto":
+        return (None, "") if wanted == "none" else (float(wanted), f"P = {float(wanted):.6g} d")
+    try:
+        found = find_period(curves.times, curves.magnitudes, curves.magnitude_errors)
+    except NoPeriodError:
+        return None, "no period"
+    if not found.is_significant:
+        return None, "no significant period"
+    return found.period, f"P = {found.period:.6g} d (false alarm 1e-{found.significance:.0f})"
+
+
 @picture(
     "light-curve",
     "curves.parquet --object 12345 -o curve.png",
@@ -126,8 +153,13 @@ def draw_light_curve(
     columns: Columns,
     band: Band = None,
     period: Annotated[
-        float | None, typer.Option(metavar="DAYS", callback=positive, help="Draw it against the phase of this period.")
-    ] = None,
+        str,
+        typer.Option(
+            metavar="DAYS|auto|none",
+            callback=period_option,
+            help="Draw it against the phase of this period; auto finds it, and draws against time if none is significant.",
+        ),
+    ] = "auto",
     reconstruct: Annotated[
         bool, typer.Option("--reconstruct", help="Hide a part of the observations and draw their reconstruction.")
     ] = False,
@@ -144,10 +176,12 @@ def draw_light_curve(
 
     chunk, title, names = find_object(source, object_id, band, columns)
     curves = chunk.curves
+    days, said = choose_period(curves, period)
+    title = ", ".join(part for part in (title, said) if part)
     if not (reconstruct or model):
-        if period is not None:
+        if days is not None:
             return plot_folded_light_curve(
-                curves.times, curves.magnitudes, period, curves.magnitude_errors, title=title, band=names["band"]
+                curves.times, curves.magnitudes, days, curves.magnitude_errors, title=title, band=names["band"]
             )
         return plot_light_curve(curves.times, curves.magnitudes, curves.magnitude_errors, title=title, **names)
     from transformers import AutoModelForPreTraining
@@ -175,7 +209,7 @@ def draw_light_curve(
         hidden=result["hidden"],
         reconstruction=result["reconstruction"],
         reconstruction_std=spread,
-        period_days=period,
+        period_days=days,
         title=f"{title}: {hidden_fraction:.0%} hidden, reconstructed by {Path(name).name}",
         **names,
     )

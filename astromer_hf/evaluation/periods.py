@@ -26,6 +26,7 @@ MAX_HARMONICS = 8
 OBSERVATIONS_PER_HARMONIC = 6  # at least, so that a series does not fit the noise
 MAX_WAVES = 2**15  # frequencies x observations fitted at once, to fit into the processor's cache
 NUM_PHASES = 400  # at which the fitted curve is searched for its extremes
+NIGHTLY = 0.3  # concentration of the times of day, from 0 to 1, above which a trend looks like a period near 1, 1/2, ... days
 SIGNIFICANT = 1e-3  # false-alarm probability
 
 
@@ -132,7 +133,8 @@ def find_period(
 
     The highest peaks of the generalised Lomb-Scargle periodogram and of its sums over harmonics, with their halves, doubles and
     daily aliases, are refitted by Fourier series of up to 8 harmonics. The Bayesian criterion selects a period and a number of
-    harmonics.
+    harmonics. Where all observations are at one time of the night, periods are left out that agree with 1, 1/2, 1/3, ... days
+    over the span, because a slow trend looks the same.
 
     Args:
         mjd (`np.ndarray` of shape `(L,)`): times in days, in any order.
@@ -159,6 +161,10 @@ def find_period(
     lowest, highest = 1 / longest, 1 / min_period
     spectrum = periodogram(times, magnitudes, weights, highest)
     candidates = _candidates(spectrum, lowest, highest)
+    if abs(np.exp(2j * np.pi * times).mean()) > NIGHTLY:
+        cycles = np.round(candidates)
+        trends = (cycles >= 1) & (np.abs(candidates - cycles) * span < 0.75)
+        candidates = candidates[~trends] if not trends.all() else candidates
 
     most = int(np.clip(len(times) // OBSERVATIONS_PER_HARMONIC, 1, MAX_HARMONICS))
     parts = np.split(candidates, range(block := max(1, MAX_WAVES // len(times)), len(candidates), block))

@@ -206,7 +206,7 @@ def test_help_lists_the_verbs_in_groups(capsys):
             group.append(line.split()[1])
     assert listed == {
         "Options": ["--version", "--install-completion", "--show-completion", "--help"],
-        "Use": ["inspect", "embed", "classify", "neighbors", "simulate", "plot"],
+        "Use": ["inspect", "embed", "classify", "neighbors", "periods", "simulate", "plot"],
         "Learn": ["fit"],
         "Share": ["card", "check", "push"],
         "Convert": ["convert", "export"],

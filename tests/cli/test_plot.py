@@ -24,6 +24,7 @@ from astromer_hf import (
     cli,
 )
 from astromer_hf.cli.main import main
+from astromer_hf.evaluation.periods import find_period
 from astromer_hf.light_curves.simulation import SIMULATED_SURVEYS, simulate_light_curves, to_table
 from astromer_hf.plots import figures as plots
 
@@ -80,9 +81,23 @@ def observations() -> np.ndarray:
 
 
 def test_a_light_curve_is_drawn_by_its_id(draw):
-    figure = draw("light-curve", "curves.parquet", "--object", CURVE.object_id)
+    figure = draw("light-curve", "curves.parquet", "--object", CURVE.object_id, "--period", "none")
     np.testing.assert_allclose(offsets(figure, group=1), observations())  # after the error bars
     assert figure.axes[0].get_title() == f"{CURVE.object_id}, {CURVE.label}, {CURVE.band}"
+
+
+def test_a_light_curve_is_folded_on_its_period_if_that_is_significant_and_the_title_says_so(draw):
+    star = simulate_light_curves(1, classes=["RRab"])[0]
+    shuffled = replace(star, object_id="shuffled", mag=np.random.default_rng(0).permutation(star.mag))
+    constant = replace(star, object_id="constant", mag=np.full(len(star.mag), 15.0))
+    pq.write_table(to_table([star, shuffled, constant]), "periods.parquet")
+    folded = draw("light-curve", "periods.parquet", "--object", star.object_id).axes[0]
+    assert f"P = {find_period(star.mjd, star.mag, star.magerr).period:.6g} d (false alarm 1e-" in folded.get_title()
+    assert "phase" in folded.get_xlabel()
+    for name, said in (("shuffled", "no significant period"), ("constant", "no period")):
+        axes = draw("light-curve", "periods.parquet", "--object", name).axes[0]
+        assert axes.get_title().endswith(f", {said}")
+        assert "phase" not in axes.get_xlabel()
 
 
 def test_a_light_curve_is_folded_on_a_period(draw):
@@ -112,7 +127,7 @@ def test_a_reconstruction_has_error_bars_of_passes_with_dropout(draw):
 def test_an_object_of_several_bands_needs_its_band(draw, capsys):
     assert main(["plot", "light-curve", "bands.parquet", "--object", CURVE.object_id, "-o", "picture.png"]) == 1
     assert f"in the bands {CURVE.band}, z: name one of them by --band" in capsys.readouterr().err
-    figure = draw("light-curve", "bands.parquet", "--object", CURVE.object_id, "--band", "z")
+    figure = draw("light-curve", "bands.parquet", "--object", CURVE.object_id, "--band", "z", "--period", "none")
     assert figure.axes[0].get_title().endswith(", z")
 
 
@@ -224,7 +239,7 @@ def test_a_picture_has_the_width_of_a_journal_and_the_format_of_its_suffix(place
 def test_axes_have_the_system_of_the_times_and_the_band(draw, place):
     table = pd.DataFrame({"hjd": 2453000.5 + np.arange(30), "mag": np.linspace(15, 16, 30), "id": "a", "filter": "V"})
     table.to_csv(place / "hjd.csv", index=False)
-    axes = draw("light-curve", "hjd.csv", "--object", "a").axes[0]
+    axes = draw("light-curve", "hjd.csv", "--object", "a", "--period", "none").axes[0]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("HJD − 2450000 [d]", "V magnitude [mag]")
 
 

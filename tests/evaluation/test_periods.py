@@ -117,6 +117,13 @@ def test_constant_stars_have_no_significant_period_and_variable_ones_have():
     assert all(find(curve).is_significant for curve in simulate_light_curves(15, survey=CADENCES["nightly"], classes=PERIODIC))
 
 
+def test_a_trend_over_nights_is_no_period_of_a_day_or_its_parts():
+    mjd = 53000.5 + np.arange(30)
+    for times in (mjd, mjd + np.random.default_rng(0).uniform(0, 0.05, 30)):
+        found = find_period(times, np.linspace(15, 16, 30))
+        assert not found.is_significant or found.period > 5
+
+
 def test_a_doubtful_observation_counts_less():
     mjd, mag, magerr = sinusoid()
     mag[::10] += np.random.default_rng(3).normal(0, 3, len(mag[::10]))
