@@ -27,12 +27,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="base and exponent: 10000 and 2, with which the original code computes whatever its file says, or what the file "
         "says (%(default)s)",
     )
+    parser.add_argument(
+        "--masking-scheme",
+        choices=("hidden", "additive", "additive_padding"),
+        help="of the converted model, by default that of its training; additive_padding is for parity",
+    )
     return parser.parse_args(argv)
 
 
 def main(args: argparse.Namespace) -> None:
     try:
-        model = convert_tf_checkpoint(args.source, args.output, args.time_encoding)
+        model = convert_tf_checkpoint(args.source, args.output, args.time_encoding, args.masking_scheme)
     except (CheckpointError, ImportError, OSError) as error:
         raise SystemExit(f"error: {error}") from None
     print(f"{args.source} -> {args.output}: {model.num_parameters():,} parameters, config.json and model.safetensors")

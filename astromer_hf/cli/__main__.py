@@ -3,7 +3,7 @@
 
 import sys
 
-from ..__main__ import main
+from .main import main
 
 if __name__ == "__main__":
     sys.exit(main())

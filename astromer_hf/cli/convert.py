@@ -9,7 +9,10 @@ import typer
 from .models import quiet_transformers
 from .report import Report, reports
 
-EXAMPLES = ("astromer-hf convert macho_a0.zip runs/macho_a0",)
+EXAMPLES = (
+    "astromer-hf convert macho_a0.zip runs/macho_a0",
+    "astromer-hf convert macho_a0.zip runs/macho_a0_parity --masking-scheme additive_padding",
+)
 
 
 @reports
@@ -23,6 +26,13 @@ def convert(
             "whatever its file says. as_written: what the file says."
         ),
     ] = "effective",
+    masking_scheme: Annotated[
+        Literal["hidden", "additive", "additive_padding"] | None,
+        typer.Option(
+            help="Masking scheme of the converted model, by default that of its training; additive_padding treats padding as "
+            "the TensorFlow package does, for parity."
+        ),
+    ] = None,
 ) -> Report:
     """Convert a TensorFlow checkpoint of ASTROMER 1 or Astromer 2 to a Transformers model folder.
 
@@ -32,6 +42,12 @@ def convert(
     from ..hub.conversion import convert_tf_checkpoint
 
     quiet_transformers()
-    num_parameters = convert_tf_checkpoint(source, output, time_encoding).num_parameters()
-    facts = {"source": source, "output": output, "num_parameters": num_parameters}
+    model = convert_tf_checkpoint(source, output, time_encoding, masking_scheme)
+    num_parameters = model.num_parameters()
+    facts = {
+        "source": source,
+        "output": output,
+        "num_parameters": num_parameters,
+        "masking_scheme": model.config.masking_scheme,
+    }
     return Report(f"{source} -> {output}: {num_parameters:,} parameters", facts)

@@ -38,6 +38,7 @@ from .tensorflow_checkpoint import CheckpointError, find_checkpoint_prefix, open
 logger = logging.getLogger(__name__)
 
 TimeEncoding = Literal["effective", "as_written"]
+MaskingScheme = Literal["hidden", "additive", "additive_padding"]
 EFFECTIVE_TIME_ENCODING = {"time_encoding_base": 10000.0, "time_encoding_exponent": 2.0}
 
 # --- Names ---
@@ -227,7 +228,10 @@ def read_config(folder: Path, time_encoding: TimeEncoding = "effective") -> Astr
 
 
 def convert_tf_checkpoint(
-    source: str | Path, output: str | Path, time_encoding: TimeEncoding = "effective"
+    source: str | Path,
+    output: str | Path,
+    time_encoding: TimeEncoding = "effective",
+    masking_scheme: MaskingScheme | None = None,
 ) -> AstromerForMaskedReconstruction:
     """Convert a TensorFlow checkpoint of ASTROMER 1 or Astromer 2 into a Transformers model folder.
 
@@ -237,6 +241,8 @@ def convert_tf_checkpoint(
         output: folder to write; must be new or empty. It is complete or absent.
         time_encoding: `"effective"`: base 10000 and exponent 2, which upstream's code uses whatever its file says; or
             `"as_written"`: the values in the file.
+        masking_scheme: of the converted model, see `AstromerConfig`; `"additive_padding"` repeats upstream to the bit. By
+            default that of the weights' training, in which padding takes no part.
 
     Returns:
         The converted model.
@@ -247,12 +253,15 @@ def convert_tf_checkpoint(
     """
     if time_encoding not in get_args(TimeEncoding):
         raise ValueError(f"`time_encoding` must be one of {', '.join(get_args(TimeEncoding))}, got {time_encoding!r}.")
+    if masking_scheme not in (None, *get_args(MaskingScheme)):
+        raise ValueError(f"`masking_scheme` must be one of {', '.join(get_args(MaskingScheme))}, got {masking_scheme!r}.")
     source, output = Path(source), Path(output)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise FileExistsError(f"{output} exists already: name a new or empty folder.")
     with open_checkpoint_source(source) as folder:
         prefix = find_checkpoint_prefix(folder)
         config = read_config(_folder_of_config(prefix, folder), time_encoding)
+        config.masking_scheme = masking_scheme or config.masking_scheme
         variables = read_tensorflow_checkpoint(prefix)
         _settle_mask_token(config, variables)
         model = load_variables(config, variables)

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from ..hub.load import default_model_folder, load_encoder
 from ..model.feature_extraction_astromer import RaggedLightCurves
+from ..model.times_astromer import check_time_precision
 from .embedding import LightCurveEmbedder
 
 if TYPE_CHECKING:
@@ -114,6 +115,8 @@ def nested_light_curves(
     flat = column.nest.to_flat(needed)
     lengths = np.asarray(column.array.list_lengths, dtype=np.int64)
     times, magnitudes = (flat[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in (mjd, mag))
+    kind = getattr(flat[mjd].dtype, "pyarrow_dtype", flat[mjd].dtype)
+    check_time_precision(times, kind, f"The field {mjd!r} of {column.name!r}")
     curves = RaggedLightCurves(times, magnitudes, None, np.concatenate(([0], np.cumsum(lengths))))
     if not has_bands:
         return curves

@@ -58,7 +58,7 @@ class LightCurveChunk:
         return LightCurveChunk(self.object_ids.take(pa.array(numbers)), self.curves.select(numbers), annotations)
 
     def with_annotations(self, wanted: Sequence[str]) -> "LightCurveChunk":
-        """With exactly these annotations; nulls for those that it lacks."""
+        """The same with exactly these annotations; nulls for those that it lacks."""
         if list(self.annotations) == list(wanted):
             return self
         annotations = {role: self.annotations.get(role, pa.nulls(len(self), pa.string())) for role in wanted}

@@ -70,6 +70,7 @@ def check_contents(raw: RawTable, roles: "Roles", chosen: Mapping[str, str]) -> 
         raise TableError(f"The column {column!r} must hold fluxes, it is in {unit}: give it as --mag-column.")
     if roles.object_id is not None:
         _check_digits(raw, roles.object_id)
+        roles = replace(roles, has_whole_ids=raw.as_text and _are_whole(raw, roles.object_id))
     roles = replace(roles, notes=(*roles.notes, *_notes_on_times(raw, roles)))
     if is_list(raw.schema.field(roles.mjd).type):
         return _check_lists(raw, roles, chosen)
@@ -170,6 +171,12 @@ def _check_digits(raw: RawTable, name: str) -> None:
             "have become one: write them anew as whole numbers or text (pandas reads them so by dtype=str), or name another "
             "column by --object-id-column."
         )
+
+
+def _are_whole(raw: RawTable, name: str) -> bool:
+    """Whether the ids of a text are whole numbers as floats, as pandas writes them where one is missing."""
+    ids = _words(_sample(raw, [name]), name).dropna()
+    return bool(len(ids) and ids.str.fullmatch(r"-?\d+\.0").all())
 
 
 def _without_other_label(raw: RawTable, roles: "Roles", chosen: Mapping[str, str]) -> "Roles":

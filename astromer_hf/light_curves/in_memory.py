@@ -1,5 +1,5 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""One light curve from whatever an astronomer holds it in, as times in days, magnitudes and perhaps their errors.
+"""One light curve from whatever an astronomer holds it in, as times in days, magnitudes and perhaps their errors; or all.
 
 Before it stands a file, an astropy `TimeSeries`, `Table` or FITS record array, a lightkurve object, or a table of pandas,
 polars or pyarrow; after it the feature extractor and the pipelines. Tables are read by `source.py`, as files are. Objects with
@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ..model.feature_extraction_astromer import to_numpy
+from ..model.feature_extraction_astromer import RaggedLightCurves, to_numpy
+from ..model.times_astromer import check_time_precision
 from .chunk import LightCurveChunk
 from .columns import COLUMN_GUESSES, NONE, MissingColumnsError, TableError
 from .fluxes import magnitudes_of
@@ -87,6 +88,40 @@ def read_light_curve(
             f"The columns of the {type(source).__name__} differ in length: {', '.join(map(str, sorted(lengths)))}."
         )
     return result
+
+
+def read_chunk(
+    source: Any, columns: Mapping[str, str | None] | None = None, split: str | None = None
+) -> LightCurveChunk | None:
+    """All light curves of a file, a dataset of the Hub or a table in memory.
+
+    Returns:
+        Its light curves; None where it is a table in memory of one light curve without an id, or no table.
+
+    Raises:
+        FileNotFoundError: there is no such file or dataset.
+        TableError: no light curves can be read from it.
+    """
+    is_named = isinstance(source, (str, Path))
+    table = None if is_named else table_of(source, split=split)
+    if table is None and not is_named:
+        return None
+    lower = {name.rpartition(".")[2].lower() for name in table.names} if table else set()
+    has_ids = is_named or bool((columns or {}).get("object_id")) or not lower.isdisjoint(COLUMN_GUESSES["object_id"])
+    try:
+        opened = LightCurveSource.open(source, columns=columns, split=split)
+    except MissingColumnsError:
+        if has_ids:
+            raise
+        return None  # whoever asked for one light curve says what is missing
+    chunks = list(opened.chunks())
+    if not is_named and opened.roles.object_id is None and sum(map(len, chunks)) <= 1:
+        return None
+    if not chunks:
+        nothing = pa.array([], pa.string())
+        curves = RaggedLightCurves(np.empty(0), np.empty(0), None, np.zeros(1, dtype=np.int64))
+        return LightCurveChunk(nothing, curves, {})
+    return LightCurveChunk.concatenate(chunks)
 
 
 def row_of(source: Any) -> Any:
@@ -186,6 +221,7 @@ def _from_numbers(source: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | Non
             "Numbers without names must have the shape (n, 2) or (n, 3), of times, magnitudes and perhaps errors, got "
             f"{values.shape}."
         )
+    check_time_precision(values[:, 0], getattr(source, "dtype", None), "The column of times")
     return values[:, 0], values[:, 1], values[:, 2] if values.shape[1] == 3 else None
 
 
@@ -197,7 +233,9 @@ def _as_days(values: Any, name: str) -> np.ndarray:
         dates = np.asarray(values, dtype="datetime64[ns]")
         days = (dates - np.datetime64(0, "ns")) / np.timedelta64(1, "D") + _MJD_OF_UNIX_EPOCH
         return np.where(np.isnat(dates), np.nan, days)
-    return _in_unit(values, "day", name)
+    days = _in_unit(values, "day", name)
+    check_time_precision(days, getattr(values, "dtype", None), f"The column {name!r}")
+    return days
 
 
 def _in_unit(values: Any, unit: str, name: str) -> np.ndarray:

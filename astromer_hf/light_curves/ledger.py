@@ -6,7 +6,7 @@ tables of results keep it in their metadata.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,6 +92,12 @@ class Ledger:
         self.num_stars += len(set(ids)) - int(bool(ids) and self.last_star is not None and self.last_star in ids[:1])
         self.last_star = ids[-1] if ids else self.last_star
         self.bands.update(band for band in bands if band)
+
+    def tell_empty(self, files: Sequence[str]) -> None:
+        """Note files without a point."""
+        if files:
+            shown = ", ".join(files[:5]) + (", ..." if len(files) > 5 else "")
+            self.notes.append(f"{len(files)} file{'s hold' if len(files) > 1 else ' holds'} no point: {shown}")
 
     def add(self, other: "Ledger") -> None:
         """Take in the account of another part of the same source."""

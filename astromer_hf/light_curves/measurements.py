@@ -35,7 +35,7 @@ from .ledger import (
     TOO_LARGE,
     Ledger,
 )
-from .numbers import ERROR_MARKERS, MARKERS, to_days, to_ids, to_numbers, to_text
+from .numbers import ERROR_MARKERS, MARKERS, check_times, to_days, to_ids, to_numbers, to_text
 from .reading import MagnitudeKind
 from .roles import Roles, Value
 
@@ -138,6 +138,8 @@ class Interpreter:
         if name is None:
             return pa.repeat(pa.scalar(self.star or self.name, pa.string()), len(table))
         ids = to_ids(table[name], name, trims=True)
+        if self.roles.has_whole_ids:
+            ids = pc.replace_substring_regex(ids, r"^(-?\d+)\.0$", r"\1")
         nameless = pc.sum(pc.fill_null(pc.equal(ids, ""), True)).as_py()
         if nameless:
             raise TableError(f"{nameless} rows of measurements have no {name!r}: drop them, or say whose they are.")
@@ -290,6 +292,7 @@ class Interpreter:
         if value.error and is_list(batch[value.error].type):
             errors = _flat_errors(batch[value.error], value.error, own)
         times, values = _flat_float64(batch[roles.mjd], roles.mjd), _flat_float64(batch[value.column], value.column)
+        check_times(times, batch[roles.mjd].type.value_type, roles.mjd)
         reasons = np.zeros(len(values), dtype=np.int8)
         reasons[~np.isfinite(values)] = REASONS.index(NO_VALUE)
         reasons[~np.isfinite(times)] = REASONS.index(NO_TIME)

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..model.times_astromer import check_time_precision
 from .columns import TableError
 from .formats.base import one_line
 
@@ -115,7 +116,22 @@ def to_days(column: pa.Array | pa.ChunkedArray, name: str, unit: str | None, fir
         return _mjd_of(dates)
     if (dates := _compact_dates(days)) is not None:
         return dates
-    return days * _days_per(unit, name)
+    per_unit = _days_per(unit, name)
+    check_times(days, column.type, name, per_unit)
+    return days * per_unit
+
+
+def check_times(times: np.ndarray, kind: pa.DataType, name: str, days_per_unit: float = 1.0) -> None:
+    """Refuse a column of times `(P,)` whose type has lost more than a minute, see `check_time_precision`.
+
+    Raises:
+        TableError: it has.
+    """
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    try:
+        check_time_precision(times, kind, f"The column {name!r}", days_per_unit)
+    except ValueError as error:
+        raise TableError(str(error)) from error
 
 
 def _compact_dates(days: np.ndarray) -> np.ndarray | None:

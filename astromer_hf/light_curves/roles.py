@@ -71,6 +71,7 @@ class Roles:
         flags, upper_limit: bad epochs and limits, whose columns are spelt as in the table.
         fixed_zero_point (`float`): of fluxes.
         layout ([`Layout`], *optional*): the survey that was recognised.
+        has_whole_ids (`bool`): whether ids in a text are whole numbers that are written as floats, `101.0`.
         notes (`tuple[str, ...]`): for the user.
     """
 
@@ -88,6 +89,7 @@ class Roles:
     upper_limit: Flag | None = None
     fixed_zero_point: float = 0.0
     layout: Layout | None = None
+    has_whole_ids: bool = False
     notes: tuple[str, ...] = ()
 
     @property

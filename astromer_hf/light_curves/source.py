@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from ..model.feature_extraction_astromer import RaggedLightCurves
 from .chunk import LightCurveChunk
-from .columns import COLUMN_GUESSES, MissingColumnsError, ReadingOptions, TableError
+from .columns import ReadingOptions, TableError
 from .formats import RawTable, hub
 from .formats.base import naming, stem_of
 from .formats.folders import Catalogue, find_files, unpack
@@ -38,6 +38,7 @@ from .runs import of_one_schema, run_starts, stand_together
 logger = logging.getLogger(__name__)
 
 _ROWS_OF_MEASUREMENTS = 1 << 20
+_MAX_NOTES = 8  # of the files of a folder
 _FILES_LOOKED_AT = 64  # of a catalogue, to know which annotations its files have
 _ROLES_OF_POINTS = ("mjd", "mag", "magerr", "flux", "flux_err", "band")
 SCATTERED = "The rows of an object do not stand together: grouping in memory. Sort the table by id to stream it."
@@ -97,6 +98,11 @@ class LightCurveSource:
             ValueError: there is no such survey.
         """
         if isinstance(source, LightCurveSource):
+            if (split or source.options.split, subset or source.options.subset) != (
+                source.options.split,
+                source.options.subset,
+            ):
+                raise TableError(f"{source.name} is open already, without this split or subset: name them where it is opened.")
             return source
         options = columns if isinstance(columns, ReadingOptions) else ReadingOptions(columns)
         given = {"survey": survey, "keep_flagged": keep_flagged or None, "split": split, "subset": subset}
@@ -435,18 +441,25 @@ class LightCurveSource:
 
     def _iter_tables(self, objects_per_chunk: int, rows: range | None) -> Iterator[LightCurveChunk]:
         """All tables, in the order of their files. A file of one star that cannot be read is that star without points."""
-        broken = dict(self._unreadable)
+        broken, empty = dict(self._unreadable), []
         for number, table in enumerate(self.tables):
             for file in [file for file in broken if table.files and file < table.files[0]]:
                 yield self._without_points(stem_of(file), broken.pop(file))
+            before = self.ledger.num_light_curves
             try:
                 yield from self._iter_table(number, objects_per_chunk, rows)
             except TableError as error:
                 if len(self.tables) + len(self._unreadable) == 1 or table.star is None or self.roles_of(number).object_id:
                     raise
                 yield self._without_points(table.star, error)
+            if self.ledger.num_light_curves == before:
+                empty.append(table.name)
+            if len(self.ledger.notes) < _MAX_NOTES:
+                self.ledger.notes += [note for note in self.roles_of(number).notes if note not in self.ledger.notes]
         for file, error in broken.items():
             yield self._without_points(stem_of(file), error)
+        if len(self.tables) > 1:
+            self.ledger.tell_empty(empty)
 
     def _without_points(self, star: str, error: TableError) -> LightCurveChunk:
         """A star that cannot be read; the ledger gets the reason."""
@@ -546,40 +559,6 @@ def iter_light_curves(
         TableError: no light curves can be read from it.
     """
     yield from LightCurveSource.open(path, columns=columns).chunks(objects_per_chunk, rows=rows)
-
-
-def read_chunk(
-    source: Any, columns: Mapping[str, str | None] | None = None, split: str | None = None
-) -> LightCurveChunk | None:
-    """All light curves of a file, a dataset of the Hub or a table in memory.
-
-    Returns:
-        Its light curves; None where it is a table in memory of one light curve without an id, or no table.
-
-    Raises:
-        FileNotFoundError: there is no such file or dataset.
-        TableError: no light curves can be read from it.
-    """
-    is_named = isinstance(source, (str, Path))
-    table = None if is_named else table_of(source, split=split)
-    if table is None and not is_named:
-        return None
-    lower = {name.rpartition(".")[2].lower() for name in table.names} if table else set()
-    has_ids = is_named or bool((columns or {}).get("object_id")) or not lower.isdisjoint(COLUMN_GUESSES["object_id"])
-    try:
-        opened = LightCurveSource.open(source, columns=columns, split=split)
-    except MissingColumnsError:
-        if has_ids:
-            raise
-        return None  # whoever asked for one light curve says what is missing
-    chunks = list(opened.chunks())
-    if not is_named and opened.roles.object_id is None and sum(map(len, chunks)) <= 1:
-        return None
-    if not chunks:
-        nothing = pa.array([], pa.string())
-        curves = RaggedLightCurves(np.empty(0), np.empty(0), None, np.zeros(1, dtype=np.int64))
-        return LightCurveChunk(nothing, curves, {})
-    return LightCurveChunk.concatenate(chunks)
 
 
 def iter_split(

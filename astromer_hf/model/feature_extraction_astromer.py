@@ -17,6 +17,7 @@ from transformers.feature_extraction_sequence_utils import SequenceFeatureExtrac
 from transformers.utils import PaddingStrategy, TensorType, is_torch_tensor
 
 from .sharing_astromer import EXTRACTOR_MAP, copy_code
+from .times_astromer import check_time_precision
 
 WindowKind = Literal["sequential", "random", "first", "last"]
 WINDOW_KINDS: tuple[WindowKind, ...] = ("sequential", "random", "first", "last")
@@ -233,6 +234,9 @@ def _as_float64(values: Any, name: str, i: int) -> np.ndarray:
         raise ValueError(f"`{name}` of light curve {i} must be numbers of {_UNITS[name]}s: {_one_line(error)}.") from error
     if array.ndim != 1:
         raise ValueError(f"`{name}` of light curve {i} must be 1-d, got shape {array.shape}.")
+    if name == "mjd" and len(array):
+        own = values if hasattr(values, "dtype") else values[0]
+        check_time_precision(array, getattr(own, "dtype", None), f"`mjd` of light curve {i}")
     return array
 
 

@@ -29,7 +29,9 @@ def unwrap(model: Any) -> Any:
             inner = base()
         else:
             break
-    if getattr(getattr(inner, "config", None), "model_type", None) != "astromer":
+    is_ours = getattr(getattr(inner, "config", None), "model_type", None) == "astromer"
+    stands_for_one = not isinstance(inner, nn.Module) and (hasattr(inner, "config") or hasattr(inner, "base_model"))
+    if not is_ours and not stands_for_one:
         kind = type(model).__name__ if inner is model else f"{type(model).__name__} around {type(inner).__name__}"
         raise ValueError(
             f"An ASTROMER model is needed, got {kind}: pass the model itself, or its encoder, as `load_model` gives it."

@@ -8,7 +8,6 @@ And the centre of their times, which is that of what exists.
 Shapes: B windows, L observations a window, H heads.
 """
 
-import math
 import warnings
 from typing import cast
 
@@ -16,9 +15,9 @@ import torch
 from transformers.masking_utils import create_bidirectional_mask
 
 from .configuration_astromer import AstromerConfig
+from .times_astromer import MAX_STEP_DAYS, time_step_days
 
 CENTERED_DAYS = 0.1
-PRECISE_DAYS = 1 / 1440  # as `feature_extraction_astromer.py` asks
 
 
 def resolve_masks(
@@ -61,10 +60,9 @@ def center_times(times: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:
     wide = torch.where(observed, wide, torch.zeros_like(wide))
     mean = wide.sum(1, keepdim=True) / observed.sum(1, keepdim=True).clamp(min=1)
     off = torch.where(mean.abs() > CENTERED_DAYS, mean, torch.zeros_like(mean))
-    if times.device.type == "cpu" and times.is_floating_point() and not torch.compiler.is_compiling():
-        exponent = math.frexp(float(off.abs().amax()))[1] - 1
-        step = 2.0**exponent * torch.finfo(times.dtype).eps
-        if step > PRECISE_DAYS:
+    if times.device.type == "cpu" and not torch.compiler.is_compiling():
+        step = time_step_days(float(off.abs().amax()), times.dtype)
+        if step > MAX_STEP_DAYS:
             warnings.warn(
                 f"`times` came as {times.dtype} around {float(off.flatten()[off.abs().argmax()]):.6g}, where one step is "
                 f"{1440 * step:.2g} minutes: pass float64, or subtract each window's mean in float64 first, as "

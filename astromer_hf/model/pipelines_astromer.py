@@ -100,6 +100,8 @@ class LightCurvePipeline(_Pipeline):
             inputs = stream_objects(inputs, columns, split)
         elif (objects := read_objects(inputs, columns, split)) is not None:
             inputs = objects
+        elif split is not None and not isinstance(inputs, (list, tuple, Iterator)):
+            raise ValueError(f"A split is one of a dataset, and this is a {type(inputs).__name__}: leave the split out.")
         elif isinstance(inputs, (list, tuple)):
             inputs = [one for source in inputs for one in _each(source, columns, split)]
         elif isinstance(inputs, Iterator):
@@ -353,7 +355,7 @@ def read_objects(
     if not is_path and not any(hasattr(source, name) for name in ("__arrow_c_stream__", "colnames")):
         return None  # else pandas, polars, pyarrow; astropy
     try:
-        from astromer_hf.light_curves.source import read_chunk
+        from astromer_hf.light_curves.in_memory import read_chunk
     except ImportError as error:
         what = "files" if is_path else "tables"
         raise TypeError(f"Reading {what} needs the package astromer-hf, which is not installed: pass dictionaries.") from error
@@ -377,6 +379,8 @@ def _each(source: Any, columns: Mapping[str, str | None] | None, split: str | No
     """The light curves of one of several inputs: those of a file or table, or the input itself, which is one."""
     source = row_of_table(source)
     found = read_objects(source, columns, split)
+    if found is None and split is not None:
+        raise ValueError(f"A split is one of a dataset, and this is a {type(source).__name__}: leave the split out.")
     return [source] if found is None else found
 
 

@@ -25,6 +25,7 @@ from ..model.feature_extraction_astromer import (
     WindowKind,
     cut_windows,
 )
+from ..model.times_astromer import check_time_precision
 
 
 @dataclass(frozen=True)
@@ -239,11 +240,6 @@ class LightCurveBatch:
                 f"Rows need the columns `mjd` and `mag`, {missing} is missing; there are {sorted(rows[0])}. With Trainer, set "
                 "`remove_unused_columns=False`."
             )
-        if any(str(getattr(row["mjd"], "dtype", "")).endswith("float32") for row in rows):
-            raise ValueError(
-                "`mjd` came as float32, in which one step at MJD 58000 is 5.6 minutes. datasets formats so by default: use "
-                '`dataset.with_format(None)` or `dataset.with_format("numpy", dtype=np.float64)`.'
-            )
         magerr = None
         if any(row.get("magerr") is not None for row in rows):
             magerr = [np.full(len(row["mjd"]), np.nan) if row.get("magerr") is None else row["magerr"] for row in rows]
@@ -302,6 +298,7 @@ class InMemoryLightCurves(torch.utils.data.Dataset[LightCurveBatch]):
                 i = wrong[0]
                 raise ValueError(f"Row {i} has {lengths['mjd'][i]} values in `mjd` and {lengths[name][i]} in `{name}`.")
         flat = {name: pc.list_flatten(table[name]).cast(pa.float64()).to_numpy() for name in names}
+        check_time_precision(flat["mjd"], table.schema.field("mjd").type.value_type, "The column `mjd`")
         offsets = np.concatenate(([0], np.cumsum(lengths["mjd"], dtype=np.int64)))
         return cls(RaggedLightCurves(flat["mjd"], flat["mag"], flat.get("magerr"), offsets))
 

@@ -19,6 +19,7 @@ import torch
 from scipy.stats import norm
 from torch.utils.data import Dataset
 
+from ..model.times_astromer import check_time_precision
 from .views import MultiViewRecipe, PackedLightCurves
 
 logger = logging.getLogger(__name__)
@@ -118,8 +119,10 @@ def load_stars(
     lengths = frame["mjd"].map(len).to_numpy()
     errors = [np.full(n, np.nan) if error is None else error for error, n in zip(frame["magerr"], lengths, strict=True)]
     first = np.flatnonzero(~frame["star"].duplicated())
+    times = np.concatenate(frame["mjd"].to_numpy())
+    check_time_precision(times, times.dtype, "The column `mjd`")
     curves = PackedLightCurves.from_numpy(
-        np.concatenate(frame["mjd"].to_numpy()),
+        times,
         np.concatenate(frame["mag"].to_numpy()),
         np.concatenate(errors),
         np.concatenate(([0], np.cumsum(lengths))),

@@ -125,7 +125,7 @@ def test_a_converted_model_computes_what_upstreams_formulas_do(checkpoint: Path,
     loaded, info = AstromerForMaskedReconstruction.from_pretrained(tmp_path / "converted", output_loading_info=True)
     assert not any(info.values())
     rng = np.random.default_rng(1)
-    magnitudes, times = rng.normal(size=(3, 9)), rng.uniform(-500, 500, (3, 9))
+    magnitudes, times = rng.normal(size=(3, 9)), center(rng.uniform(-500, 500, (3, 9)))
     masked = rng.random((3, 9)) < 0.4
     expected = upstream_reconstruction(upstream_arrays(), magnitudes, times, masked)
     assert not returned.training
@@ -175,6 +175,38 @@ def test_the_released_checkpoint_has_the_published_size(macho_a0: Path):
     assert (config.hidden_size, config.num_hidden_layers, config.num_attention_heads) == (256, 2, 4)
     assert (config.intermediate_size, config.window_size) == (128, 200)
     assert (config.time_encoding_base, config.masking_scheme) == (10000.0, "additive")
+
+
+def center(times: np.ndarray, observed: np.ndarray | None = None) -> np.ndarray:
+    """As the extractor does, and upstream's own before its formulas; 0 in padding."""
+    observed = np.ones(times.shape, bool) if observed is None else observed
+    mean = (times * observed).sum(1, keepdims=True) / observed.sum(1, keepdims=True)
+    return np.where(observed, times - mean, 0)
+
+
+@pytest.mark.parametrize("how", ["command", "script"])
+def test_a_checkpoint_is_converted_for_parity_on_request(shared_reference: Path, tmp_path: Path, how: str):
+    """The windows of TensorFlow's own run, by the folder alone."""
+    arguments = [str(shared_reference / "macho_a0.zip"), str(tmp_path / "parity"), "--masking-scheme", "additive_padding"]
+    if how == "command":
+        assert main(["convert", *arguments]) == 0
+    else:
+        assert run_forked(SCRIPT, *arguments).returncode == 0
+    model = AstromerForMaskedReconstruction.from_pretrained(tmp_path / "parity").eval()
+    assert model.config.masking_scheme == "additive_padding"
+    reference = np.load(shared_reference / "encode_pip018.npz")
+    observed = np.arange(200) < reference["length"][:, None]
+    with torch.no_grad():
+        found = model(
+            *(torch.from_numpy(reference[name].squeeze(-1)) for name in ("input", "times")), torch.from_numpy(observed)
+        )
+    assert np.abs(found.last_hidden_state.numpy() - reference["embedding"]).max() < 1e-3
+
+
+def test_an_unknown_masking_scheme_is_refused(checkpoint: Path, tmp_path: Path):
+    with pytest.raises(ValueError, match="`masking_scheme` must be one of hidden, additive, additive_padding, got 'none'"):
+        convert_tf_checkpoint(checkpoint, tmp_path / "converted", masking_scheme="none")
+    assert not (tmp_path / "converted").exists()
 
 
 def test_what_a_training_run_adds_is_left_out(checkpoint: Path, tmp_path: Path):
@@ -413,7 +445,7 @@ def test_a_converted_astromer_2_computes_what_upstreams_formulas_do(tmp_path: Pa
         observed[:] = True
     masked = observed & (rng.random(observed.shape) < 0.5) & np.array([True, True, False, False])[:, None]
     magnitudes = np.where(observed, rng.normal(0, 0.3, observed.shape), 0)
-    times = np.where(observed, rng.uniform(-500, 500, observed.shape), 0)
+    times = center(rng.uniform(-500, 500, observed.shape), observed)
     if formulas["mask_format"] == "K" and "token" not in parts:  # whose magnitude is 0 here
         magnitudes[masked] = 0
     expected = upstream_reconstruction(arrays, magnitudes, times, masked | ~observed, **formulas)
@@ -472,7 +504,7 @@ def test_the_time_encoding_that_config_toml_prints_is_believed_on_request_only(t
     assert (written.config.time_encoding_base, written.config.time_encoding_exponent) == (1000, 1)
     assert not caplog.messages
     rng = np.random.default_rng(1)
-    magnitudes, times, nothing = rng.normal(size=(2, 9)), rng.uniform(-500, 500, (2, 9)), np.zeros((2, 9), bool)
+    magnitudes, times, nothing = rng.normal(size=(2, 9)), center(rng.uniform(-500, 500, (2, 9))), np.zeros((2, 9), bool)
     found, _ = run(written, magnitudes, times, ~nothing, nothing)
     arrays = upstream_arrays(num_layers=6, token=True)
     for time_encoding, agrees in (((1000.0, 1.0), True), ((10000.0, 2.0), False)):

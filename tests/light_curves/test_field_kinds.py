@@ -461,3 +461,19 @@ def test_times_and_magnitudes_of_parquet_may_be_of_any_type(tmp_path, kind):
     pq.write_table(table, tmp_path / "t.parquet")
     _, _, points = read(tmp_path / "t.parquet")
     np.testing.assert_allclose(points[None, None][:, :2], np.column_stack([expected, MAGS]), atol=1e-6)
+
+
+def test_files_of_a_folder_without_a_point_are_told(tmp_path):
+    folder = put_folder(tmp_path, **{"a__csv": TABLE.to_csv(index=False), "b__csv": "mjd,mag,magerr,band\n"})
+    counts, source, _ = read(folder)
+    assert counts == {("a", "g"): (3, 0), ("a", "r"): (3, 0)}
+    assert source.ledger.line.endswith("1 file holds no point: b.csv")
+
+
+def test_whole_numbers_that_are_written_as_floats_are_the_ids_that_they_were(tmp_path):
+    table = pd.DataFrame({"id": [101.0] * 3 + [102.0] * 3, "mjd": DAYS, "mag": MAGS})
+    expected = {("101", None): (3, 0), ("102", None): (3, 0)}
+    table.to_parquet(tmp_path / "t.parquet")
+    assert read(tmp_path / "t.parquet")[0] == read(put(tmp_path, table.to_csv(index=False)))[0] == expected
+    fields = columns(id=["1.10", "1.10", "1.0", "1.0"], mjd=DAYS[:4], mag=MAGS[:4])
+    assert read(put(tmp_path, fields))[0] == {("1.10", None): (2, 0), ("1.0", None): (2, 0)}

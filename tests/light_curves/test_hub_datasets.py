@@ -404,6 +404,26 @@ def test_every_verb_takes_a_dataset_of_the_hub(client, published, tiny_folder, t
     assert status == 0, err
 
 
+def test_a_classifier_is_trained_and_used_on_a_dataset_of_the_hub(client, tiny_folder, tmp_path):
+    files = {
+        f"data/{name}-0.parquet": to_parquet(starembed_rows(n, seed=n, bands="g")) for name, n in (("fit", 60), ("new", 4))
+    }
+    client(hub_client.commit, "organisation/labelled", files, "hf_ada", repo_type="dataset")
+    source, classifier = "organisation/labelled", tmp_path / "classifier"
+    words = ("--model", tiny_folder, "--quiet", "--min-per-class", "5", "--max-epochs", "2", "--augment", "0")
+    status, out, err = client(hub_client.command, "fit", f"hf://datasets/{source}/data/fit-0.parquet", "-o", classifier, *words)
+    assert status == 0, err
+    assert f"{source} (data/fit-0.parquet): read as StarEmbed benchmark; 60 stars" in out
+    status, out, err = client(
+        hub_client.command, "classify", f"hf://datasets/{source}/data/new-0.parquet", "-o", tmp_path / "classes.parquet",
+        "--model", classifier, "--quiet",
+    )  # fmt: skip
+    assert status == 0, err
+    rows = pq.read_table(tmp_path / "classes.parquet").to_pylist()
+    assert [row["object_id"] for row in rows] == ["40000", "40001", "40002", "40003"]
+    assert {row["predicted_label"] for row in rows} <= {"EW", "RRab", "LPV"}
+
+
 def test_embed_table_and_classify_table_take_a_split(tmp_path):
     from astromer_hf import AstromerConfig, AstromerForSequenceClassification
     from astromer_hf.inference.classification import classify_table
@@ -418,3 +438,13 @@ def test_embed_table_and_classify_table_take_a_split(tmp_path):
         assert set(pq.read_table(tmp_path / "out.parquet")["object_id"].to_pylist()) == {"20000", "20001"}
         with pytest.raises(TableError, match="several splits"):
             write(splits, tmp_path / "out.parquet", model, show_progress=False)
+        opened = LightCurveSource.open(splits, split="test")
+        write(opened, tmp_path / "out.parquet", model, split="test", show_progress=False)
+        with pytest.raises(TableError, match="is open already"):
+            write(opened, tmp_path / "out.parquet", model, split="anom", show_progress=False)
+    embed_table(splits, tmp_path / "out.parquet", model, split="anom", combine_bands="concat", bands=["g", "r"])
+    rows = pq.read_table(tmp_path / "out.parquet").to_pylist()
+    assert [(row["object_id"], row["bands"], len(row["embedding"])) for row in rows] == [
+        ("20000", ["g", "r"], 32),
+        ("20001", ["g", "r"], 32),
+    ]

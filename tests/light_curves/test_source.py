@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from astromer_hf.light_curves.columns import ColumnNames, TableError
+from astromer_hf.light_curves.in_memory import read_chunk
 from astromer_hf.light_curves.simulation import SIMULATED_SURVEYS, LightCurve, simulate_light_curves, to_table
-from astromer_hf.light_curves.source import LightCurveSource, iter_light_curves, read_chunk
+from astromer_hf.light_curves.source import LightCurveSource, iter_light_curves
 
 SURVEY = replace(SIMULATED_SURVEYS["macho_like"], min_points=3, max_points=70)
 CURVES = simulate_light_curves(9, survey=SURVEY)

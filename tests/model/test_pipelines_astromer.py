@@ -213,6 +213,9 @@ def test_a_dataset_of_several_splits_needs_one_and_is_streamed(embed):
     assert result["object_id"] == IDS[1]
     with pytest.raises(ValueError, match="several splits, train, test"):
         embed(splits)
+    for other in (DICTS[0], DICTS[:2], tuple(DICTS[:2]), to_table(CURVES)):
+        with pytest.raises(ValueError, match="leave the split out"):
+            embed(other, split="test")
     stream = embed(rows.to_iterable_dataset())
     assert next(stream)["object_id"] == IDS[0]
     assert [result["object_id"] for result in stream] == IDS[1:]

@@ -128,7 +128,8 @@ def _as_arrow(values: Any, name: str) -> tuple[pa.Array | None, str | None]:
             array = array.astype(np.float64)
         if array.ndim > 1:
             rows = [np.ma.filled(np.ma.array(row.astype(float)), np.nan).tolist() for row in array.reshape(len(array), -1)]
-            return pa.array(rows), unit
+            is_short = array.dtype.kind == "f" and array.dtype.itemsize < 8  # the type tells how precise times are
+            return pa.array(rows, pa.list_(pa.from_numpy_dtype(array.dtype)) if is_short else None), unit
         if array.dtype.kind == "U":
             array = np.char.strip(array)
         if array.dtype.kind == "M":
