@@ -490,7 +490,7 @@ def draw_pictures(runs: pd.DataFrame, output: Path, order: Sequence[str]) -> Ite
         counts = np.array(best["confusion"]).reshape(len(classes), -1)
         true, predicted = (np.repeat(np.indices(counts.shape)[axis].ravel(), counts.ravel()) for axis in (0, 1))
         figure = plot_confusion_matrix([classes[i] for i in true], [classes[i] for i in predicted])
-        figure.axes[0].set_title(f"{survey}\n{best['method']}, {best['samples_per_class']} a class", fontsize="small")
+        figure.suptitle(f"{survey}\n{best['method']}, {best['samples_per_class']} a class", fontsize="small")
         yield save(figure, output / f"{survey}_confusion.png")
         curves = {}
         for _, row in largest.iterrows():

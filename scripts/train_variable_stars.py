@@ -26,6 +26,7 @@ import torch
 from sklearn.metrics import f1_score
 
 from astromer_hf.baselines.hand_crafted_features import extract_features, random_forest
+from astromer_hf.cli.numbers import count, seed, whole
 from astromer_hf.hub.load import load_encoder
 from astromer_hf.inference.decisions import likely_set_threshold
 from astromer_hf.inference.output_files import complete_or_absent
@@ -76,14 +77,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--encoder", required=True, help="folder or id of a pre-trained model")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of states, tables and the model")
     parser.add_argument("--surveys", nargs="+", default=TRAINED_ON, help="default: %(default)s")
-    parser.add_argument("--train-per-class", type=int, default=600, help="light curves of a class of a survey (%(default)s)")
-    parser.add_argument("--validation-per-class", type=int, default=100, help="(%(default)s)")
-    parser.add_argument("--test-per-class", type=int, default=150, help="(%(default)s)")
-    parser.add_argument("--max-epochs", type=int, default=60, help="of a head (%(default)s)")
-    parser.add_argument("--folds", type=int, default=3, help="draws of labels of the survey itself (%(default)s)")
-    parser.add_argument("--jobs", type=int, default=-1, help="processes for features and forest (-1: one a core)")
+    parser.add_argument("--train-per-class", type=count, default=600, help="light curves of a class of a survey (%(default)s)")
+    parser.add_argument("--validation-per-class", type=count, default=100, help="(%(default)s)")
+    parser.add_argument("--test-per-class", type=count, default=150, help="(%(default)s)")
+    parser.add_argument("--max-epochs", type=count, default=60, help="of a head (%(default)s)")
+    parser.add_argument("--folds", type=count, default=3, help="draws of labels of the survey itself (%(default)s)")
+    parser.add_argument("--jobs", type=whole(-1, 4096), default=-1, help="processes for features and forest (-1: one a core)")
     parser.add_argument("--bf16", action="store_true", help="run the encoder in bfloat16")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=seed, default=0)
     return parser.parse_args(argv)
 
 

@@ -19,6 +19,7 @@ from .options import (
     Quiet,
     Revision,
     Table,
+    likely,
     with_columns,
 )
 from .report import Report, reports, table_report
@@ -45,7 +46,7 @@ def classify(
     bands: Bands = None,
     coverage: Annotated[
         float | None,
-        typer.Option(help="Add likely_labels, the classes among which the true one is so often, such as 0.9."),
+        typer.Option(callback=likely, help="Add likely_labels, the classes among which the true one is so often, such as 0.9."),
     ] = None,
     quiet: Quiet = False,
 ) -> Report:

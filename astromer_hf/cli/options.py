@@ -50,6 +50,13 @@ def fraction(value: float) -> float:
     return value
 
 
+def likely(value: float | None) -> float | None:
+    """Refuse an option's number unless it lies in [0.5, 0.99], for which classifiers are calibrated."""
+    if value is not None and not 0.5 <= value <= 0.99:
+        raise typer.BadParameter(f"must be between 0.5 and 0.99, got {value:g}.")
+    return value
+
+
 # --- Tables ---
 
 # Not a `Path`, which takes the address of a dataset of the Hub apart.

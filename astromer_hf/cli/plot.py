@@ -374,11 +374,12 @@ NUM_METHODS = 5
 def best_of_each_kind(table: "pd.DataFrame") -> list[str]:
     """The method of the highest mean score of each kind, best first, `NUM_METHODS` at most.
 
-    The kind of a method is what stands before the first comma or colon of its name, such as `macho_a0` of
-    `macho_a0: linear probe`.
+    The kind of a method is what stands before the first comma, colon or "and" of its name, such as `macho_a0` of
+    `macho_a0: linear probe`. The mean of two methods is of a kind of its own: it tells nothing of either.
     """
     means = table.groupby("method")["macro_f1"].mean().sort_values(ascending=False)
-    kinds = means.index.str.split("[,:]", regex=True).str[0]
+    kinds = means.index.str.split("[,:]| and ", regex=True).str[0]
+    kinds = kinds.where(~means.index.str.contains(" averaged with "), "averaged")
     return means[~kinds.duplicated()].index[:NUM_METHODS].tolist()
 
 

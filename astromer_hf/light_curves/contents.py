@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 SAMPLE_ROWS = 4096
 SAMPLE_OBJECTS = 16
 ONE_STAR_ARCSEC = 60.0  # that positions of one star differ by at the most
-COARSE_DAYS = 1e-3  # a minute and a half
 
 
 def _sample(raw: RawTable, columns: Sequence[str]) -> pa.Table:
@@ -101,24 +100,16 @@ def check_contents(raw: RawTable, roles: "Roles", chosen: Mapping[str, str]) -> 
 
 
 def _notes_on_times(raw: RawTable, roles: "Roles") -> list[str]:
-    """What the user should know of the times: that they are coarse, or may be years."""
-    kind: Any = raw.schema.field(roles.mjd).type
-    kind = kind.value_type if is_list(kind) else kind
+    """That times may be years, which the user should know."""
     may_be_years = roles.layout is None and roles.mjd.lower() in ("time", "times", "t", "date", "epoch")
-    if not pa.types.is_float32(kind) and not (may_be_years and not is_list(raw.schema.field(roles.mjd).type)):
+    if not may_be_years or is_list(raw.schema.field(roles.mjd).type):
         return []
-    column = _sample(raw, [roles.mjd])[roles.mjd].combine_chunks()
     try:
-        times = to_numbers(column.flatten() if is_list(column.type) else column, roles.mjd).values
+        times = to_numbers(_sample(raw, [roles.mjd])[roles.mjd], roles.mjd).values
     except TableError:  # dates
         return []
     times = times[np.isfinite(times)]
-    if not len(times):
-        return []
-    step = float(np.spacing(np.float32(np.abs(times).max())))
-    if pa.types.is_float32(kind) and step > COARSE_DAYS:
-        return [f"the times in {roles.mjd!r} are 32-bit floats, which are exact to {step:.2g} days only"]
-    if may_be_years and times.min() >= 1850 and times.max() <= 2100 and np.ptp(times) < 150 and np.any(times % 1):
+    if len(times) and times.min() >= 1850 and times.max() <= 2100 and np.ptp(times) < 150 and np.any(times % 1):
         return [f"if the times in {roles.mjd!r}, {times.min():.2f} to {times.max():.2f}, are years, multiply them by 365.25"]
     return []
 
@@ -152,19 +143,17 @@ def _check_positions(raw: RawTable, roles: "Roles") -> None:
 
 
 def _check_digits(raw: RawTable, name: str) -> None:
-    """Ids that went through floating point numbers have lost digits, so that several stars may have become one.
+    """Ids in a text that went through floating point numbers, such as 4.29e18, have lost digits: several stars may be one.
+
+    Floats of a table that is no text are looked at when they are read, by `to_ids`.
 
     Raises:
         TableError: they have.
     """
-    ids = _sample(raw, [name])[name]
-    rounded = ids.to_pandas().dropna()
-    if pa.types.is_floating(ids.type):
-        rounded = rounded[rounded.abs() > 2**53]
-    elif pa.types.is_string(ids.type) or pa.types.is_large_string(ids.type):
-        rounded = rounded[rounded.str.fullmatch(r"\s*\d(?:\.\d+)?[eE]\+?(?:1[5-9]|[2-9]\d)\s*")]
-    else:
+    if not raw.as_text:
         return
+    ids = _words(_sample(raw, [name]), name).dropna()
+    rounded = ids[ids.str.fullmatch(r"\d(?:\.\d+)?[eE]\+?(?:1[5-9]|[2-9]\d)")]
     if len(rounded):
         raise TableError(
             f"The ids in the column {name!r} of {raw.name} are rounded, such as {rounded.iloc[0]}, so that several stars may "

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..model.feature_extraction_astromer import MAX_ABS_MAGNITUDE, RaggedLightCurves
+from ..model.feature_extraction_astromer import MAX_ABS_MAGNITUDE, MAX_ABS_TIME_DAYS, RaggedLightCurves
 from .chunk import LightCurveChunk
 from .columns import TableError
 from .fluxes import POGSON, asinh_magnitudes_of, looks_like_flux, magnitudes_of, unit_ratio
@@ -328,8 +328,7 @@ class Interpreter:
                     f"{why}. Give --flux-column {roles.values[0].column}"
                     + (", or, where columns stand in another order, --mjd-column and --mag-column." if is_place else ".")
                 )
-        if np.any(times <= 0) and np.nanmedian(times) > _DATES:  # 0 and -999 are no dates
-            reasons[(reasons == 0) & (times <= 0)] = REASONS.index(NO_TIME)
+        reasons[(reasons == 0) & _are_no_dates(times, offsets)] = REASONS.index(NO_TIME)
         free = reasons == 0
         if roles.is_flux:
             markers = np.concatenate((-MARKERS, MARKERS[(MARKERS % 1 != 0) | (MARKERS > 9000)]))
@@ -385,6 +384,22 @@ class Interpreter:
             self.ledger.without_band += int(chunk.curves.lengths[is_nameless].sum())
         self.ledger.count_stars(chunk.object_ids.to_pylist(), pc.unique(bands).to_pylist() if bands is not None else ())
         return chunk
+
+
+def _are_no_dates(times: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Which times, `(P,)` bool, are markers such as 0 and -999 in a light curve whose other times are MJD or JD."""
+    is_marker = np.zeros(len(times), dtype=bool)
+    filled = np.flatnonzero(np.diff(offsets))
+    if not len(filled) or not np.any(times <= 0):
+        return is_marker
+    known = np.isfinite(times)
+    first = np.minimum.reduceat(np.where(known, times, np.inf), offsets[filled])
+    last = np.maximum.reduceat(np.where(known, times, -np.inf), offsets[filled])
+    for i in filled[(first <= 0) & (last > _DATES)]:
+        own = slice(offsets[i], offsets[i + 1])
+        if _DATES < np.nanmedian(times[own]) <= MAX_ABS_TIME_DAYS:
+            is_marker[own] = times[own] <= 0
+    return is_marker
 
 
 def _is_number(kind: pa.DataType) -> bool:

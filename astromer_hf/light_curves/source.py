@@ -16,10 +16,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..model.feature_extraction_astromer import RaggedLightCurves
 from .chunk import LightCurveChunk
 from .columns import ReadingOptions, TableError
 from .formats import RawTable, hub
-from .formats.base import naming
+from .formats.base import naming, stem_of
 from .formats.folders import Catalogue, find_files, unpack
 from .formats.memory import table_of
 from .formats.nested import is_list
@@ -29,7 +30,7 @@ from .ledger import Ledger
 from .measurements import ANNOTATIONS, Interpreter
 from .names import units_of
 from .numbers import to_ids, to_text
-from .positions import DEC_NAMES, RA_NAMES, join_by_position
+from .positions import same_star
 from .reading import MagnitudeKind
 from .roles import Roles, resolve_roles
 from .runs import of_one_schema, run_starts, stand_together
@@ -120,6 +121,8 @@ class LightCurveSource:
         else:
             opened = cls._open_path(Path(source), options)
         opened.roles  # noqa: B018  # what cannot be read is known now
+        if opened._unreadable and opened.roles.object_id is not None:  # such a file may hold any number of stars
+            raise next(iter(opened._unreadable.values()))
         options.sources.append(opened)
         return opened
 
@@ -138,10 +141,12 @@ class LightCurveSource:
             opened.catalogue = found
         else:
             opened.ledger.notes += found.notes
+            opened._unreadable = found.unreadable
         opened._notes = list(opened.ledger.notes)
         return opened
 
     _notes: list[str] = []  # noqa: RUF012  # replaced, never changed
+    _unreadable: Mapping[Path, TableError] = {}  # files of a folder
 
     def at(self, path: Path) -> "LightCurveSource":
         """One of the files of a folder, read as the folder is."""
@@ -280,17 +285,8 @@ class LightCurveSource:
             yield from self._iter_catalogue(self.catalogue, objects_per_chunk)
         else:
             wanted = self._annotation_roles()
-            empty: list[str] = []
-            for number in range(len(self.tables)):
-                before = self.ledger.num_light_curves
-                for chunk in self._iter_table(number, objects_per_chunk, rows):
-                    yield chunk.with_annotations(wanted)
-                if self.ledger.num_light_curves == before:
-                    empty.append(self._table(number).name)
-                if len(self.ledger.notes) < _MAX_NOTES:
-                    self.ledger.notes += [note for note in self.roles_of(number).notes if note not in self.ledger.notes]
-            if len(self.tables) > 1:
-                self.ledger.tell_empty(empty)
+            for chunk in self._iter_tables(objects_per_chunk, rows):
+                yield chunk.with_annotations(wanted)
         if rows is None and self.ledger.unreadable and not self.ledger.points_used:  # not one of the objects, but the table
             raise TableError(next(iter(self.ledger.unreadable.values())))
 
@@ -431,26 +427,6 @@ class LightCurveSource:
             given = {role: name for role, name in given.items() if name in raw.names and role in _ROLES_OF_POINTS}
         return resolve_roles(raw, given, self.options.survey)
 
-    def _same_star(self, raw: RawTable, roles: Roles) -> dict[str, str]:
-        """Ids by positions, where the options ask for it.
-
-        Raises:
-            TableError: there are no ids or positions.
-        """
-        if self.options.join_arcsec is None:
-            return {}
-        lower = {name.rpartition(".")[2].lower(): name for name in reversed(raw.names)}
-        ra, dec = (next((lower[name] for name in names if name in lower), None) for names in (RA_NAMES, DEC_NAMES))
-        if roles.object_id is None or ra is None or dec is None:
-            raise TableError(
-                f"Ids are joined by their positions, and {raw.name} has no columns of ids, ra and dec in degrees; there are: "
-                f"{', '.join(raw.names)}. Leave --join-arcsec out, or name the star by --star-column."
-            )
-        if any(is_list(raw.schema.field(name).type) for name in (ra, dec)):
-            raise TableError(f"The columns {ra!r} and {dec!r} of {raw.name} must hold one value an object.")
-        names = (roles.object_id, ra, dec)
-        return join_by_position(raw.batches(names, _ROWS_OF_MEASUREMENTS), names, self.options.join_arcsec)
-
     def _interpreter(self, raw: RawTable, roles: Roles | None = None) -> Interpreter:
         return Interpreter(
             roles or self._resolve(raw),
@@ -463,10 +439,40 @@ class LightCurveSource:
             self.ledger,
         )
 
+    def _iter_tables(self, objects_per_chunk: int, rows: range | None) -> Iterator[LightCurveChunk]:
+        """All tables, in the order of their files. A file of one star that cannot be read is that star without points."""
+        broken = dict(self._unreadable)
+        empty: list[str] = []
+        for number, table in enumerate(self.tables):
+            for file in [file for file in broken if table.files and file < table.files[0]]:
+                yield self._without_points(stem_of(file), broken.pop(file))
+            before = self.ledger.num_light_curves
+            try:
+                yield from self._iter_table(number, objects_per_chunk, rows)
+                if self.ledger.num_light_curves == before:
+                    empty.append(self._table(number).name)
+            except TableError as error:
+                if len(self.tables) + len(self._unreadable) == 1 or table.star is None or self.roles_of(number).object_id:
+                    raise
+                yield self._without_points(table.star, error)
+            if len(self.ledger.notes) < _MAX_NOTES:
+                self.ledger.notes += [note for note in self.roles_of(number).notes if note not in self.ledger.notes]
+        if len(self.tables) > 1:
+            self.ledger.tell_empty(empty)
+        for file, reason in broken.items():
+            yield self._without_points(stem_of(file), reason)
+
+    def _without_points(self, star: str, error: TableError) -> LightCurveChunk:
+        """A star that cannot be read; the ledger gets the reason."""
+        self.ledger.refuse(star, str(error))
+        self.ledger.count_stars([star])
+        curves = RaggedLightCurves(np.empty(0), np.empty(0), None, np.zeros(2, dtype=np.int64))
+        return LightCurveChunk(pa.array([star], pa.string()), curves, {})
+
     def _iter_table(self, number: int, objects_per_chunk: int, rows: range | None) -> Iterator[LightCurveChunk]:
         raw, roles = self._table(number), self.roles_of(number)
         interpreter = self._interpreter(raw, roles)
-        interpreter.same_star = self._same_star(raw, roles)
+        interpreter.same_star = same_star(raw, roles.object_id, self.options.join_arcsec)
         if rows is not None:
             assert self.has_addressed_rows
             (file,) = raw.files

@@ -208,7 +208,10 @@ def plot_few_shot(
     scores: Mapping[str, Mapping[int, Sequence[float]]], *, score_name: str = "macro-F1", title: str = ""
 ) -> Figure:
     """Score against labelled samples per class, with a band of one standard deviation: method -> samples -> scores of seeds."""
-    num_columns = 1 if is_narrow() else 2
+    middle = -(-len(scores) // 2)
+    halves = [list(scores)[:middle], list(scores)[middle:]]
+    characters = sum(max(map(len, names), default=0) for names in halves)
+    num_columns = 1 if is_narrow() or characters > 108 else 2  # as many as stand in 8 inches
     legend_rows = -(-len(scores) // num_columns)
     figure = new_figure(3.5, 2.3 + 0.15 * legend_rows) if is_narrow() else new_figure(8, 4.5 + 0.2 * legend_rows)
     axes = figure.subplots()

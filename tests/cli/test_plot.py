@@ -208,12 +208,21 @@ def test_few_shot_scores_are_those_of_the_survey_and_methods_asked_for(draw, pla
 
 
 def test_the_best_method_of_each_kind_is_drawn_five_at_most_and_the_title_says_so(draw, place):
-    means = {"a: x": 0.9, "a: y": 0.95, "b, z": 0.5, "c": 0.6, "d": 0.7, "e": 0.8, "f": 0.4}
+    means = {
+        "a: x": 0.9,
+        "a: y averaged with b": 0.95,
+        "b, z": 0.5,
+        "b and w, z": 0.3,
+        "c": 0.6,
+        "d": 0.7,
+        "a: v": 0.8,
+        "f": 0.4,
+    }
     rows = [("s", method, n, mean) for method, mean in means.items() for n in (20, 100)]
     pd.DataFrame(rows, columns=["survey", "method", "samples_per_class", "macro_f1"]).to_csv(place / "many.csv")
     figure = draw("few-shot", "many.csv")
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a: y", "e", "d", "c", "b, z"]
-    assert figure.axes[0].get_title() == "s: 5 of 7 methods, the best of each kind"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a: y averaged with b", "a: x", "d", "c", "b, z"]
+    assert figure.axes[0].get_title() == "s: 5 of 8 methods, the best of each kind"
 
 
 @pytest.mark.parametrize("suffix", ["pdf", "svg"])

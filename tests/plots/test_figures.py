@@ -257,6 +257,21 @@ def test_few_shot_scores_are_means_of_seeds_within_one_standard_deviation():
     assert axes.lines[0].get_marker() != axes.lines[1].get_marker()
 
 
+@pytest.mark.parametrize("width", [None, "column", "page"])
+@pytest.mark.parametrize("num_methods", [5, 29])
+def test_the_legend_of_many_methods_with_long_names_is_inside_the_picture(width: str | None, num_methods: int):
+    scores = {f"a checkpoint: a head on the states of all of its blocks, thinned {i}": {20: [0.5]} for i in range(num_methods)}
+    with journal_size(width):
+        figure = plots.plot_few_shot(scores)
+        figure.savefig(io.BytesIO(), dpi=100)
+        box = figure.legends[0].get_window_extent()
+        page = figure.bbox.padded(2)
+        assert len(figure.legends[0].get_texts()) == num_methods
+        assert page.contains(*box.min)
+        assert page.contains(*box.max)
+        assert figure.axes[0].get_window_extent().height > 0.9 * 100
+
+
 def test_rows_of_a_confusion_matrix_are_shares_of_the_true_class():
     axes = plots.plot_confusion_matrix(["a", "a", "a", "a", "b"], ["a", "a", "a", "b", "b"]).axes[0]
     np.testing.assert_allclose(axes.images[0].get_array(), [[0.75, 0.25], [0, 1]])

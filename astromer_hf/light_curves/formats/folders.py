@@ -39,6 +39,7 @@ class Found:
 
     tables: list[RawTable]
     notes: list[str] = field(default_factory=list)
+    unreadable: dict[Path, TableError] = field(default_factory=dict)  # files that should be tables as the others are
 
 
 def is_archive(path: Path) -> bool:
@@ -140,7 +141,7 @@ def _read_all(
         are_named: whether the user named the files, so that all of them must be read.
 
     Raises:
-        TableError: there is no table, or a file among others of its folder and ending cannot be read.
+        TableError: there is no table.
     """
     if len(files) == 1:
         return Found([read_file(files[0])])
@@ -159,16 +160,19 @@ def _read_all(
         except TableError as error:
             refused[file] = error
     kinds = {(file.parent, file.suffix.lower()) for file in tables}
-    for file, problem in refused.items():
+    unreadable: dict[Path, TableError] = {}
+    for file, problem in list(refused.items()):
         is_other = "readme" in file.name.lower() or file.stat().st_size == 0 or (file.parent, file.suffix.lower()) not in kinds
         if are_named or not is_other:
-            raise problem
+            unreadable[file] = refused.pop(file)
+            if not tables:
+                raise problem
     if not tables:
         raise TableError(f"{name} holds no table that can be read. {next(iter(refused.values()), '')}".strip())
     passed = [file.name for file in (*refused, *others)]
     shown = ", ".join(passed[:5]) + (", ..." if len(passed) > 5 else "")
     notes = [f"{len(passed)} other file{'s are' if len(passed) > 1 else ' is'} passed over: {shown}"] if passed else []
-    return Found(_told_apart(tables, root), notes)
+    return Found(_told_apart(tables, root), notes, unreadable)
 
 
 def _check_is_light_curve(table: RawTable, given: Mapping[str, str | None]) -> None:
