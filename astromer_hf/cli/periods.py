@@ -30,7 +30,7 @@ def periods(
     The output has a row for each star and band, since bands are never mixed: period in days, its false-alarm probability,
     amplitude, epochs of maximum and minimum light, and the alternatives: half, double, and aliases of one day.
     """
-    from ..inference.periods import find_periods
+    from ..inference.period_tables import find_periods
 
     if processes == 0:
         raise typer.BadParameter("--processes must be -1 or at least 1.")

@@ -10,7 +10,7 @@ import pytest
 
 from astromer_hf.cli.main import main
 from astromer_hf.evaluation.periods import find_period
-from astromer_hf.inference.periods import COLUMNS, describe, find_periods
+from astromer_hf.inference.period_tables import COLUMNS, describe, find_periods
 from astromer_hf.light_curves.simulation import simulate_light_curves, to_table
 
 CURVES = simulate_light_curves(6, survey="asas_like", classes=["RRab", "RRc", "DSCT"])
