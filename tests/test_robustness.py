@@ -518,7 +518,7 @@ BAD_TABLES: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a list for times and a number for magnitudes": (lambda folder: write(lists(mag=[1.0] * 3), folder / "t.parquet"), "mjd"),
     "lists of words": (
         lambda folder: write(lists(mag=[["x"] * len(MJD[part]) for part in CURVES]), folder / "t.parquet"),
-        "'mag' must hold lists of numbers",
+        "'mag' must hold numbers, and row 1 of the data holds 'x'",
     ),
     "seconds in a table": (
         lambda folder: write(lists(mjd=[(86400 * MJD[part]).tolist() for part in CURVES]), folder / "t.parquet"),
