@@ -8,6 +8,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pyarrow.parquet as pq
+import pytest
 import torch
 
 from astromer_hf.cli.main import main
@@ -32,15 +33,36 @@ def test_the_python_blocks_embed_a_light_curve_and_draw_its_reconstruction(workp
     assert (workplace / "light_curve.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_commands_embed_a_table(workplace: Path):
-    commands = [shlex.split(line) for block in blocks("bash") for line in block.splitlines()]
-    assert commands
-    for program, *arguments in commands:
-        assert program == "astromer-hf"
-        assert main(arguments) == 0
+def test_the_commands_run_and_print_what_the_readme_shows(workplace: Path, capsys: pytest.CaptureFixture[str]):
+    shown = re.findall(r"^```bash\n((?:(?!^```).)*)^```$\n+(?:^```text\n(.*?)^```$)?", README, re.MULTILINE | re.DOTALL)
+    assert sum(bool(output) for _, output in shown) == 3
+    for commands, expected in shown:
+        for line in commands.splitlines():
+            program, *arguments = shlex.split(line)
+            assert program == "astromer-hf"
+            capsys.readouterr()
+            assert main(arguments) == 0, line
+        printed = capsys.readouterr()
+        lines = [words(line) for line in (printed.out + printed.err).splitlines()]
+        for line in expected.splitlines():
+            assert line == "..." or any(alike(words(line), other) for other in lines), line
     embeddings = np.stack(pq.read_table("embeddings.parquet")["embedding"].to_numpy())
     assert embeddings.shape == (100, 256)
     assert np.isfinite(embeddings).all()
+
+
+def words(line: str) -> list[str]:
+    return re.sub(r"in [\d.]+ s", "in a while", line).split()
+
+
+def alike(line: list[str], other: list[str]) -> bool:
+    """Whether the words are equal, and the decimal numbers within 2 %."""
+    return len(line) == len(other) and all(
+        float(one) == pytest.approx(float(two), rel=0.02)
+        if re.fullmatch(r"\d+\.\d+", one) and re.fullmatch(r"\d+\.\d+", two)
+        else one == two
+        for one, two in zip(line, other, strict=True)
+    )
 
 
 def test_every_picture_and_file_that_the_readme_names_is_there():
