@@ -108,7 +108,7 @@ def test_every_name_that_the_package_offers_is_in_the_reference():
     shown = re.findall(r"^::: ([\w.]+)$", text, re.MULTILINE)
     assert len(shown) == len(set(shown))
     assert {f"astromer_hf.{name}" for name in astromer_hf.__all__} <= set(shown)
-    for room in ("pipelines_astromer", "neighbors", "onnx_export", "catalogs", "simulation"):
+    for room in ("pipelines_astromer", "neighbors", "onnx_export", "catalogs", "simulation", "periods"):
         assert any(f".{room}." in name for name in shown)
 
 
