@@ -24,6 +24,7 @@ astromer-hf embed curves.csv -o embeddings.parquet
 ```
 
 - A file, a folder, a pattern (`"curves/*.dat"`), a zip or tar, or in Python a table of pandas, polars, pyarrow or astropy.
+- A dataset of the Hub: `hf://datasets/ORG/NAME --split test`, see [Datasets of the Hub](how-to/hub-datasets.md).
 - Bands are never mixed in one light curve. A column that may be the band, or the star, is asked about.
 - Without a column of ids a file is one star, named by its header or its file name.
 - Fluxes become magnitudes with errors; fluxes that are not positive are dropped and counted, or kept by `--asinh`.
@@ -49,6 +50,8 @@ def write_page() -> Iterator[str]:
         yield f"| {reader.name} | {endings} | {reader.description} |"
     yield "| folder | | Parquet shards, partitions, HATS; else a catalogue with a column of paths; else a file a star. |"
     yield "| archive | `.zip`, `.tar`, `.tar.gz` | A folder in an archive. |"
+    yield "| dataset of the Hub | `hf://datasets/...` | Streamed; of several splits one is named by `--split`. |"
+    yield "| folder of `datasets` | | What `save_to_disk` wrote, or any dataset folder with `--split`. |"
     yield "\nText and JSON may be compressed: `.gz`, `.bz2`, `.xz`.\n"
     yield "## Surveys\n\nA survey is recognised by its columns. `--survey NAME` overrules it, `--no-survey` turns it off.\n"
     yield "| survey | `--survey` | recognised by | read as | not used |\n|---|---|---|---|---|"
@@ -72,6 +75,7 @@ def _dropped(layout: Layout) -> str:
     parts += [f"upper limits: {_flag(layout.upper_limit)}"] if layout.upper_limit else []
     parts += [f"fainter than `{layout.limit}`"] if layout.limit else []
     parts += ["below zero: a negative flux"] if layout.negative_is_flux else []
+    parts += ["zeros that fill lists up"] if layout.is_padded else []
     return "; ".join([*parts, *([layout.note] if layout.note else [])])
 
 

@@ -16,16 +16,17 @@ import pyarrow as pa
 from torch.utils.data import DataLoader
 
 from astromer_hf import AstromerFeatureExtractor
+from astromer_hf.cli.numbers import count, positive
 from astromer_hf.light_curves.simulation import simulate_light_curves, to_table
 from astromer_hf.training.data_collator import DataCollatorForMaskedLightCurves, InMemoryLightCurves
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--objects", type=int, default=50_000, help="light curves in the table, of 200 to 1200 observations")
-    parser.add_argument("--window-size", type=int, default=200)
-    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[64, 256, 1024])
-    parser.add_argument("--seconds", type=float, default=3.0, help="how long to measure a batch size")
+    parser.add_argument("--objects", type=count, default=50_000, help="light curves in the table, of 200 to 1200 observations")
+    parser.add_argument("--window-size", type=count, default=200)
+    parser.add_argument("--batch-sizes", type=count, nargs="+", default=[64, 256, 1024])
+    parser.add_argument("--seconds", type=positive, default=3.0, help="how long to measure a batch size")
     return parser.parse_args(argv)
 
 

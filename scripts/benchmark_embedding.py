@@ -27,6 +27,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from astromer_hf.cli.numbers import count
 from astromer_hf.cli.report import peak_memory
 from astromer_hf.hub.load import load_encoder
 from astromer_hf.inference.embedding import embed_table
@@ -39,9 +40,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=Path, help="parquet file, one light curve a row")
     parser.add_argument("--models", nargs="+", required=True, help="model folders, the converted released one first")
-    parser.add_argument("--curves", type=int, default=4096, help="light curves from its beginning (%(default)s)")
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--batch-size", type=int, help="windows a forward pass")
+    parser.add_argument("--curves", type=count, default=4096, help="light curves from its beginning (%(default)s)")
+    parser.add_argument("--repeats", type=count, default=3)
+    parser.add_argument("--batch-size", type=count, help="windows a forward pass")
     parser.add_argument("--dtypes", nargs="+", default=["float32", "bfloat16"], choices=("float32", "bfloat16"))
     parser.add_argument("--upstream", type=Path, help="Python that has the original package, see benchmark_upstream.py")
     parser.add_argument("--checkpoint", type=Path, default=Path("../shared/reference/macho_a0.zip"), help="for --upstream")

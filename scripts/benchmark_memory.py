@@ -25,6 +25,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from astromer_hf import AstromerConfig, AstromerModel
+from astromer_hf.cli.numbers import count
 from astromer_hf.light_curves.simulation import SIMULATED_SURVEYS, simulate_light_curves, to_table
 
 DISTINCT = 2000
@@ -42,8 +43,8 @@ class Measurement:
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--objects", type=int, nargs="+", default=[10_000, 100_000], help="light curves of the tables")
-    parser.add_argument("--points", type=int, nargs=2, default=[20, 40], metavar=("MIN", "MAX"), help="observations of each")
+    parser.add_argument("--objects", type=count, nargs="+", default=[10_000, 100_000], help="light curves of the tables")
+    parser.add_argument("--points", type=count, nargs=2, default=[20, 40], metavar=("MIN", "MAX"), help="observations of each")
     parser.add_argument("--model", help="folder or id on the Hub; the package's model when absent")
     parser.add_argument(
         "--tiny", action="store_true", help="a tiny model of random weights instead: the table's share of the cost"

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from astromer_hf.cli.numbers import count
 from astromer_hf.hub.load import default_model_folder, load_encoder
 from astromer_hf.inference.embedding import LightCurveEmbedder
 from astromer_hf.inference.onnx_export import OnnxEncoder, export_onnx
@@ -29,10 +30,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("source", help="parquet or CSV table of light curves")
     parser.add_argument("--model", help="folder or id on the Hub; the package's model when absent")
     parser.add_argument("--onnx", type=Path, help="its exported file; made for the occasion when absent")
-    parser.add_argument("--objects", type=int, default=200, help="light curves to embed, the first of the table")
-    parser.add_argument("--batch-size", type=int, default=BATCH_SIZES["cpu"], help="windows")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of torch and of ONNX Runtime")
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--objects", type=count, default=200, help="light curves to embed, the first of the table")
+    parser.add_argument("--batch-size", type=count, default=BATCH_SIZES["cpu"], help="windows")
+    parser.add_argument("--threads", type=count, default=torch.get_num_threads(), help="of torch and of ONNX Runtime")
+    parser.add_argument("--repeats", type=count, default=3)
     return parser.parse_args(argv)
 
 

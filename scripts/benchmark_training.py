@@ -20,6 +20,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from astromer_hf import AstromerConfig, AstromerForMaskedReconstruction
+from astromer_hf.cli.numbers import count
 from astromer_hf.light_curves.surveys import find_survey
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
@@ -34,10 +35,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--configs", nargs="+", default=["astromer_macho_paper", "astromer_surveys_small"], help="of configs/")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"), help="bfloat16 is by autocast")
-    parser.add_argument("--batch-size", type=int, default=64, help="windows a step")
-    parser.add_argument("--length", type=int, help="observations a window; the model's window size when absent")
-    parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--batch-size", type=count, default=64, help="windows a step")
+    parser.add_argument("--length", type=count, help="observations a window; the model's window size when absent")
+    parser.add_argument("--steps", type=count, default=10)
+    parser.add_argument("--repeats", type=count, default=3)
     parser.add_argument("--compile", action="store_true", help="torch.compile the model")
     return parser.parse_args(argv)
 

@@ -22,12 +22,26 @@ from pathlib import Path
 import numpy as np
 
 
+def count(text: str) -> int:
+    """A number of things: whole, and at least 1."""
+    if not 1 <= int(text) <= 10**9:
+        raise argparse.ArgumentTypeError(f"must be between 1 and a billion, got {text}")
+    return int(text)
+
+
+def positive(text: str) -> float:
+    """A number above 0."""
+    if not 0 < float(text) <= 1e9:
+        raise argparse.ArgumentTypeError(f"must be above 0 and at most 1e9, got {text}")
+    return float(text)
+
+
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("curves", type=Path, help="npz file")
     parser.add_argument("checkpoint", type=Path, help="zip file as published")
-    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 256])
-    parser.add_argument("--seconds", type=float, default=20.0, help="about how long to measure a batch size")
+    parser.add_argument("--batch-sizes", type=count, nargs="+", default=[1, 256])
+    parser.add_argument("--seconds", type=positive, default=20.0, help="about how long to measure a batch size")
     return parser.parse_args(argv)
 
 

@@ -21,6 +21,7 @@ from scipy.optimize import minimize
 
 from astromer_hf import AstromerConfig
 from astromer_hf.baselines.hand_crafted_features import extract_features
+from astromer_hf.cli.numbers import count, fraction
 from astromer_hf.model.feature_extraction_astromer import RaggedLightCurves
 from astromer_hf.model.folding_astromer import AstromerPeriodogram, FoldedTimes
 from astromer_hf.training.trainer import load_split
@@ -34,9 +35,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of prepared surveys")
     parser.add_argument("--config", type=Path, required=True, help="recipe with the model's fields")
-    parser.add_argument("--stars", type=int, default=150, help="training light curves of each survey (%(default)s)")
-    parser.add_argument("--points", type=int, default=200, help="observations of a window at the most (%(default)s)")
-    parser.add_argument("--hidden-fraction", type=float, default=0.5, help="of the observations (%(default)s)")
+    parser.add_argument("--stars", type=count, default=150, help="training light curves of each survey (%(default)s)")
+    parser.add_argument("--points", type=count, default=200, help="observations of a window at the most (%(default)s)")
+    parser.add_argument("--hidden-fraction", type=fraction, default=0.5, help="of the observations (%(default)s)")
     return parser.parse_args(argv)
 
 

@@ -27,6 +27,7 @@ import torch
 from transformers import Trainer, TrainingArguments, set_seed
 
 from astromer_hf import AstromerConfig, AstromerFeatureExtractor, AstromerForMaskedReconstruction
+from astromer_hf.cli.numbers import count, positive, seed
 from astromer_hf.evaluation.reconstruction_metrics import WindowScores, score_windows
 from astromer_hf.inference.output_files import complete_or_absent
 from astromer_hf.light_curves.source import iter_split
@@ -41,11 +42,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("dataset", type=Path, help="folder that scripts/prepare_dataset.py wrote")
     parser.add_argument("--bands", nargs="+", required=True, help="that an object must have, in the order of their numbers")
     parser.add_argument("--model", default="model_cards/astromer-surveys-small", help="folder to start from (%(default)s)")
-    parser.add_argument("--max-steps", type=int, default=300, help="of each training (%(default)s)")
-    parser.add_argument("--batch-size", type=int, default=32, help="windows (%(default)s)")
-    parser.add_argument("--learning-rate", type=float, default=3e-4, help="at its peak (%(default)s)")
-    parser.add_argument("--objects", type=int, default=200, help="held-out objects at the most (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of windows, masks and training (%(default)s)")
+    parser.add_argument("--max-steps", type=count, default=300, help="of each training (%(default)s)")
+    parser.add_argument("--batch-size", type=count, default=32, help="windows (%(default)s)")
+    parser.add_argument("--learning-rate", type=positive, default=3e-4, help="at its peak (%(default)s)")
+    parser.add_argument("--objects", type=count, default=200, help="held-out objects at the most (%(default)s)")
+    parser.add_argument("--seed", type=seed, default=0, help="of windows, masks and training (%(default)s)")
     parser.add_argument("--bf16", action="store_true", help="train in bfloat16")
     parser.add_argument("-o", "--output", type=Path, default=Path("results/bands.csv"), help="table to write")
     return parser.parse_args(argv)

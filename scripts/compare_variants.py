@@ -22,6 +22,8 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from astromer_hf.cli.numbers import count
+
 SCRIPTS = Path(__file__).parent
 HEADS = ("linear probe", "MLP, layer-skip", "small MLP, standardised")
 
@@ -49,7 +51,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("-o", "--output", type=Path, default=Path("results/variants"), help="folder of the tables")
     parser.add_argument("--runs", type=Path, default=Path("runs/variants"), help="folder of the checkpoints (%(default)s)")
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS), help="default: all")
-    parser.add_argument("--max-steps", type=int, default=800, help="of each pre-training (%(default)s)")
+    parser.add_argument("--max-steps", type=count, default=800, help="of each pre-training (%(default)s)")
     few_shot = "--surveys crts_css sss_catalina_south --samples 20 100 --bf16"
     parser.add_argument("--few-shot", default=few_shot, help="options of run_few_shot_benchmark.py (%(default)s)")
     parser.add_argument("--reconstruction", default="", help="options of evaluate_reconstruction.py")

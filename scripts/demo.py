@@ -27,6 +27,7 @@ from astromer_hf import (
     LightCurveWindows,
     RaggedLightCurves,
 )
+from astromer_hf.cli.numbers import count
 from astromer_hf.evaluation.reconstruction_metrics import score_windows
 from astromer_hf.hub.conversion import convert_tf_checkpoint
 from astromer_hf.hub.load import DEFAULT_MODEL
@@ -46,7 +47,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--output", type=Path, default=Path("runs/demo"), help="folder for tables and pictures")
     parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared", help="folder of real data and released weights")
     parser.add_argument("--model", type=Path, default=PACKAGED_MODEL, help="model folder to show instead of the packaged one")
-    parser.add_argument("--num-objects", type=int, default=200, help="light curves on the map, at the most")
+    parser.add_argument("--num-objects", type=count, default=200, help="light curves on the map, at the most")
     return parser.parse_args(argv)
 
 

@@ -23,6 +23,7 @@ import transformers
 from transformers import AutoFeatureExtractor, AutoModelForSequenceClassification
 from transformers.utils import logging
 
+from astromer_hf.cli.numbers import count, whole
 from astromer_hf.hub.load import default_model_folder
 from astromer_hf.inference.neighbors import Embeddings, find_neighbors
 from astromer_hf.light_curves.columns import TableError
@@ -57,16 +58,19 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", help="folder or id of a pre-trained model; the packaged one when absent")
     parser.add_argument("--classifier", help="folder or id of a fine-tuned classifier")
-    parser.add_argument("--gallery", type=int, default=70, help="simulated light curves to choose from (%(default)s)")
+    parser.add_argument("--gallery", type=count, default=70, help="simulated light curves to choose from (%(default)s)")
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=7860)
+    parser.add_argument("--port", type=whole(0, 65535), default=7860)
     parser.add_argument("--space", type=Path, metavar="FOLDER", help="write a Space into this new folder, and stop")
     parser.add_argument("--requirement", default="astromer-hf[demo]", help="how the Space installs this package")
     return parser.parse_args(argv)
 
 
-def read_upload(file: str | Path) -> list[LightCurve]:
-    """The light curves of an uploaded file of any format, such as `astromer-hf embed` reads.
+def read_upload(file: str | Path) -> tuple[dict[str, LightCurve], str]:
+    """The light curves of an uploaded file of any format, such as `astromer-hf embed` reads, each by a name of its own.
+
+    Returns:
+        Name -> light curve, and what was read of the file, in a line.
 
     Raises:
         ValueError: the table cannot be read; the message says what was expected and what was found.
@@ -74,14 +78,21 @@ def read_upload(file: str | Path) -> list[LightCurve]:
     path = Path(file)
     if path.stat().st_size > MAX_BYTES:
         raise TableError(f"{path.name} is larger than {MAX_BYTES // 1_000_000} MB: upload a part of it.")
+    source = LightCurveSource.open(path)
     light_curves: list[LightCurve] = []
-    for chunk in LightCurveSource.open(path).chunks(MAX_UPLOADED):
+    for chunk in source.chunks(MAX_UPLOADED):
         light_curves += chunk.light_curves()
-        if len(light_curves) >= MAX_UPLOADED:
+        if len(light_curves) > MAX_UPLOADED:
             break
     if not light_curves:
         raise TableError(f"{path.name} holds no light curve.")
-    return light_curves[:MAX_UPLOADED]
+    named: dict[str, LightCurve] = {}
+    for one in light_curves[:MAX_UPLOADED]:
+        name = ", ".join(str(part) for part in (one["object_id"], one.get("band")) if part)
+        several = sum(other == name or other.startswith(f"{name} (") for other in named)  # of one id, such as after a gap
+        named[f"{name} ({several + 1})" if several else name] = one
+    line = source.ledger.line
+    return named, f"The first {MAX_UPLOADED} light curves. {line}" if len(light_curves) > MAX_UPLOADED else line
 
 
 @dataclass
@@ -197,19 +208,20 @@ def build_page(demo: Demo) -> Any:
             choices = gr.update(choices=list(demo.gallery), value=first)
             return {}, choices, *update(first, {}, hidden_fraction, seed)
         try:
-            light_curves = read_upload(file)
+            light_curves, account = read_upload(file)
         except (ValueError, OSError) as error:
             reason = str(error).replace(f"{Path(file).parent}{os.sep}", "")  # hide the server's path
             return {}, gr.update(), f"⚠️ This file cannot be read. {reason}", None, None, None
-        uploaded = {f"uploaded: {light_curve['object_id']}": light_curve for light_curve in light_curves}
+        uploaded = {f"uploaded: {name}": light_curve for name, light_curve in light_curves.items()}
         name = next(iter(uploaded))
         choices = gr.update(choices=[*uploaded, *demo.gallery], value=name)
-        return uploaded, choices, *show(uploaded[name], hidden_fraction, seed)
+        told, *shown = show(uploaded[name], hidden_fraction, seed)
+        return uploaded, choices, f"{account}\n\n{told}", *shown
 
     with gr.Blocks(title="ASTROMER light curves") as page:
         gr.Markdown(
-            "# ASTROMER light curves\nChoose a simulated light curve or upload a table (CSV or parquet with columns of time in "
-            "days and magnitude, and an object's id where there are several). The model sees what is not hidden."
+            "# ASTROMER light curves\nChoose a simulated light curve or upload a file as your survey gave it (CSV, FITS, "
+            "VOTable, JSON, parquet and others). The model sees what is not hidden."
         )
         uploaded = gr.State({})
         with gr.Row():

@@ -9,6 +9,8 @@ Examples:
 import argparse
 from dataclasses import dataclass
 
+from astromer_hf.cli.numbers import count, positive
+
 EMBEDDING_BYTES = 256 * 4
 
 
@@ -36,10 +38,10 @@ WORKLOADS = (
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--curves-per-second", type=float, nargs="+", required=True, metavar="R", help="of one process, measured"
+        "--curves-per-second", type=positive, nargs="+", required=True, metavar="R", help="of one process, measured"
     )
     parser.add_argument("--names", nargs="+", help="of what the rates were measured on, as many as there are rates")
-    parser.add_argument("--processes", type=int, nargs="+", default=[1, 64], help="how many share the work")
+    parser.add_argument("--processes", type=count, nargs="+", default=[1, 64], help="how many share the work")
     args = parser.parse_args(argv)
     if min(args.curves_per_second) <= 0 or min(args.processes) < 1:
         parser.error("rates must be positive, and processes at least 1")

@@ -34,6 +34,7 @@ from tqdm import tqdm
 
 from astromer_hf import AstromerConfig, AstromerFeatureExtractor, AstromerForMaskedReconstruction
 from astromer_hf.baselines.reconstruction_baselines import BASELINES, Baseline
+from astromer_hf.cli.numbers import count, seed
 from astromer_hf.evaluation.reconstruction_metrics import score_windows
 from astromer_hf.training.data_collator import DataCollatorForMaskedLightCurves, InMemoryLightCurves
 from astromer_hf.training.trainer import cut_sequentially
@@ -60,12 +61,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--models", type=Path, nargs="*", default=[], help="model folders")
     parser.add_argument("--surveys", nargs="+", default=SURVEYS, metavar="SURVEY[:BAND]", help="default: %(default)s")
     parser.add_argument("-o", "--output", type=Path, default=Path("results/reconstruction.csv"), help="a .md goes beside it")
-    parser.add_argument("--objects", type=int, default=200, help="held-out objects of a survey at the most (%(default)s)")
-    parser.add_argument("--subset", type=int, default=100, help="windows of a survey for slow methods (%(default)s)")
-    parser.add_argument("--window-size", type=int, default=200, help="observations in a window (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the objects, the subset and the masks (%(default)s)")
+    parser.add_argument("--objects", type=count, default=200, help="held-out objects of a survey at the most (%(default)s)")
+    parser.add_argument("--subset", type=count, default=100, help="windows of a survey for slow methods (%(default)s)")
+    parser.add_argument("--window-size", type=count, default=200, help="observations in a window (%(default)s)")
+    parser.add_argument("--seed", type=seed, default=0, help="of the objects, the subset and the masks (%(default)s)")
     parser.add_argument("--fresh", action="store_true", help="discard the results of earlier runs")
-    parser.add_argument("--jobs", type=int, default=2, help="processes for the baselines (%(default)s)")
+    parser.add_argument("--jobs", type=count, default=2, help="processes for the baselines (%(default)s)")
     return parser.parse_args(argv)
 
 

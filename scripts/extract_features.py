@@ -19,6 +19,7 @@ import pandas as pd
 import yaml
 
 from astromer_hf.baselines.hand_crafted_features import extract_features, feature_names
+from astromer_hf.cli.numbers import whole
 from astromer_hf.inference.output_files import complete_or_absent
 from astromer_hf.light_curves.source import iter_split
 from astromer_hf.training.stars import FEATURE_PREFIX
@@ -28,7 +29,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path, help="recipe of scripts/run_pretraining.py, which names the surveys")
     parser.add_argument("-o", "--output", type=Path, default=Path("data/features"), help="a folder (%(default)s)")
-    parser.add_argument("--jobs", type=int, default=1, help="processes; -1 for one a core (%(default)s)")
+    parser.add_argument("--jobs", type=whole(-1, 4096), default=1, help="processes; -1 for one a core (%(default)s)")
     return parser.parse_args(argv)
 
 

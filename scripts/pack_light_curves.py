@@ -17,6 +17,7 @@ import numpy as np
 import yaml
 from pretrain_on_gpu import DAYS_PER_UNIT, ERROR_RATIO, LOWEST_ERROR, MAGNITUDES_PER_UNIT
 
+from astromer_hf.cli.numbers import count
 from astromer_hf.training.stars import load_stars
 
 
@@ -24,9 +25,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config", type=Path, help="recipe of scripts/run_pretraining.py, which names surveys and model")
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/pack/light_curves.npz"), help="default: %(default)s")
-    parser.add_argument("--max-stars", type=int, default=25_000, help="of a survey at the most (%(default)s)")
-    parser.add_argument("--max-points", type=int, default=450, help="of a light curve at the most (%(default)s)")
-    parser.add_argument("--min-points", type=int, default=20, help="light curves with fewer are left out (%(default)s)")
+    parser.add_argument("--max-stars", type=count, default=25_000, help="of a survey at the most (%(default)s)")
+    parser.add_argument("--max-points", type=count, default=450, help="of a light curve at the most (%(default)s)")
+    parser.add_argument("--min-points", type=count, default=20, help="light curves with fewer are left out (%(default)s)")
     return parser.parse_args(argv)
 
 

@@ -15,8 +15,10 @@ import sys
 from dataclasses import fields, replace
 from pathlib import Path
 
+from astromer_hf.cli.numbers import count, fraction, positive, seed
 from astromer_hf.light_curves.cleaning import Cleaning, VariabilityFilter
 from astromer_hf.light_curves.columns import ColumnNames
+from astromer_hf.light_curves.formats.base import stem_of
 from astromer_hf.light_curves.preparation import SplitRule, prepare_datasets
 from astromer_hf.light_curves.splits import SPLITS
 from astromer_hf.light_curves.surveys import SURVEYS, Survey, find_survey
@@ -24,7 +26,7 @@ from astromer_hf.light_curves.surveys import SURVEYS, Survey, find_survey
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tables", type=Path, nargs="+", help="parquet or CSV tables, or folders of parquet shards")
+    parser.add_argument("tables", type=Path, nargs="+", help="files of any format, or folders of them")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for one prepared folder a survey")
     parser.add_argument("--survey", nargs="+", metavar="NAME", help="record of each table; by default that of the file's name")
     for item in fields(ColumnNames):
@@ -32,25 +34,29 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         parser.add_argument(option, metavar="NAME", help=f"column of {item.name}, in every table")
 
     cleaning = parser.add_argument_group("cleaning")
-    cleaning.add_argument("--max-error", type=float, default=Cleaning.max_error, help="in magnitudes (default %(default)s)")
-    cleaning.add_argument("--min-points", type=int, default=Cleaning.min_points, help="of a light curve (default %(default)s)")
+    cleaning.add_argument("--max-error", type=positive, default=Cleaning.max_error, help="in magnitudes (default %(default)s)")
+    cleaning.add_argument(
+        "--min-points", type=count, default=Cleaning.min_points, help="of a light curve (default %(default)s)"
+    )
     cleaning.add_argument(
         "--variability-filter",
-        type=float,
+        type=positive,
         nargs="*",
         metavar="MAX",
         help="drop curves of larger |kurtosis|, |skewness| and standard deviation (default thresholds: 10 1 0.1)",
     )
 
     splits = parser.add_argument_group("splits")
-    splits.add_argument("--seed", type=int, default=SplitRule.seed, help="of the splits (default %(default)s)")
-    splits.add_argument("--fractions", type=float, nargs=3, default=SplitRule.fractions, metavar=SPLITS)
+    splits.add_argument("--seed", type=seed, default=SplitRule.seed, help="of the splits (default %(default)s)")
+    splits.add_argument("--fractions", type=fraction, nargs=3, default=SplitRule.fractions, metavar=SPLITS)
     splits.add_argument("--stratify", action="store_true", help="split every class in the same fractions")
-    splits.add_argument("--max-test-per-class", type=int, metavar="N", help="stars of a class in test; needs --stratify")
+    splits.add_argument("--max-test-per-class", type=count, metavar="N", help="stars of a class in test; needs --stratify")
     splits.add_argument("--all-test", action="store_true", help="every star into test")
     splits.add_argument("--keep-splits-of", type=Path, nargs="+", default=[], metavar="FOLDER", help="prepared folders")
 
-    parser.add_argument("--rows-per-shard", type=int, default=50_000, help="light curves a parquet file (default %(default)s)")
+    parser.add_argument(
+        "--rows-per-shard", type=count, default=50_000, help="light curves a parquet file (default %(default)s)"
+    )
     return parser.parse_args(argv)
 
 
@@ -61,7 +67,7 @@ def find_surveys(args: argparse.Namespace) -> list[Survey]:
     if args.survey:
         surveys = [find_survey(name) for name in args.survey]
     else:
-        surveys = [SURVEYS.get(path.stem) or Survey(name=path.stem) for path in args.tables]
+        surveys = [SURVEYS.get(name) or Survey(name=name) for name in map(stem_of, args.tables)]
     named = {item.name: getattr(args, f"{item.name}_column") for item in fields(ColumnNames)}
     columns = {role: column for role, column in named.items() if column}
     return [
@@ -91,6 +97,8 @@ def main(args: argparse.Namespace) -> None:
             f"{name}: {report['objects_kept']} of {report['objects_read']} light curves, {report['points_kept']} of "
             f"{report['points_read']} points; {sizes} -> {args.output / name}"
         )
+    for preparation in preparations.values():
+        print(preparation["ledger"]["line"])
 
 
 if __name__ == "__main__":

@@ -51,18 +51,39 @@ def import_model() -> dict[str, Any]:
     return names
 
 
+def count(text: str) -> int:
+    """A number of things: whole, and at least 1."""
+    if not 1 <= int(text) <= 10**9:
+        raise argparse.ArgumentTypeError(f"must be between 1 and a billion, got {text}")
+    return int(text)
+
+
+def seed(text: str) -> int:
+    """What a generator of random numbers starts from."""
+    if not 0 <= int(text) < 2**32:
+        raise argparse.ArgumentTypeError(f"must be between 0 and {2**32 - 1}, got {text}")
+    return int(text)
+
+
+def positive(text: str) -> float:
+    """A number above 0."""
+    if not 0 < float(text) <= 1e9:
+        raise argparse.ArgumentTypeError(f"must be above 0 and at most 1e9, got {text}")
+    return float(text)
+
+
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="what scripts/pack_light_curves.py wrote")
     parser.add_argument("-o", "--output", type=Path, required=True, help="a folder for the runs")
-    parser.add_argument("--seconds", type=float, default=400, help="of a run that names none (%(default)s)")
+    parser.add_argument("--seconds", type=positive, default=400, help="of a run that names none (%(default)s)")
     parser.add_argument("--runs", type=json.loads, default=[{"name": "run"}], help="JSON, see above")
-    parser.add_argument("--deadline", type=float, default=math.inf, help="seconds after which a run is cut short and saved")
-    parser.add_argument("--stars", type=int, default=512, help="of a step (%(default)s)")
-    parser.add_argument("--learning-rate", type=float, default=1e-3, help="the highest (%(default)s)")
+    parser.add_argument("--deadline", type=positive, default=math.inf, help="seconds after which a run is cut short and saved")
+    parser.add_argument("--stars", type=count, default=512, help="of a step (%(default)s)")
+    parser.add_argument("--learning-rate", type=positive, default=1e-3, help="the highest (%(default)s)")
     parser.add_argument("--throughput", action="store_true", help="first a table of windows a second")
     parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=seed, default=0)
     args = parser.parse_args(argv)
     args.start = time.perf_counter()
     return args

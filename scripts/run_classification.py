@@ -35,6 +35,7 @@ from transformers import (
 )
 
 import astromer_hf  # noqa: F401 (registers the classes)
+from astromer_hf.cli.numbers import TRAINING, bound, count, fraction, seed, whole
 from astromer_hf.evaluation.classification_metrics import expected_calibration_error, score_classes
 from astromer_hf.hub.load import default_model_folder
 from astromer_hf.hub.model_card import CardFacts
@@ -57,6 +58,19 @@ from astromer_hf.training.trainer import (
     take_per_class,
     train_or_resume,
 )
+
+NUMBERS = {
+    "split_fractions": fraction,
+    "split_seed": seed,
+    "min_points": count,
+    "min_per_class": count,
+    "max_per_class": count,
+    "max_eval_per_class": count,
+    "early_stopping_patience": count,
+    "classifier_hidden_sizes": whole(1, 2**16),
+    "classifier_lstm_sizes": whole(1, 2**16),
+    "classifier_dropout": fraction,
+}
 
 
 @dataclass
@@ -145,6 +159,7 @@ class ClassificationArguments(ScriptArguments):
 def parse_args(argv: list[str] | None = None) -> tuple[DataArguments, HeadArguments, ClassificationArguments]:
     dataclasses: Any = (DataArguments, HeadArguments, ClassificationArguments)
     parser = HfArgumentParser(dataclasses, description=__doc__)
+    bound(parser, NUMBERS | TRAINING)
     return parser.parse_args_into_dataclasses(read_yaml_arguments(sys.argv[1:] if argv is None else argv))  # type: ignore[return-value]
 
 

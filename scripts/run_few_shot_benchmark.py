@@ -40,6 +40,7 @@ from transformers import AutoModelForPreTraining, set_seed
 from astromer_hf import AstromerConfig, AstromerModel
 from astromer_hf.baselines.hand_crafted_features import extract_features, feature_names, random_forest
 from astromer_hf.baselines.lstm_baseline import LightCurveLSTMForSequenceClassification
+from astromer_hf.cli.numbers import count, seed
 from astromer_hf.evaluation.classification_metrics import score_classes
 from astromer_hf.hub.load import load_encoder, load_model
 from astromer_hf.inference.output_files import complete_or_absent, only_writer
@@ -78,16 +79,16 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("data", type=Path, help="folder of prepared surveys, see scripts/prepare_dataset.py")
     parser.add_argument("--models", type=Path, nargs="*", default=[], help="pre-trained model folders; the first is ours")
     parser.add_argument("--surveys", nargs="+", default=SURVEYS, help="default: %(default)s")
-    parser.add_argument("--samples", type=int, nargs="+", default=[20, 100, 500], help="labelled light curves a class")
-    parser.add_argument("--folds", type=int, default=3, help="draws (%(default)s)")
+    parser.add_argument("--samples", type=count, nargs="+", default=[20, 100, 500], help="labelled light curves a class")
+    parser.add_argument("--folds", type=count, default=3, help="draws (%(default)s)")
     parser.add_argument("--methods", default="", metavar="REGEX", help="only methods whose name matches")
     parser.add_argument("-o", "--output", type=Path, default=Path("results/few_shot"), help="folder of the results")
-    parser.add_argument("--seed", type=int, default=0, help="of draws and trainings")
-    parser.add_argument("--test-per-class", type=int, default=100, help="test light curves a class (%(default)s)")
-    parser.add_argument("--min-train", type=int, default=100, help="a class needs so many to learn from (%(default)s)")
-    parser.add_argument("--max-points", type=int, help="observations of a light curve, of which a random part is kept (all)")
-    parser.add_argument("--max-epochs", type=int, default=100, help="of heads on pooled embeddings (%(default)s)")
-    parser.add_argument("--max-steps", type=int, default=1000, help="of LSTMs; encoders take half (%(default)s)")
+    parser.add_argument("--seed", type=seed, default=0, help="of draws and trainings")
+    parser.add_argument("--test-per-class", type=count, default=100, help="test light curves a class (%(default)s)")
+    parser.add_argument("--min-train", type=count, default=100, help="a class needs so many to learn from (%(default)s)")
+    parser.add_argument("--max-points", type=count, help="observations of a light curve, of which a random part is kept (all)")
+    parser.add_argument("--max-epochs", type=count, default=100, help="of heads on pooled embeddings (%(default)s)")
+    parser.add_argument("--max-steps", type=count, default=1000, help="of LSTMs; encoders take half (%(default)s)")
     parser.add_argument("--bf16", action="store_true", help="train LSTMs and encoders in bfloat16")
     parser.add_argument("--table-only", action="store_true", help="draw tables and pictures of what is there")
     return parser.parse_args(argv)
@@ -489,7 +490,7 @@ def draw_pictures(runs: pd.DataFrame, output: Path, order: Sequence[str]) -> Ite
         counts = np.array(best["confusion"]).reshape(len(classes), -1)
         true, predicted = (np.repeat(np.indices(counts.shape)[axis].ravel(), counts.ravel()) for axis in (0, 1))
         figure = plot_confusion_matrix([classes[i] for i in true], [classes[i] for i in predicted])
-        figure.axes[0].set_title(f"{survey}\n{best['method']}, {best['samples_per_class']} a class", fontsize="small")
+        figure.suptitle(f"{survey}\n{best['method']}, {best['samples_per_class']} a class", fontsize="small")
         yield save(figure, output / f"{survey}_confusion.png")
         curves = {}
         for _, row in largest.iterrows():

@@ -24,6 +24,7 @@ import numpy as np
 from transformers import EarlyStoppingCallback, HfArgumentParser, set_seed
 
 from astromer_hf import AstromerConfig, AstromerFeatureExtractor, AstromerForMaskedReconstruction, AstromerForPreTraining
+from astromer_hf.cli.numbers import TRAINING, bound, count, fraction, real
 from astromer_hf.evaluation.reconstruction_metrics import ReconstructionMetrics, keep_reconstruction
 from astromer_hf.hub.model_card import CardFacts
 from astromer_hf.hub.trainer import HubTrainer
@@ -46,6 +47,18 @@ from astromer_hf.training.trainer import (
 from astromer_hf.training.views import MultiViewRecipe
 
 logger = logging.getLogger(__name__)
+
+
+NUMBERS = {
+    "mixing_power": real(-10, 10),
+    "min_points": count,
+    "max_objects": count,
+    "max_eval_objects": count,
+    "probed_fraction": fraction,
+    "random_fraction": fraction,
+    "same_fraction": fraction,
+    "early_stopping_patience": count,
+}
 
 
 @dataclass
@@ -91,6 +104,7 @@ class PretrainingArguments(ScriptArguments):
 def parse_args(argv: list[str] | None = None) -> tuple[DataArguments, PretrainingArguments]:
     """The YAML file's fields, then the command line's."""
     parser = HfArgumentParser((DataArguments, PretrainingArguments), description=__doc__)  # type: ignore[arg-type]
+    bound(parser, NUMBERS | TRAINING)
     return parser.parse_args_into_dataclasses(read_yaml_arguments(sys.argv[1:] if argv is None else argv))  # type: ignore[return-value]
 
 

@@ -44,6 +44,7 @@ from sklearn.preprocessing import StandardScaler
 from tqdm.auto import tqdm
 
 from astromer_hf.cli.models import quiet_transformers
+from astromer_hf.cli.numbers import count, seed
 from astromer_hf.hub.load import default_model_folder, load_encoder
 from astromer_hf.inference.embedding import embed_table
 from astromer_hf.inference.output_files import complete_or_absent
@@ -70,10 +71,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/starembed"), help="a folder (%(default)s)")
     parser.add_argument("--model", help="folder or id of a model; the packaged one when absent")
     parser.add_argument("--bands", nargs="+", default=["g", "r"], help="that a star must have (%(default)s)")
-    parser.add_argument("--seed", type=int, default=42, help="of the classifiers (%(default)s)")
+    parser.add_argument("--seed", type=seed, default=42, help="of the classifiers (%(default)s)")
     parser.add_argument("--skip-search", action="store_true", help=f"a forest of the settings {FOREST_DEFAULTS}")
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (%(default)s)")
-    parser.add_argument("--batch-size", type=int, help="windows in a forward pass")
+    parser.add_argument("--batch-size", type=count, help="windows in a forward pass")
     return parser.parse_args(argv)
 
 

@@ -26,18 +26,24 @@ import torch
 from sklearn.metrics import f1_score
 
 from astromer_hf.baselines.hand_crafted_features import extract_features, random_forest
+from astromer_hf.cli.numbers import count, seed, whole
 from astromer_hf.hub.load import load_encoder
+from astromer_hf.inference.decisions import likely_set_threshold
 from astromer_hf.inference.output_files import complete_or_absent
 from astromer_hf.light_curves.surveys import SURVEYS
-from astromer_hf.light_curves.taxonomy import LEAF_NAMES
-from astromer_hf.model.feature_extraction_astromer import RaggedLightCurves
+from astromer_hf.light_curves.taxonomy import LEAF_NAMES, PARENT_OF
+from astromer_hf.model.feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves
 from astromer_hf.model.modeling_astromer import AstromerModel
 from astromer_hf.training.few_shot import Recipe, build_classifier
 from astromer_hf.training.table_classifier import SMALL_MLP
 from astromer_hf.training.trainer import load_labelled_split, take_per_class
 from astromer_hf.training.variable_stars import (
+    FEWEST_POINTS,
     LeafStates,
     choose_points,
+    fit_leaf_temperature,
+    fit_likely_sets,
+    fit_uncertainty,
     label_light_curves,
     leaf_logits,
     leaf_probabilities,
@@ -59,6 +65,12 @@ LEFT_OUT = {
 TRAINED_ON = tuple(sorted({survey for surveys in LEFT_OUT.values() for survey in surveys}))
 SHUFFLED_STEP = 3  # of every so many light curves one has a copy without order in time
 SHORT_POINTS = 50
+# What the head reads: means of the last block, which pre-training trains; and means and deviations of all blocks.
+HEADS: dict[str, dict[str, Any]] = {
+    "last": {"concatenate_layers": False, "classifier_pooling": "mean", "classifier_hidden_sizes": [128]},
+    "all": {},
+}
+COVERAGE = 0.9  # of the sets of likely classes that are scored
 FEWEST_TESTED = 10  # test stars that a leaf needs to be scored
 # What is done with the light curves of each split: as they are, with fewer observations, and without order in time.
 KINDS = {split: ("whole", "thinned" if split == "train" else "short", "shuffled") for split in ("test", "validation", "train")}
@@ -70,12 +82,16 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--encoder", required=True, help="folder or id of a pre-trained model")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of states, tables and the model")
     parser.add_argument("--surveys", nargs="+", default=TRAINED_ON, help="default: %(default)s")
-    parser.add_argument("--train-per-class", type=int, default=600, help="light curves of a class of a survey (%(default)s)")
-    parser.add_argument("--validation-per-class", type=int, default=100, help="(%(default)s)")
-    parser.add_argument("--test-per-class", type=int, default=150, help="(%(default)s)")
-    parser.add_argument("--max-epochs", type=int, default=60, help="of a head (%(default)s)")
+    parser.add_argument("--train-per-class", type=count, default=600, help="light curves of a class of a survey (%(default)s)")
+    parser.add_argument("--validation-per-class", type=count, default=100, help="(%(default)s)")
+    parser.add_argument("--test-per-class", type=count, default=150, help="(%(default)s)")
+    parser.add_argument("--max-epochs", type=count, default=60, help="of a head (%(default)s)")
+    parser.add_argument("--within-survey", type=float, default=1.0, help="part of the loss, see `LeafHead` (%(default)s)")
+    parser.add_argument("--head", choices=HEADS, default="last", help="what the head reads (%(default)s)")
+    parser.add_argument("--folds", type=count, default=3, help="draws of labels of the survey itself (%(default)s)")
+    parser.add_argument("--jobs", type=whole(-1, 4096), default=-1, help="processes for features and forest (-1: one a core)")
     parser.add_argument("--bf16", action="store_true", help="run the encoder in bfloat16")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=seed, default=0)
     return parser.parse_args(argv)
 
 
@@ -115,7 +131,9 @@ def compute_states(args: argparse.Namespace, encoder: AstromerModel) -> None:
     for number, survey in enumerate(args.surveys):
         for stage, (split, kinds) in enumerate(KINDS.items()):
             missing = [kind for kind in kinds if not (folder / f"{survey}-{split}-{kind}.npz").is_file()]
-            original = read_split(args, survey, split) if missing else None
+            if not missing:
+                continue
+            original = read_split(args, survey, split)
             for kind in missing:
                 rng = np.random.default_rng([args.seed, number, stage, kinds.index(kind)])
                 with torch.autocast("cpu", torch.bfloat16, enabled=args.bf16):
@@ -140,7 +158,7 @@ def load_features(args: argparse.Namespace, surveys: Sequence[str], split: str) 
         if not file.is_file():
             file.parent.mkdir(exist_ok=True)
             curves, allowed, _ = read_split(args, survey, split)
-            values, _ = extract_features(curves, num_processes=-1, show_progress=True)
+            values, _ = extract_features(curves, num_processes=args.jobs, show_progress=True)
             with complete_or_absent(file) as partial, partial.open("wb") as opened:
                 np.savez(opened, values=values, allowed=allowed)
         stored = np.load(file)
@@ -153,9 +171,9 @@ def load_features(args: argparse.Namespace, surveys: Sequence[str], split: str) 
 
 def train_head(args: argparse.Namespace, encoder: AstromerModel, train: LeafStates, validation: LeafStates) -> Any:
     """A classifier with a head trained on these states."""
-    model = build_classifier(encoder.config, LEAF_NAMES, args.seed, **SMALL_MLP)
+    model = build_classifier(encoder.config, LEAF_NAMES, args.seed, **SMALL_MLP | HEADS[args.head])
     model.model.load_state_dict(encoder.state_dict())
-    train_leaf_head(model, train, validation, Recipe(1e-3, 256, args.max_epochs, patience=6), args.seed)
+    train_leaf_head(model, train, validation, Recipe(1e-3, 256, args.max_epochs, patience=6), args.seed, args.within_survey)
     return model
 
 
@@ -167,6 +185,8 @@ def take_labels(states: LeafStates, per_class: int, seed: int) -> LeafStates:
 def score(probabilities: np.ndarray, allowed: np.ndarray, leaves: np.ndarray) -> float:
     """Macro-F1 over `leaves` (ids), of the light curves that have one of these and no other."""
     asked = np.flatnonzero((allowed.sum(1) == 1) & np.isin(allowed.argmax(1), leaves))
+    if not len(asked):
+        return float("nan")
     true, predicted = allowed[asked].argmax(1), probabilities[asked].argmax(1)
     return float(f1_score(true, predicted, labels=leaves, average="macro", zero_division=0))
 
@@ -191,7 +211,9 @@ def leave_out(args: argparse.Namespace, encoder: AstromerModel, left_out: Sequen
 
     probabilities = leaf_probabilities(whole, leaf_logits(model, whole))
     of_short = leaf_probabilities(short, leaf_logits(model, short))
-    forest = random_forest(args.seed, n_jobs=-1).fit(np.nan_to_num(training[single], nan=-9), train_allowed[single].argmax(1))
+    forest = random_forest(args.seed, n_jobs=args.jobs).fit(
+        np.nan_to_num(training[single], nan=-9), train_allowed[single].argmax(1)
+    )
     of_forest = np.zeros_like(probabilities)
     of_forest[:, forest.classes_] = forest.predict_proba(np.nan_to_num(asked, nan=-9))
     row = {
@@ -204,7 +226,7 @@ def leave_out(args: argparse.Namespace, encoder: AstromerModel, left_out: Sequen
     own, own_validation = (load_states(args, left_out, split, KINDS[split][:1]) for split in ("train", "validation"))
     for labels in (20, 100):
         scores = []
-        for fold in range(3):
+        for fold in range(args.folds):
             few = take_labels(own, labels, fold)
             head = train_head(args, encoder, few, take_labels(own_validation, max(labels // 4, 5), fold))
             scores.append(score(leaf_probabilities(whole, leaf_logits(head, whole)), whole.allowed, leaves))
@@ -214,20 +236,83 @@ def leave_out(args: argparse.Namespace, encoder: AstromerModel, left_out: Sequen
     return row, frame
 
 
+# --- The classifier of all surveys ---
+
+
+def survey_of(groups: np.ndarray) -> np.ndarray:
+    """The first word of each group."""
+    return np.array([group.partition(" ")[0] for group in groups])
+
+
+def train_on_all(args: argparse.Namespace, encoder: AstromerModel, predictions: pd.DataFrame) -> tuple[Any, pd.DataFrame]:
+    """The calibrated classifier, and its scores on the test stars of each survey.
+
+    Args:
+        predictions: of `leave_out`, for the threshold of uncertainty.
+    """
+    validation = load_states(args, args.surveys, "validation", KINDS["validation"])
+    model = train_head(args, encoder, load_states(args, args.surveys, "train", KINDS["train"]), validation)
+    logits = leaf_logits(model, validation)
+    config = model.config
+    config.classifier_temperature = fit_leaf_temperature(validation, logits)
+    probabilities = leaf_probabilities(validation, logits, config.classifier_temperature)
+    config.likely_set_thresholds = fit_likely_sets(probabilities, validation.allowed, survey_of(validation.groups))
+    counts = predictions["left_out"].map(predictions["left_out"].value_counts())
+    config.uncertain_below = fit_uncertainty(
+        predictions[list(LEAF_NAMES)].max(axis=1).to_numpy(), predictions["right"].to_numpy(), (1 / counts).to_numpy()
+    )
+    config.label_parents, config.fewest_points = dict(PARENT_OF), FEWEST_POINTS
+
+    rows = {}
+    for survey in args.surveys:
+        for kind in KINDS["test"]:
+            states = load_states(args, [survey], "test", [kind])
+            found = leaf_probabilities(states, leaf_logits(model, states), config.classifier_temperature)
+            right = states.allowed[np.arange(len(states)), found.argmax(1)]
+            sure = found.max(1) >= config.uncertain_below
+            likely = np.where(states.allowed, found, 0).max(1) >= likely_set_threshold(config, COVERAGE)
+            single = states.allowed[states.allowed.sum(1) == 1].argmax(1)
+            leaves, members = np.unique(single, return_counts=True)
+            rows[survey, kind] = {
+                "stars": len(states),
+                "macro-F1": score(found, states.allowed, leaves[members >= FEWEST_TESTED]),
+                "accuracy": right.mean(),
+                "not uncertain": sure.mean(),
+                "accuracy of these": right[sure].mean() if sure.any() else float("nan"),
+                f"in the {COVERAGE:.0%} set": likely.mean(),
+            }
+    return model, pd.DataFrame(rows).T
+
+
 def main(args: argparse.Namespace) -> None:
     encoder, _ = load_encoder(args.encoder, None, "auto", "float32")
     compute_states(args, encoder)
     rows, predictions = {}, []
     for name, left_out in LEFT_OUT.items():
-        if not set(left_out) <= set(args.surveys):
+        if not set(left_out) <= set(args.surveys) or set(left_out) == set(args.surveys):
             continue
         rows[name], frame = leave_out(args, encoder, left_out)
         predictions.append(frame.assign(left_out=name))
         print(f"{name}: {json.dumps(rows[name])}", flush=True)
-    table = pd.DataFrame(rows).T
-    table.to_csv(args.output / "leave_one_survey_out.csv")
-    pd.concat(predictions).to_parquet(args.output / "leave_one_survey_out.parquet", index=False)
-    print(table.to_markdown(floatfmt=".3f"))
+    if not rows:
+        raise SystemExit("error: at least two surveys are needed, of which one can be left out")
+    frame = pd.concat(predictions)
+    write_table(args.output / "leave_one_survey_out.md", pd.DataFrame(rows).T)
+    frame.to_parquet(args.output / "leave_one_survey_out.parquet", index=False)
+    model, scores = train_on_all(args, encoder, frame)
+    write_table(args.output / "test_scores.md", scores)
+    model.eval().save_pretrained(args.output / "model")
+    AstromerFeatureExtractor(window_size=model.config.window_size).save_pretrained(args.output / "model")
+    print(f"classifier -> {args.output / 'model'}")
+
+
+def write_table(file: Path, table: pd.DataFrame) -> None:
+    """Write a table in Markdown, and print it."""
+    text = table.reset_index(names=[""] if table.index.nlevels == 1 else ["survey", "light curves"])
+    rows = text.map(lambda value: f"{value:.3f}" if isinstance(value, float) else str(value))
+    lines = [rows.columns, ["---"] * len(rows.columns), *rows.to_numpy()]
+    file.write_text("".join(f"| {' | '.join(map(str, line))} |\n" for line in lines), encoding="utf-8")
+    print(file.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

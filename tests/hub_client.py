@@ -9,7 +9,6 @@ new one with nothing in its cache. Of the tests nothing is imported here: `conft
 import contextlib
 import importlib
 import io
-import itertools
 import json
 import os
 from collections.abc import Callable
@@ -114,13 +113,6 @@ def read_light_curves(source: str, *, columns: Any = None, **options: Any) -> tu
 
     opened = LightCurveSource.open(source, columns=columns, **options)
     return list_light_curves(opened.chunks()), opened.ledger.to_dict()
-
-
-def count_light_curves(source: str, chunks: int | None = None, **options: Any) -> int:
-    """How many light curves the first chunks of a source have, each of one row."""
-    from astromer_hf.light_curves.source import LightCurveSource
-
-    return sum(len(chunk) for chunk in itertools.islice(LightCurveSource.open(source, **options).chunks(1), chunks))
 
 
 def list_light_curves(chunks: Any) -> list[Any]:

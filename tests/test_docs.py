@@ -13,19 +13,33 @@ import shlex
 import shutil
 import subprocess
 import sys
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from click import Option
 
+import astromer_hf
 from astromer_hf import AstromerConfig, AstromerModel
-from astromer_hf.cli.main import main
+from astromer_hf.cli.main import PROGRAM, VERBS, build_command, main
 
 ROOT = Path(__file__).resolve().parents[1]
 TUTORIAL = ROOT / "docs" / "tutorial.ipynb"
 PAGES = sorted(path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md"))
+
+
+def load_hook(name: str) -> ModuleType:
+    """A file of `docs/` that mkdocs runs."""
+    specification = spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
+    assert specification is not None
+    assert specification.loader is not None
+    module = module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
 
 
 def run_page(page: str) -> dict[str, Any]:
@@ -89,6 +103,43 @@ def defaults_in_reference(page: str) -> dict[str, str]:
     return defaults
 
 
+def test_every_name_that_the_package_offers_is_in_the_reference():
+    text = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "reference").glob("*.md"))
+    shown = re.findall(r"^::: ([\w.]+)$", text, re.MULTILINE)
+    assert len(shown) == len(set(shown))
+    assert {f"astromer_hf.{name}" for name in astromer_hf.__all__} <= set(shown)
+    for room in ("pipelines_astromer", "neighbors", "onnx_export", "catalogs", "simulation"):
+        assert any(f".{room}." in name for name in shown)
+
+
+def test_the_page_of_the_command_has_every_command_and_every_option():
+    page = "\n".join(load_hook("command_page").write_page())
+    command = build_command()
+    names = [name for verbs in VERBS.values() for name, *_ in verbs]
+    assert sorted(names) == sorted(name for name, verb in command.commands.items() if not verb.hidden)
+    for name in names:
+        verb = command.commands[name]
+        kinds = getattr(verb, "commands", {})
+        for heading in (f"### {PROGRAM} {name}", *(f"#### {PROGRAM} {name} {kind}" for kind in kinds)):
+            assert f"{heading}\n" in page
+        for parameter in (parameter for one in (verb, *kinds.values()) for parameter in one.params):
+            if isinstance(parameter, Option) and not parameter.hidden:
+                assert parameter.opts[-1] in page, f"{name} {parameter.name}"
+
+
+def test_the_scores_on_the_page_of_results_are_those_of_the_log_of_results():
+    log = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
+    reconstruction = (ROOT / "results" / "reconstruction.md").read_text(encoding="utf-8").split("The windows of the subset")[1]
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    rows = [row for row in page.splitlines() if row.startswith("|") and " / " in row and "macro-F1 at" not in row]
+    assert len(rows) > 15
+    assert [row for row in rows if row not in log] == []
+    ours = next(row for row in page.splitlines() if row.startswith("| astromer-surveys-small | 0"))
+    logged = next(row for row in reconstruction.splitlines() if row.startswith("| astromer-surveys-small |"))
+    scores = [cell.split(" / ")[1] for cell in logged.split("|")[2:-1]]
+    assert [cell.strip() for cell in ours.split("|")[2:-1]] == scores
+
+
 def test_the_tutorial_is_stored_without_outputs():
     cells = json.loads(TUTORIAL.read_text(encoding="utf-8"))["cells"]
     stored = [cell for cell in cells if cell["cell_type"] == "code" and (cell["outputs"] or cell["execution_count"])]
@@ -117,10 +168,13 @@ def test_the_site_builds_without_a_warning(tmp_path: Path):
     pytest.importorskip("mkdocs", reason="the documentation's tools are not installed: pip install -e '.[docs]'")
     site = tmp_path / "site"
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(site)]
-    environment = os.environ | {"EXECUTE_TUTORIAL": "false", "PYTHONPATH": str(ROOT)}  # which a test of its own does
+    repository = {"REPOSITORY_URL": "https://github.com/organisation/name", "EDIT_URI": "edit/main/docs/"}
+    environment = (
+        os.environ | repository | {"EXECUTE_TUTORIAL": "false", "PYTHONPATH": str(ROOT)}
+    )  # which a test of its own does
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    reference = (site / "reference" / "index.html").read_text(encoding="utf-8")
+    reference = (site / "reference" / "model" / "index.html").read_text(encoding="utf-8")
     assert "`int`" not in reference
     shown = defaults_in_reference(reference)
     fields = {field.name: field.default for field in dataclasses.fields(AstromerConfig)}
@@ -134,3 +188,7 @@ def test_the_site_builds_without_a_warning(tmp_path: Path):
     assert "train_table_classifier" in tutorial
     assert 'href="../concepts/"' in tutorial  # of its last cell
     assert 'href="tutorial/"' in (site / "index.html").read_text(encoding="utf-8")
+    faq = (site / "faq" / "index.html").read_text(encoding="utf-8")
+    assert 'href="https://github.com/organisation/name/edit/main/docs/faq.md"' in faq
+    assert 'rel="next"' in faq
+    assert "/edit/main/docs/cli.md" not in commands  # no such file: the build writes it

@@ -8,8 +8,6 @@ The soak embeds `ASTROMER_SOAK_OBJECTS` light curves, 20,000 by default; the ful
 import errno
 import os
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +20,7 @@ import pytest
 import torch
 from conftest import report_lines
 from filelock import FileLock
-from forks import run_forked
+from forks import Forked, run_forked
 from zygote import Zygote
 
 from astromer_hf import AstromerFeatureExtractor, AstromerModel
@@ -52,15 +50,9 @@ def write_many(path: Path, count: int) -> Path:
     return path
 
 
-def start_embedding(model: Path, source: Path, output: Path, **environment: str) -> subprocess.Popen:
-    command = [sys.executable, "-m", "astromer_hf.cli", "embed", source, "-o", output, "--model", model, "--quiet"]
-    return subprocess.Popen(
-        [*map(str, command)],
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def start_embedding(model: Path, source: Path, output: Path, **environment: str) -> Forked:
+    command = ["-m", "astromer_hf.cli", "embed", source, "-o", output, "--model", model, "--quiet"]
+    return Forked(*command, environment={**os.environ, **environment})
 
 
 def resident_mib(pid: int) -> float:
@@ -85,7 +77,7 @@ def test_a_soak_keeps_memory_and_open_files_flat_and_loses_no_object(tiny_folder
         except OSError:  # it has just ended
             break
         time.sleep(0.05 if SOAK_OBJECTS < 100_000 else 1.0)
-    assert process.wait() == 0, process.stderr.read()
+    assert process.wait() == 0, process.communicate()
     seconds = time.monotonic() - started
     assert len(memory) >= 10, "it was over too soon to be measured: raise ASTROMER_SOAK_OBJECTS"
     tenth = max(len(memory) // 10, 1)
@@ -116,7 +108,7 @@ def test_of_two_processes_that_write_one_output_the_second_is_refused_and_the_fi
     first = start_embedding(tiny_folder, source, output)
     deadline = time.monotonic() + 120
     while not (tmp_path / ".out.parquet.lock").exists() and time.monotonic() < deadline:
-        assert first.poll() is None, first.stderr.read()
+        assert first.poll() is None, first.communicate()
         time.sleep(0.005)
     with pytest.raises(
         OutputInUseError, match=r"Another process is writing .*out.parquet.*wait until it is done, or name another"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import TINY
+from forks import run_forked
 from transformers import AutoModel, pipeline
 from zygote import PYTHONPATH
 
@@ -42,12 +43,14 @@ print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))
 
 def test_models_load_where_transformers_was_imported_first(tiny_folder: Path):
     code = f"""
+import sys
+assert "transformers" not in sys.modules
 from transformers import AutoModel
 import astromer_hf.light_curves.surveys
 assert type(AutoModel.from_pretrained({str(tiny_folder)!r})) is astromer_hf.AstromerModel
-print([])
 """
-    assert run(code) == []
+    done = run_forked("-c", code)
+    assert done.returncode == 0, done.stderr
 
 
 def test_in_the_process_of_the_command_whatever_reaches_a_model_registers_the_auto_classes(tiny_folder: Path):

@@ -4,14 +4,15 @@
 The input is clean light curves of whole objects; the features suit any scikit-learn classifier. Statistics of the magnitudes
 come from the package `light-curve`. Period and shape of the folded light curve distinguish variable stars best, so most of this
 file finds a period. The highest peaks of the Lomb-Scargle periodogram and of its sums over harmonics, with their halves and
-doubles, are refitted by Fourier series, and the Bayesian criterion selects one.
+doubles, are refitted by Fourier series, and the Bayesian criterion selects one. `evaluation/periods.py` has grown out of this
+search and shares its parts. The search here stays as it was, without errors, aliases and shorter periods than 1/16 d, because
+the published scores of the forest depend on its values.
 
 By default no feature depends on the brightness of a star, since the embedding does not either. Features that compare magnitudes
 with their errors (`chi2`, `stetson_K`, ...) remain. If the embedding does not see errors, omit them (`magnitude_errors=None`)
 to compare both on the same information.
 """
 
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,9 @@ import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 from tqdm import tqdm
 
+from ..evaluation.fourier_series import FourierFits, evaluate_series
+from ..evaluation.periods import Spectrum
+from ..extras import install_line
 from ..model.feature_extraction_astromer import RaggedLightCurves
 
 if TYPE_CHECKING:
@@ -33,7 +37,6 @@ NUM_PEAKS = 8  # of each, tried with their halves and doubles
 MAX_HARMONICS = 8
 OBSERVATIONS_PER_HARMONIC = 6  # at least, so that a series does not fit the noise
 SHAPE_HARMONICS = 4  # of the series that Fourier parameters are read from
-ROUGHNESS_PENALTY = 1e-3  # times harmonic²; keeps high harmonics from overshooting where no phase is observed
 NUM_PHASES = 100  # at which fitted curves are evaluated
 MIN_OBSERVATIONS = 8  # for a period
 MAX_WAVES = 2**15  # frequencies x observations fitted at once, to fit into the processor's cache
@@ -91,7 +94,7 @@ def _light_curve() -> Any:
     try:
         import light_curve
     except ImportError as error:
-        raise ImportError('Hand-crafted features need: pip install "astromer-hf[baselines]"') from error
+        raise ImportError("Hand-crafted features need: " + install_line("baselines")) from error
     return light_curve
 
 
@@ -205,52 +208,14 @@ def _features(times: np.ndarray, magnitudes: np.ndarray, errors: np.ndarray, wit
     return features | absolute
 
 
-@dataclass(frozen=True)
-class _Spectrum:
-    """A Lomb-Scargle periodogram, `power` (K,) from 0 to 1, at frequencies 0, `step`, 2·`step`, ... in cycles a day."""
-
-    power: np.ndarray
-    step: float
-    width: int  # grid steps between peaks that are not lobes of one
-    first: int  # grid step of the lowest frequency that the span can distinguish from a constant
-
-    @classmethod
-    def of(cls, times: np.ndarray, magnitudes: np.ndarray, max_frequency: float) -> "_Spectrum":
-        span = np.ptp(times)
-        exponent = max(int(np.ceil(np.log2(STEPS_PER_RESOLUTION * span * max_frequency))), 6)
-        step = max_frequency / 2**exponent
-        power = _periodogram(max_frequency, exponent).power(times, magnitudes)
-        first = int(np.ceil(0.5 / span / step))
-        power[:first] = 0
-        return cls(power, step, int(2 / span / step), first)
-
-    def sum_harmonics(self, count: int) -> "_Spectrum":
-        """The sum of the powers at 1, ..., `count` times a frequency: approximately what a Fourier series explains."""
-        length = (len(self.power) - 1) // count
-        total = np.zeros(length)
-        for harmonic in range(1, count + 1):
-            # A peak is as wide at every harmonic, but the grid is `harmonic` times as coarse: take the largest power nearby.
-            near = self.power[: length * harmonic : harmonic].copy()
-            for shift in range(1, harmonic // 2 + 1):
-                np.maximum(near, self.power[shift : shift + length * harmonic : harmonic][:length], out=near)
-                np.maximum(near[1:], self.power[harmonic - shift : length * harmonic - shift : harmonic], out=near[1:])
-            total += near
-        total[: self.first] = 0
-        return _Spectrum(total, self.step, self.width, self.first)
-
-    def peaks(self, count: int) -> np.ndarray:
-        """Grid steps of the highest peaks, in descending order and without their side lobes; possibly fewer than requested."""
-        power = self.power
-        maxima = np.flatnonzero((power[1:-1] > power[:-2]) & (power[1:-1] >= power[2:])) + 1
-        most = min(40 * count, len(maxima))
-        maxima = maxima[np.argpartition(power[maxima], len(maxima) - most)[len(maxima) - most :]] if most else maxima
-        chosen: list[int] = []
-        for peak in maxima[np.argsort(-power[maxima], kind="stable")]:
-            if all(abs(peak - other) > self.width for other in chosen):
-                chosen.append(int(peak))
-            if len(chosen) == count:
-                break
-        return np.array(chosen, dtype=np.int64)
+def _spectrum(times: np.ndarray, magnitudes: np.ndarray, max_frequency: float) -> Spectrum:
+    span = np.ptp(times)
+    exponent = max(int(np.ceil(np.log2(STEPS_PER_RESOLUTION * span * max_frequency))), 6)
+    step = max_frequency / 2**exponent
+    power = _periodogram(max_frequency, exponent).power(times, magnitudes)
+    first = int(np.ceil(0.5 / span / step))
+    power[:first] = 0
+    return Spectrum(power, step, int(2 / span / step), first)
 
 
 @cache
@@ -260,77 +225,13 @@ def _periodogram(max_frequency: float, exponent: int) -> "light_curve.Periodogra
     return _light_curve().Periodogram(freqs=frequencies, fast=True, normalization="standard")
 
 
-class _FourierFits:
-    """Least-squares Fourier series, a constant and up to H harmonics, at each of C frequencies.
-
-    The normal equations need no (C, L, 2H + 1) matrix of waves, because products of waves are waves of the sums and differences
-    of their frequencies. The Cholesky factor of all harmonics contains those of fewer, so one solution scores every number.
-    """
-
-    def __init__(self, times: np.ndarray, magnitudes: np.ndarray, frequencies: np.ndarray, num_harmonics: int):
-        self.frequencies, self.num_harmonics = frequencies, num_harmonics
-        self.times, self.magnitudes = times, magnitudes
-        base = np.exp(2j * np.pi * frequencies[:, None] * times)  # (C, L)
-        count = len(frequencies)
-        waves = np.empty((2 * num_harmonics + 1, count), dtype=complex)  # Σ exp(i·h·angle)
-        projections = np.empty((num_harmonics + 1, count), dtype=complex)  # Σ magnitude · exp(i·h·angle)
-        waves[0], projections[0] = len(times), magnitudes.sum()
-        wave = base.copy()
-        for harmonic in range(1, 2 * num_harmonics + 1):
-            waves[harmonic] = wave.sum(1)
-            if harmonic <= num_harmonics:
-                projections[harmonic] = wave @ magnitudes
-            if harmonic < 2 * num_harmonics:
-                wave *= base
-
-        order = np.arange(num_harmonics + 1)
-        sums, lags = waves[order[:, None] + order], order[:, None] - order
-        differences = waves[np.abs(lags)]
-        differences = np.where(lags[..., None] < 0, differences.conj(), differences)
-        size = 2 * num_harmonics + 1  # constant, cosine, sine, cosine of twice the angle, ...
-        normal, self.projections = np.empty((count, size, size)), np.empty((count, size))
-        cosine, sine = np.concatenate([[0], np.arange(1, size, 2)]), np.arange(2, size, 2)
-        mixed = (sums.imag - differences.imag)[:, 1:] / 2
-        normal[:, cosine[:, None], cosine] = (sums.real + differences.real).transpose(2, 0, 1) / 2
-        normal[:, sine[:, None], sine] = (differences.real - sums.real)[1:, 1:].transpose(2, 0, 1) / 2
-        normal[:, cosine[:, None], sine] = mixed.transpose(2, 0, 1)
-        normal[:, sine[:, None], cosine] = mixed.transpose(2, 1, 0)
-        penalty = np.concatenate([[1e-6], np.repeat(order[1:] ** 2 * ROUGHNESS_PENALTY, 2)]) * len(times)
-        normal[:, np.arange(size), np.arange(size)] += penalty
-        self.factor = np.linalg.cholesky(normal)
-        self.projections[:, cosine], self.projections[:, sine] = projections.real.T, projections.imag[1:].T
-        self.solved = np.linalg.solve(self.factor, self.projections[..., None])[..., 0]
-
-    @property
-    def explained(self) -> np.ndarray:
-        """The fraction of the variance that 1, ..., H harmonics explain, `(C, H)`."""
-        return np.cumsum(self.solved**2, axis=1)[:, 2::2] / (self.magnitudes @ self.magnitudes)
-
-    @property
-    def criterion(self) -> np.ndarray:
-        """The Bayesian criterion of 1, ..., H harmonics against a constant, `(C, H)`; lower is better."""
-        count, order = len(self.times), np.arange(1, self.num_harmonics + 1)
-        return count * np.log(np.maximum(1 - self.explained, 1e-6)) + 2 * order * np.log(count)
-
-    def coefficients(self, index: int, num_harmonics: int) -> np.ndarray:
-        """The constant and the complex harmonics c_h in Re Σ c_h exp(−i·h·angle), `(1 + num_harmonics,)`."""
-        size = 2 * num_harmonics + 1
-        flat = np.linalg.solve(self.factor[index, :size, :size].T, self.solved[index, :size])
-        return np.concatenate([flat[:1], flat[1::2] + 1j * flat[2::2]])
-
-
-def _series(coefficients: np.ndarray, phases: np.ndarray) -> np.ndarray:
-    """Magnitudes of a fitted series at `phases`, in cycles."""
-    return (np.exp(-2j * np.pi * phases[:, None] * np.arange(len(coefficients))) @ coefficients).real
-
-
 def _periodic_features(times: np.ndarray, magnitudes: np.ndarray) -> dict[str, float]:
     """Features of the period, from centred times and magnitudes that vary."""
-    spectrum = _Spectrum.of(times, magnitudes, MAX_FREQUENCY)
+    spectrum = _spectrum(times, magnitudes, MAX_FREQUENCY)
     fit, num_harmonics = _find_period(times, magnitudes, spectrum)
     frequency = float(fit.frequencies[0])
     coefficients = fit.coefficients(0, num_harmonics)
-    residuals = magnitudes - _series(coefficients, times * frequency)
+    residuals = magnitudes - evaluate_series(coefficients, times * frequency)
     explained = fit.explained[0]
     features = {
         "period": 1 / frequency,
@@ -344,7 +245,7 @@ def _periodic_features(times: np.ndarray, magnitudes: np.ndarray) -> dict[str, f
     features |= _peak_features(spectrum)
     features |= _fourier_parameters(fit.coefficients(0, min(SHAPE_HARMONICS, fit.num_harmonics)))
     features |= _folded_features(times, magnitudes, frequency, coefficients, "folded")
-    twice = _FourierFits(times, magnitudes, np.array([frequency / 2]), fit.num_harmonics)
+    twice = FourierFits(times, magnitudes, np.array([frequency / 2]), fit.num_harmonics)
     best = int(twice.criterion[0].argmin()) + 1
     features["folded_twice_explained"] = float(twice.explained[0, best - 1] - explained[num_harmonics - 1])
     features["folded_twice_criterion"] = float(twice.criterion[0, best - 1] - fit.criterion[0, num_harmonics - 1])
@@ -354,7 +255,7 @@ def _periodic_features(times: np.ndarray, magnitudes: np.ndarray) -> dict[str, f
     return features
 
 
-def _find_period(times: np.ndarray, magnitudes: np.ndarray, spectrum: _Spectrum) -> tuple[_FourierFits, int]:
+def _find_period(times: np.ndarray, magnitudes: np.ndarray, spectrum: Spectrum) -> tuple[FourierFits, int]:
     """The Fourier series at the best frequency, and its best number of harmonics."""
     lowest = spectrum.first * spectrum.step
     candidates = np.concatenate([spectrum.sum_harmonics(count).peaks(NUM_PEAKS) for count in HARMONIC_SUMS]) * spectrum.step
@@ -365,16 +266,16 @@ def _find_period(times: np.ndarray, magnitudes: np.ndarray, spectrum: _Spectrum)
     candidates = (candidates[:, None] + np.linspace(-0.5, 0.5, 5) * spectrum.step).ravel()
     num_harmonics = int(np.clip(len(times) // OBSERVATIONS_PER_HARMONIC, 1, MAX_HARMONICS))
     parts = np.split(candidates, range(block := max(1, MAX_WAVES // len(times)), len(candidates), block))
-    criterion = np.concatenate([_FourierFits(times, magnitudes, part, num_harmonics).criterion for part in parts])
+    criterion = np.concatenate([FourierFits(times, magnitudes, part, num_harmonics).criterion for part in parts])
     best, order = np.unravel_index(criterion.argmin(), criterion.shape)
     frequency = candidates[best]
     for half_width in (0.25, 0.06):
         near = frequency + np.linspace(-half_width, half_width, 9) * spectrum.step
-        frequency = near[_FourierFits(times, magnitudes, near, int(order) + 1).explained[:, -1].argmax()]
-    return _FourierFits(times, magnitudes, np.array([frequency]), num_harmonics), int(order) + 1
+        frequency = near[FourierFits(times, magnitudes, near, int(order) + 1).explained[:, -1].argmax()]
+    return FourierFits(times, magnitudes, np.array([frequency]), num_harmonics), int(order) + 1
 
 
-def _peak_features(spectrum: _Spectrum, count: int = 3) -> dict[str, float]:
+def _peak_features(spectrum: Spectrum, count: int = 3) -> dict[str, float]:
     """Period and height of the highest peaks, also in standard deviations of the power above its mean."""
     mean, deviation = spectrum.power.mean(), spectrum.power.std()
     features = {}
@@ -401,7 +302,7 @@ def _folded_features(
     times: np.ndarray, magnitudes: np.ndarray, frequency: float, coefficients: np.ndarray, prefix: str
 ) -> dict[str, float]:
     """The shape of the fitted curve, and the smoothness of the observations in the order of their phase."""
-    curve = _series(coefficients, np.arange(NUM_PHASES) / NUM_PHASES)
+    curve = evaluate_series(coefficients, np.arange(NUM_PHASES) / NUM_PHASES)
     curve = np.roll(curve, -int(curve.argmax()))  # faintest first
     height = np.ptp(curve) or np.nan
     curve = (curve - curve.min()) / height  # 0 where brightest, 1 where faintest
@@ -422,7 +323,7 @@ def _folded_features(
 
 def _second_period_features(times: np.ndarray, residuals: np.ndarray, frequency: float) -> dict[str, float]:
     """The periodic part of the residuals of the first period."""
-    spectrum = _Spectrum.of(times, residuals - residuals.mean(), MAX_SECOND_FREQUENCY)
+    spectrum = _spectrum(times, residuals - residuals.mean(), MAX_SECOND_FREQUENCY)
     features = {}
     for nth, peak in enumerate(spectrum.peaks(2), 1):
         second = peak * spectrum.step

@@ -1,5 +1,5 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""`python -m astromer_hf.cli`, the same as `python -m astromer_hf`."""
+"""`python -m astromer_hf.cli`, the same as `python -m astromer_hf` but for a Ctrl-C before the first import is done."""
 
 import sys
 

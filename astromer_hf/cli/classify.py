@@ -19,6 +19,7 @@ from .options import (
     Quiet,
     Revision,
     Table,
+    likely,
     with_columns,
 )
 from .report import Report, reports, table_report
@@ -43,6 +44,10 @@ def classify(
     dropout_passes: DropoutPasses = None,
     combine_bands: CombineBands = None,
     bands: Bands = None,
+    coverage: Annotated[
+        float | None,
+        typer.Option(callback=likely, help="Add likely_labels, the classes among which the true one is so often, such as 0.9."),
+    ] = None,
     quiet: Quiet = False,
 ) -> Report:
     """Predict the class of every object of a table of light curves, with probabilities.
@@ -74,6 +79,7 @@ def classify(
         dropout_passes=dropout_passes,
         combine_bands=combine_bands,
         bands=bands or None,
+        coverage=coverage,
         description={"model": model, "dtype": dtype},
         batch_size=batch_size,
         columns=columns,

@@ -8,7 +8,20 @@ from typing import Annotated, Any, Literal
 import typer
 
 from .models import model_or_default, open_encoder
-from .options import Bands, BatchSize, Columns, CombineBands, Device, Model, Precision, Quiet, Revision, Table, with_columns
+from .options import (
+    MANY,
+    Bands,
+    BatchSize,
+    Columns,
+    CombineBands,
+    Device,
+    Model,
+    Precision,
+    Quiet,
+    Revision,
+    Table,
+    with_columns,
+)
 from .report import Report, reports, table_report
 
 EXAMPLES = (
@@ -59,7 +72,7 @@ def embed(
     ] = None,
     objects_per_shard: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Light curves per file of the folder OUTPUT, about. Default: 16384."),
+        typer.Option(min=1, max=MANY, metavar="N", help="Light curves per file of the folder OUTPUT, about. Default: 16384."),
     ] = None,
     quiet: Quiet = False,
 ) -> Report:

@@ -10,7 +10,21 @@ from typing import Annotated, Any, Literal
 import typer
 
 from .models import model_or_default, open_encoder
-from .options import Bands, BatchSize, Columns, CombineBands, Device, Model, Precision, Quiet, Revision, Table, with_columns
+from .options import (
+    LARGEST_SEED,
+    MANY,
+    Bands,
+    BatchSize,
+    Columns,
+    CombineBands,
+    Device,
+    Model,
+    Precision,
+    Quiet,
+    Revision,
+    Table,
+    with_columns,
+)
 from .report import Report, reports
 
 EXAMPLES = (
@@ -30,10 +44,10 @@ def fit(
     device: Device = "auto",
     dtype: Precision = "float32",
     batch_size: BatchSize = None,
-    min_points: Annotated[int, typer.Option(min=1, help="Leave out light curves with fewer observations.")] = 20,
-    min_per_class: Annotated[int, typer.Option(min=1, help="Training light curves that every class needs.")] = 10,
+    min_points: Annotated[int, typer.Option(min=1, max=MANY, help="Leave out light curves with fewer observations.")] = 20,
+    min_per_class: Annotated[int, typer.Option(min=1, max=MANY, help="Training light curves that every class needs.")] = 10,
     max_per_class: Annotated[
-        int | None, typer.Option(min=1, help="Maximum of training light curves per class. Default: all.")
+        int | None, typer.Option(min=1, max=MANY, help="Maximum of training light curves per class. Default: all.")
     ] = None,
     drop_rare_classes: Annotated[
         bool, typer.Option("--drop-rare-classes", help="Leave out classes that have too few light curves.")
@@ -46,13 +60,14 @@ def fit(
         int | None,
         typer.Option(
             min=0,
+            max=1000,
             metavar="COPIES",
             help="Train also on this many copies of every light curve, from which random observations are removed. 0 turns "
             "it off. Default: 4, and 0 for an LSTM.",
         ),
     ] = None,
-    max_epochs: Annotated[int, typer.Option(min=1, help="Maximum of training epochs.")] = 100,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the splits and of the training.")] = 0,
+    max_epochs: Annotated[int, typer.Option(min=1, max=10**6, help="Maximum of training epochs.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the splits and of the training.")] = 0,
     combine_bands: CombineBands = None,
     bands: Bands = None,
     base_model: Annotated[

@@ -2,7 +2,7 @@
 """`astromer-hf inspect`: how a file of light curves is understood, without a model."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,9 +10,8 @@ from .options import Columns, Table, as_typed, with_columns
 from .report import Report, reports
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from ..light_curves.inspection import FirstLightCurve
+    from ..light_curves.ledger import Ledger
 
 EXAMPLES = (
     "astromer-hf inspect curves.parquet",
@@ -44,31 +43,41 @@ def inspect(
     if picture is not None:
         draw(found.first, picture)
         lines.append(f"-> {picture}")
-    problem = "" if found.ledger.points_used else f"no point of {source} can be used: name its columns, or give --keep-flagged."
+    problem = "" if found.ledger.points_used else why_nothing_is_used(found.ledger)
     return Report("\n".join(lines), {**found.to_dict(), "picture": picture}, problem)
 
 
+def why_nothing_is_used(ledger: "Ledger") -> str:
+    """Why a source gives no point, and what to do."""
+    from ..light_curves.ledger import FLAGGED, NOT_POSITIVE
+
+    if not ledger.points_read:
+        return f"{ledger.name} holds no point: it has a header at most."
+    most, _ = ledger.dropped.most_common(1)[0]
+    options = {FLAGGED: "--keep-flagged uses such points", NOT_POSITIVE: "--asinh keeps fluxes around zero"}
+    remedy = options.get(most, "name other columns, such as by --mjd-column and --mag-column")
+    return f"no point of {ledger.name} can be used, most are {most}: {remedy}."
+
+
 def draw(first: "list[FirstLightCurve]", picture: Path) -> None:
-    """Write the first light curves, folded on the period of each where they are long enough for one."""
+    """Write the first light curves, each folded on its period if that is significant, brightest at phase 0."""
+    from ..evaluation.periods import NoPeriodError, find_period
     from ..plots.figures import plot_light_curves
 
-    panels = []
+    panels: list[tuple[str, Any, Any]] = []
+    labels: list[str | None] = []  # None: time
     for one in first:
         if not len(one.mjd):
             continue
         name = ", ".join(str(part) for part in (one.object_id, one.band) if part)
-        period = period_of(one.mjd, one.mag)
-        folded = one.mjd if period is None else (one.mjd - one.mjd.min()) % period
-        panels.append((name if period is None else f"{name}, P = {period:.5g} d", folded, one.mag))
-    plot_light_curves(panels).savefig(picture, dpi=150)
-
-
-def period_of(mjd: "np.ndarray", mag: "np.ndarray", min_points: int = 20) -> float | None:
-    """The strongest period of a light curve in days; None where it has too few points."""
-    import numpy as np
-    from astropy.timeseries import LombScargle
-
-    if len(mjd) < min_points or np.ptp(mjd) == 0 or np.ptp(mag) == 0:
-        return None
-    frequency, power = LombScargle(mjd - mjd.min(), mag).autopower(maximum_frequency=10, samples_per_peak=5)
-    return float(1 / frequency[np.argmax(power)])
+        try:
+            found = find_period(one.mjd, one.mag, one.magerr)
+        except NoPeriodError:
+            found = None
+        if found is None or not found.is_significant:
+            panels.append((f"{name}, no period", one.mjd, one.mag))
+            labels.append(None)
+            continue
+        panels.append((f"{name}, P = {found.period:.5g} d", (one.mjd - found.epoch_of_maximum) / found.period % 1.0, one.mag))
+        labels.append("phase")
+    plot_light_curves(panels, labels=labels).savefig(picture, dpi=150)

@@ -16,7 +16,7 @@ import typer
 from typer.main import get_command
 
 from .. import __version__
-from . import card, check, classify, convert, embed, env, export, fit, inspect, neighbors, plot, push, simulate
+from . import card, check, classify, convert, embed, env, export, fit, inspect, neighbors, periods, plot, push, simulate
 from .report import IncompleteError
 from .verb import Group, Verb, show_examples
 
@@ -28,6 +28,7 @@ VERBS: dict[str, list[tuple[str, Any, tuple[str, ...]]]] = {
         ("embed", embed.embed, embed.EXAMPLES),
         ("classify", classify.classify, classify.EXAMPLES),
         ("neighbors", neighbors.neighbors, neighbors.EXAMPLES),
+        ("periods", periods.periods, periods.EXAMPLES),
         ("plot", plot.plot, ()),
         ("simulate", simulate.simulate, simulate.EXAMPLES),
     ],
@@ -98,6 +99,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except (ValueError, OSError, ImportError) as error:
         return fail(str(error), 3 if isinstance(error, IncompleteError) else 1)
+    except (MemoryError, RuntimeError) as error:
+        if (what := describe_lack_of_memory(error)) is None:
+            raise
+        return fail(what, 1)
+    except KeyboardInterrupt:  # outside of what typer runs
+        status = 130
     if status == 130:  # what typer makes of Ctrl-C
         print("interrupted; incomplete output was removed", file=sys.stderr)
     return status if isinstance(status, int) else 0
@@ -107,6 +114,17 @@ def fail(message: str, status: int) -> int:
     """Print an error as one line."""
     print("error:", " ".join(line.strip() for line in message.splitlines() if line.strip()), file=sys.stderr)
     return status
+
+
+def describe_lack_of_memory(error: BaseException) -> str | None:
+    """What to do where memory was not enough; None for any other error. torch raises `RuntimeError` for most of them."""
+    words = ("out of memory", "DefaultCPUAllocator", "not enough memory", "can't allocate memory")
+    if not isinstance(error, MemoryError) and not any(word in str(error) for word in words):
+        return None
+    first = next(iter(str(error).splitlines()), "").strip().rstrip(".")
+    return (
+        f"The memory is not enough{f' ({first})' if first else ''}: lower --batch-size, or give fewer light curves at a time."
+    )
 
 
 def describe_usage_error(error: typer.TyperException) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Columns, with_columns
+from .options import MANY, Columns, with_columns
 from .report import Report, reports
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ def neighbors(
         str | None, typer.Option("--object", metavar="ID", help="Find the objects most similar to this one.")
     ] = None,
     isolated: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Find the N objects that are least similar to any other.")
+        int | None, typer.Option(min=1, max=MANY, metavar="N", help="Find the N objects that are least similar to any other.")
     ] = None,
-    k: Annotated[int, typer.Option("-k", min=1, help="Number of neighbours of --object.")] = 10,
+    k: Annotated[int, typer.Option("-k", min=1, max=MANY, help="Number of neighbours of --object.")] = 10,
     band: Annotated[str | None, typer.Option(help="Band of the object, if it has several.")] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write the result to this file too, .csv or .parquet.")

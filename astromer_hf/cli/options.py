@@ -1,7 +1,6 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """Arguments and options that several verbs share, as annotations; the verbs' files use them."""
 
-import math
 import shlex
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,11 +30,16 @@ READING = "How a table is read"
 
 # --- Values ---
 
+# Every number has a range: what lies outside is a slip, which would end in an error of a library, or in no end at all.
+MANY = 10**9
+LARGEST_SEED = 2**32 - 1
+LARGEST_REAL = 1e9
+
 
 def positive(value: float | None) -> float | None:
-    """Refuse an option's number unless it is above 0 and finite."""
-    if value is not None and not (value > 0 and math.isfinite(value)):
-        raise typer.BadParameter(f"must be positive, got {value:g}.")
+    """Refuse an option's number unless it is above 0, and not absurdly large."""
+    if value is not None and not 0 < value <= LARGEST_REAL:
+        raise typer.BadParameter(f"must be positive and at most {LARGEST_REAL:g}, got {value:g}.")
     return value
 
 
@@ -43,6 +47,13 @@ def fraction(value: float) -> float:
     """Refuse an option's number unless it lies in [0, 1)."""
     if not 0 <= value < 1:
         raise typer.BadParameter(f"must be at least 0 and less than 1, got {value:g}.")
+    return value
+
+
+def likely(value: float | None) -> float | None:
+    """Refuse an option's number unless it lies in [0.5, 0.99], for which classifiers are calibrated."""
+    if value is not None and not 0.5 <= value <= 0.99:
+        raise typer.BadParameter(f"must be between 0.5 and 0.99, got {value:g}.")
     return value
 
 
@@ -209,7 +220,10 @@ Precision = Annotated[
     Literal["float32", "bfloat16", "float16"], typer.Option(help="Precision of the weights and of the computation.")
 ]
 BatchSize = Annotated[
-    int | None, typer.Option(min=1, metavar="WINDOWS", help="Windows per forward pass. Default: 8 on a CPU, 256 on a GPU.")
+    int | None,
+    typer.Option(min=1, max=10**6, metavar="WINDOWS", help="Windows per forward pass. Default: 8 on a CPU, 256 on a GPU."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress bar.")]
-DropoutPasses = Annotated[int | None, typer.Option(min=2, metavar="N", help="Estimate the spread from N passes with dropout.")]
+DropoutPasses = Annotated[
+    int | None, typer.Option(min=2, max=10_000, metavar="N", help="Estimate the spread from N passes with dropout.")
+]

@@ -15,6 +15,8 @@ import typer
 
 from .models import model_or_default, open_encoder, quiet_transformers
 from .options import (
+    LARGEST_SEED,
+    MANY,
     Columns,
     DropoutPasses,
     Model,
@@ -29,9 +31,11 @@ from .verb import Group, Verb, show_examples
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from matplotlib.figure import Figure
 
     from ..light_curves.chunk import LightCurveChunk
+    from ..model.feature_extraction_astromer import RaggedLightCurves
 
 plot = typer.Typer(
     name="plot",
@@ -49,6 +53,10 @@ Classes = Annotated[Path, typer.Argument(metavar="CLASSES", help="Table that ast
 TrueLabels = Annotated[str, typer.Option(metavar="NAME", help="Column of the true classes.")]
 OUTPUT_OPTIONS = {
     "output": Annotated[Path, typer.Option("-o", "--output", help="Picture to write: .png, .pdf or .svg.")],
+    "width": Annotated[
+        Literal["column", "page"] | None,
+        typer.Option(help="Width of a journal, 88 or 180 mm, with its font sizes. Default: for a screen."),
+    ],
     "dpi": Annotated[int, typer.Option(min=1, max=2400, help="Resolution of a .png.")],
 }
 
@@ -58,14 +66,17 @@ def picture(name: str, *examples: str) -> Callable[[Callable[..., "Figure"]], Ca
 
     def register(draw: Callable[..., "Figure"]) -> Callable[..., None]:
         @wraps(draw)
-        def run(*, output: Path, dpi: int, **options: Any) -> None:
-            figure = draw(**options)
-            if not output.absolute().parent.is_dir():
-                raise FileNotFoundError(f"There is no folder {output.parent} for the picture.")
-            figure.savefig(output, dpi=dpi)
+        def run(*, output: Path, width: Literal["column", "page"] | None, dpi: int, **options: Any) -> None:
+            from ..plots.style import journal_size
+
+            with journal_size(width):
+                figure = draw(**options)
+                if not output.absolute().parent.is_dir():
+                    raise FileNotFoundError(f"There is no folder {output.parent} for the picture.")
+                figure.savefig(output, dpi=dpi)
             print(f"-> {output}")
 
-        replace_parameters(run, draw, added={"output": Parameter.empty, "dpi": 150}, annotations=OUTPUT_OPTIONS)
+        replace_parameters(run, draw, added={"output": Parameter.empty, "width": None, "dpi": 150}, annotations=OUTPUT_OPTIONS)
         epilog = show_examples([f"astromer-hf plot {name} {example}" for example in examples])
         plot.command(name, cls=Verb, epilog=epilog)(run)
         return run
@@ -76,14 +87,18 @@ def picture(name: str, *examples: str) -> Callable[[Callable[..., "Figure"]], Ca
 # --- Light curves ---
 
 
-def find_object(source: str, object_id: str, band: str | None, columns: Columns) -> tuple["LightCurveChunk", str]:
-    """The clean light curve of an object, and a title for it."""
+def find_object(
+    source: str, object_id: str, band: str | None, columns: Columns
+) -> tuple["LightCurveChunk", str, dict[str, Any]]:
+    """The clean light curve of an object, a title for it, and what names its axes: `time_system` and `band`."""
     import numpy as np
 
     from ..light_curves.columns import TableError
     from ..light_curves.source import LightCurveSource
+    from ..light_curves.time_systems import time_system_of
 
-    found = LightCurveSource.open(source, columns=columns).find([object_id])
+    opened = LightCurveSource.open(source, columns=columns)
+    found = opened.find([object_id])
     bands = found.annotations["band"].to_pylist() if "band" in found.annotations else [None] * len(found)
     chosen = [number for number, own in enumerate(bands) if band in (None, own)]
     if len(chosen) != 1:
@@ -96,7 +111,34 @@ def find_object(source: str, object_id: str, band: str | None, columns: Columns)
         raise TableError(f"The light curve of {object_id!r} has no usable observation.")
     label = chunk.annotations["label"][0].as_py() if "label" in chunk.annotations else None
     title = ", ".join(str(part) for part in (object_id, label, bands[chosen[0]]) if part)
-    return type(chunk)(chunk.object_ids, curves, chunk.annotations), title
+    names = {"time_system": time_system_of(opened), "band": bands[chosen[0]]}
+    return type(chunk)(chunk.object_ids, curves, chunk.annotations), title, names
+
+
+def period_option(value: str) -> str:
+    """Refuse an option that is neither `auto`, `none` nor a positive number of days."""
+    if value not in ("auto", "none"):
+        try:
+            days = float(value)
+        except ValueError:
+            raise typer.BadParameter(f"must be a number of days, auto or none, got {value!r}.") from None
+        positive(days)
+    return value
+
+
+def choose_period(curves: "RaggedLightCurves", wanted: str) -> tuple[float | None, str]:
+    """The period to fold one light curve on, if any, and what the title says of it."""
+    from ..evaluation.periods import NoPeriodError, find_period
+
+    if wanted != "auto":
+        return (None, "") if wanted == "none" else (float(wanted), f"P = {float(wanted):.6g} d")
+    try:
+        found = find_period(curves.times, curves.magnitudes, curves.magnitude_errors)
+    except NoPeriodError:
+        return None, "no period"
+    if not found.is_significant:
+        return None, "no significant period"
+    return found.period, f"P = {found.period:.6g} d (false alarm 1e-{found.significance:.0f})"
 
 
 @picture(
@@ -111,15 +153,20 @@ def draw_light_curve(
     columns: Columns,
     band: Band = None,
     period: Annotated[
-        float | None, typer.Option(metavar="DAYS", callback=positive, help="Draw it against the phase of this period.")
-    ] = None,
+        str,
+        typer.Option(
+            metavar="DAYS|auto|none",
+            callback=period_option,
+            help="Draw it against the phase of this period; auto finds it, and draws against time if none is significant.",
+        ),
+    ] = "auto",
     reconstruct: Annotated[
         bool, typer.Option("--reconstruct", help="Hide a part of the observations and draw their reconstruction.")
     ] = False,
     hidden_fraction: Annotated[
         float, typer.Option(callback=fraction, help="Fraction of the observations that --reconstruct hides.")
     ] = 0.5,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the hidden observations and of dropout.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the hidden observations and of dropout.")] = 0,
     dropout_passes: DropoutPasses = None,
     model: Model = None,
     revision: Revision = None,
@@ -127,12 +174,16 @@ def draw_light_curve(
     """Draw a light curve; folded, or with a model's reconstruction of hidden observations."""
     from ..plots.figures import plot_folded_light_curve, plot_light_curve
 
-    chunk, title = find_object(source, object_id, band, columns)
+    chunk, title, names = find_object(source, object_id, band, columns)
     curves = chunk.curves
+    days, said = choose_period(curves, period)
+    title = ", ".join(part for part in (title, said) if part)
     if not (reconstruct or model):
-        if period is not None:
-            return plot_folded_light_curve(curves.times, curves.magnitudes, period, curves.magnitude_errors, title=title)
-        return plot_light_curve(curves.times, curves.magnitudes, curves.magnitude_errors, title=title)
+        if days is not None:
+            return plot_folded_light_curve(
+                curves.times, curves.magnitudes, days, curves.magnitude_errors, title=title, band=names["band"]
+            )
+        return plot_light_curve(curves.times, curves.magnitudes, curves.magnitude_errors, title=title, **names)
     from transformers import AutoModelForPreTraining
 
     from ..evaluation.uncertainty import sample_with_dropout
@@ -158,8 +209,9 @@ def draw_light_curve(
         hidden=result["hidden"],
         reconstruction=result["reconstruction"],
         reconstruction_std=spread,
-        period_days=period,
+        period_days=days,
         title=f"{title}: {hidden_fraction:.0%} hidden, reconstructed by {Path(name).name}",
+        **names,
     )
 
 
@@ -171,13 +223,13 @@ def load_window(
     model: str | None,
     revision: str | None,
     observation: int | None = None,
-) -> tuple[Any, Any, int, str]:
-    """An encoder that gives its attention, the window of an observation, its number in the window, and a title."""
+) -> tuple[Any, Any, int, str, dict[str, Any]]:
+    """An encoder that gives its attention, the window of an observation, its number there, a title, and names of axes."""
     import numpy as np
 
     from ..model.feature_extraction_astromer import AstromerFeatureExtractor
 
-    chunk, title = find_object(source, object_id, band, columns)
+    chunk, title, names = find_object(source, object_id, band, columns)
     encoder, extractor = open_encoder(model, revision)
     encoder.set_attn_implementation("eager")
     extractor = extractor or AstromerFeatureExtractor(window_size=encoder.config.window_size)
@@ -191,7 +243,7 @@ def load_window(
     window = {name: windows[name][row : row + 1, points] for name in ("magnitudes", "times")}
     window["mean_magnitude"], window["mean_time"] = windows.magnitude_means[row], windows.time_means[row]
     title = f"{title}, {Path(model_or_default(model)).name}"
-    return encoder, window, observation - int(windows.window_start[row]), title
+    return encoder, window, observation - int(windows.window_start[row]), title, names
 
 
 @picture("attention", "curves.parquet --object 12345 -o attention.png")
@@ -202,9 +254,9 @@ def draw_attention(
     columns: Columns,
     band: Band = None,
     observation: Annotated[
-        int | None, typer.Option(min=0, help="Number of the observation in order of time. Default: the middle one.")
+        int | None, typer.Option(min=0, max=MANY, help="Number of the observation in order of time. Default: the middle one.")
     ] = None,
-    block: Annotated[int, typer.Option(help="Block of the encoder, from 0; -1 is the last.")] = -1,
+    block: Annotated[int, typer.Option(min=-1000, max=1000, help="Block of the encoder, from 0; -1 is the last.")] = -1,
     model: Model = None,
     revision: Revision = None,
 ) -> "Figure":
@@ -213,7 +265,7 @@ def draw_attention(
 
     from ..plots.figures import plot_attention
 
-    encoder, window, number, title = load_window(source, object_id, band, columns, model, revision, observation)
+    encoder, window, number, title, names = load_window(source, object_id, band, columns, model, revision, observation)
     num_blocks = encoder.config.num_hidden_layers
     if not -num_blocks <= block < num_blocks:
         raise ValueError(f"--block must lie between 0 and {num_blocks - 1}, got {block}.")
@@ -222,7 +274,8 @@ def draw_attention(
         attention = encoder(**inputs, output_attentions=True).attentions[block][0].numpy()
     times = window["times"][0] + window["mean_time"]
     magnitudes = window["magnitudes"][0] + window["mean_magnitude"]
-    return plot_attention(times, magnitudes, attention, number, title=f"{title}, block {block % num_blocks}")
+    title = f"{title}, block {block % num_blocks}"
+    return plot_attention(times, magnitudes, attention, number, title=title, **names)
 
 
 @picture("time-encoding", "curves.parquet --object 12345 -o encoding.png")
@@ -240,7 +293,7 @@ def draw_time_encoding(
 
     from ..plots.figures import plot_time_encoding
 
-    encoder, window, _, title = load_window(source, object_id, band, columns, model, revision)
+    encoder, window, _, title, _ = load_window(source, object_id, band, columns, model, revision)
     with torch.inference_mode():
         encoding = encoder.embeddings.time_encoding(torch.from_numpy(window["times"]))[0].numpy()
     return plot_time_encoding(window["times"][0] - window["times"][0].min(), encoding, title=title)
@@ -266,7 +319,7 @@ def draw_embeddings(
         str | None, typer.Option(metavar="NAME", help="Column of the classes. Default: label, if there is one.")
     ] = None,
     method: Annotated[Literal["pca", "umap"], typer.Option(help="Projection; umap needs umap-learn.")] = "pca",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of umap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of umap.")] = 0,
 ) -> "Figure":
     """Draw a map of embeddings, coloured by class."""
     from ..inference.neighbors import Embeddings
@@ -315,11 +368,31 @@ def draw_learning_curves(
     return plot_learning_curves(curves)
 
 
-@picture("few-shot", "results/few_shot/scores.csv --survey macho -o few_shot.png")
+NUM_METHODS = 5
+
+
+def best_of_each_kind(table: "pd.DataFrame") -> list[str]:
+    """The method of the highest mean score of each kind, best first, `NUM_METHODS` at most.
+
+    The kind of a method is what stands before the first comma, colon or "and" of its name, such as `macho_a0` of
+    `macho_a0: linear probe`. The mean of two methods is of a kind of its own: it tells nothing of either.
+    """
+    means = table.groupby("method")["macro_f1"].mean().sort_values(ascending=False)
+    kinds = means.index.str.split("[,:]| and ", regex=True).str[0]
+    kinds = kinds.where(~means.index.str.contains(" averaged with "), "averaged")
+    return means[~kinds.duplicated()].index[:NUM_METHODS].tolist()
+
+
+@picture("few-shot", "results/few_shot/scores.csv --survey asas_acvs -o few_shot.png")
 def draw_few_shot(
     source: Annotated[Path, typer.Argument(metavar="SCORES", help="scores.csv of scripts/run_few_shot_benchmark.py.")],
     survey: Annotated[str | None, typer.Option(help="Survey of the table; needed if it has several.")] = None,
-    methods: Annotated[list[str] | None, typer.Option(metavar="METHOD ...", help="Methods of the table. Default: all.")] = None,
+    methods: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="METHOD ...", help="Methods of the table. Default: the best of each kind, five at most. Its title says so."
+        ),
+    ] = None,
 ) -> "Figure":
     """Draw scores against the number of labelled samples per class."""
     import pandas as pd
@@ -333,7 +406,10 @@ def draw_few_shot(
     if survey is None and len(surveys) > 1:
         raise ValueError(f"Name one of the surveys of {source.name} by --survey: {', '.join(surveys)}.")
     table = table[table["survey"] == (survey or surveys[0])]
-    methods = methods or table["method"].unique().tolist()
+    every, title = table["method"].unique().tolist(), str(survey or surveys[0])
+    if not methods:
+        methods = best_of_each_kind(table)
+        title += f": {len(methods)} of {len(every)} methods, the best of each kind" if len(methods) < len(every) else ""
     if unknown := set(methods) - set(table["method"]):
         raise ValueError(f"There is no {', '.join(sorted(unknown))}; there are: {', '.join(sorted(set(table['method'])))}.")
     scores: dict[str, dict[int, list[float]]] = {method: {} for method in methods}
@@ -341,7 +417,7 @@ def draw_few_shot(
         method, samples = cast(tuple[str, int], group)
         if method in scores:
             scores[method][int(samples)] = rows["macro_f1"].tolist()
-    return plot_few_shot(scores)
+    return plot_few_shot(scores, title=title)
 
 
 def read_classes(source: Path, label_column: str) -> tuple["np.ndarray", "np.ndarray", "np.ndarray", list[str]]:

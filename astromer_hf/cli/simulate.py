@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .options import OutputTable
+from .options import LARGEST_SEED, OutputTable
 from .report import Report, reports
 
 EXAMPLES = (
@@ -17,9 +17,9 @@ EXAMPLES = (
 @reports
 def simulate(
     output: OutputTable,
-    num_objects: Annotated[int, typer.Option("-n", "--num-objects", min=1, help="Number of light curves.")] = 100,
+    num_objects: Annotated[int, typer.Option("-n", "--num-objects", min=1, max=10**7, help="Number of light curves.")] = 100,
     survey: Annotated[str, typer.Option(help="Survey whose cadence and noise are imitated.")] = "macho_like",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the simulation.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the simulation.")] = 0,
 ) -> Report:
     """Simulate a table of labelled light curves, to try the other commands on."""
     import pyarrow.parquet as pq

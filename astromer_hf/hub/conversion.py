@@ -271,8 +271,6 @@ def convert_tf_checkpoint(
         staging = Path(temporary, output.name)
         model.save_pretrained(staging)
         AstromerFeatureExtractor(window_size=config.window_size).save_pretrained(staging)
-        # safetensors creates files that only their owner may read, whatever the umask
-        (staging / "model.safetensors").chmod((staging / "config.json").stat().st_mode)
         if output.exists():
             output.rmdir()
         os.replace(staging, output)

@@ -179,7 +179,7 @@ def _push(
                 api.create_branch(repo_id, branch=revision, repo_type=kind, exist_ok=True)
             info = api.repo_info(repo_id, repo_type=kind, revision=revision)
             # Weights of an earlier push in the other layout, which transformers would load in place of these.
-            others = {sibling.rfilename for sibling in info.siblings or []} - files.keys() if kind == "model" else set()
+            others = set(api.list_repo_files(repo_id, revision=info.sha)) - files.keys() if kind == "model" else set()
             commit = api.create_commit(
                 repo_id,
                 [*operations, *(CommitOperationDelete(name) for name in sorted(others) if is_weights(name))],

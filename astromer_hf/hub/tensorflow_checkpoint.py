@@ -21,6 +21,8 @@ from pathlib import Path, PureWindowsPath
 
 import numpy as np
 
+from ..extras import install_line
+
 _TABLE_MAGIC = 0xDB4775248B80FB57
 _FOOTER_BYTES = 48
 _MAX_INDEX_BYTES = 16 * 2**20
@@ -154,7 +156,7 @@ def _verify_checksum(data: bytes, masked: int, what: str) -> None:
     try:
         import google_crc32c
     except ImportError as error:
-        raise ImportError('Reading a TensorFlow checkpoint needs: pip install "astromer-hf[convert]"') from error
+        raise ImportError("Reading a TensorFlow checkpoint needs: " + install_line("convert")) from error
     crc = google_crc32c.value(data)
     if ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF != masked:
         raise _DamagedError(f"the checksum of {what} does not match its bytes")

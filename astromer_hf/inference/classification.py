@@ -24,6 +24,7 @@ from ..light_curves.bands import (
     list_bands,
     names_of_bands,
 )
+from ..light_curves.numbers import name_of
 from ..light_curves.source import LightCurveSource
 from ..model.feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves, mean_over_windows
 from ..model.heads_astromer import activate, problem_type_of
@@ -218,7 +219,7 @@ def classify_multiband_light_curves(
     combination = BandCombination(kind, tuple(names_of_bands(band) if bands is None else bands))
     curves = MultibandLightCurves.from_arrays(object_id, band, mjd, mag, combination, magerr)
     result = LightCurveClassifier(model, feature_extractor, batch_size).predict_objects(curves)
-    return replace(result, object_ids=list(dict.fromkeys(map(str, object_id))))
+    return replace(result, object_ids=list(dict.fromkeys(map(name_of, object_id))))
 
 
 def resolve_combination(
@@ -320,7 +321,7 @@ def _as_columns(result: LightCurvePredictions, config: Any, coverage: float | No
     problem = problem_type_of(config)
     missing = result.num_points == 0
     if result.remarks is not None:
-        missing = missing | np.not_equal(result.remarks, None)
+        missing = missing | np.array([remark is not None for remark in result.remarks], dtype=bool)
     names = [config.id2label[i] for i in range(config.num_labels)]
     columns = list_bands(result.bands, result.has_band)
     columns |= {name: pa.array(getattr(result, name), pa.int32()) for name in ("num_points", "num_windows", "dropped_points")}

@@ -21,6 +21,7 @@ from ..light_curves.bands import (
     list_bands,
     names_of_bands,
 )
+from ..light_curves.numbers import name_of
 from ..light_curves.source import LightCurveSource
 from ..model.feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves, cut_windows, mean_over_windows
 from ..model.inference_astromer import unwrap
@@ -190,7 +191,7 @@ def embed_multiband_light_curves(
         raise ValueError(f"`bands` is missing: a concatenation needs the order of the bands. There are {found}.")
     curves = MultibandLightCurves.from_arrays(object_id, band, mjd, mag, BandCombination(combine_bands, tuple(bands)), magerr)
     result = LightCurveEmbedder(model, feature_extractor, batch_size).embed_objects(curves)
-    return replace(result, object_ids=list(dict.fromkeys(map(str, object_id))))
+    return replace(result, object_ids=list(dict.fromkeys(map(name_of, object_id))))
 
 
 def embed_table(

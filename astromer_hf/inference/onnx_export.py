@@ -21,6 +21,7 @@ from torch import nn
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from .. import __version__
+from ..extras import install_line
 from ..light_curves.simulation import simulate_light_curves
 from ..model.configuration_astromer import AstromerConfig
 from ..model.feature_extraction_astromer import AstromerFeatureExtractor, LightCurveWindows
@@ -263,7 +264,7 @@ def _require(*packages: str) -> None:
         try:
             importlib.import_module(package)
         except ImportError as error:
-            raise ImportError(f"{package} is needed for ONNX: pip install 'astromer-hf[onnx]'") from error
+            raise ImportError(f"{package} is needed for ONNX: " + install_line("onnx")) from error
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import json
 import os
-import tempfile
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -359,10 +359,8 @@ def _finish(output: Path, shards: list[Shard], identity: str) -> None:
 
 
 def _write_atomically(file: Path, text: str) -> None:
-    handle, partial = tempfile.mkstemp(prefix=f".{file.name}-", suffix=".partial", dir=file.parent)
-    with os.fdopen(handle, "w", encoding="utf-8") as writer:
-        writer.write(text)
-    os.chmod(partial, 0o644)
+    partial = file.with_name(f".{file.name}-{uuid.uuid4().hex}.partial")  # whose permissions are those of any new file
+    partial.write_text(text, encoding="utf-8")
     os.replace(partial, file)
 
 

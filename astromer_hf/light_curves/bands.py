@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from ..model.feature_extraction_astromer import RaggedLightCurves, mean_over_windows
 from .chunk import LightCurveChunk
 from .columns import TableError
+from .numbers import name_of
 from .source import LightCurveSource
 
 logger = logging.getLogger(__name__)
@@ -160,7 +161,7 @@ class MultibandLightCurves:
                 "light curves."
             )
         ids, bands = (
-            pa.array([None if pd.isna(name) else str(name) for name in names], pa.string()) for names in (object_id, band)
+            pa.array([None if pd.isna(name) else name_of(name) for name in names], pa.string()) for names in (object_id, band)
         )
         found = names_of_bands(band)
         if not found:

@@ -4,8 +4,9 @@
 Nothing comes before this file; after it the readers of `source.py`, which give such chunks, and everything that takes them.
 """
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -56,11 +57,25 @@ class LightCurveChunk:
         annotations = {role: values.take(pa.array(numbers)) for role, values in self.annotations.items()}
         return LightCurveChunk(self.object_ids.take(pa.array(numbers)), self.curves.select(numbers), annotations)
 
+    def with_annotations(self, wanted: Sequence[str]) -> "LightCurveChunk":
+        """The same with exactly these annotations; nulls for those that it lacks."""
+        if list(self.annotations) == list(wanted):
+            return self
+        annotations = {role: self.annotations.get(role, pa.nulls(len(self), pa.string())) for role in wanted}
+        return replace(self, annotations=annotations)
+
     def light_curves(self) -> list[dict[str, Any]]:
-        """One by one, as `{"mjd", "mag", "magerr", "object_id"}`; `magerr` is None where there is none."""
+        """One by one, as `{"mjd", "mag", "magerr", "object_id"}`; `magerr` is None where there is none.
+
+        Where the table has bands, `band` too.
+        """
         curves = self.curves
         arrays = {"mjd": curves.times, "mag": curves.magnitudes, "magerr": curves.magnitude_errors}
+        names = {"object_id": self.object_ids.to_pylist()}
+        if "band" in self.annotations:
+            names["band"] = self.annotations["band"].to_pylist()
         return [
-            {name: None if array is None else array[start:stop] for name, array in arrays.items()} | {"object_id": object_id}
-            for object_id, start, stop in zip(self.object_ids.to_pylist(), curves.offsets, curves.offsets[1:], strict=False)
+            {name: None if array is None else array[start:stop] for name, array in arrays.items()}
+            | {name: values[i] for name, values in names.items()}
+            for i, (start, stop) in enumerate(itertools.pairwise(curves.offsets))
         ]

@@ -17,6 +17,7 @@ COLUMN_GUESSES: Mapping[str, tuple[str, ...]] = {
         *("object_id", "id", "objectid", "oid", "source_id", "star_id", "star", "starid", "star name", "star_name"),
         *("objid", "obj_id", "diaobjectid", "snid", "ticid", "kepid", "targetid", "target_id", "target", "name"),
         *("sourceid", "coadd_object_id", "numerical_id", "object_name", "objectname", "objname", "starname", "obj_name"),
+        *("tic", "tic_id", "kic", "kic_id", "epic", "epic_id", "gaia_id", "cat_id", "catid"),
     ),
     "mjd": (
         *("mjd", "hjd", "bjd", "jd", "time", "times", "t", "obsmjd", "obs_mjd", "mjd_obs", "mjdobs"),

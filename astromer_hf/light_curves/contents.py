@@ -13,18 +13,20 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from .columns import BAND_WORDS, COLUMN_GUESSES, NONE, TableError
+from .columns import BAND_WORDS, COLUMN_GUESSES, FLUX_GUESSES, NONE, TableError
 from .fluxes import FLUX_UNITS, MAGNITUDE_UNITS
 from .formats.base import RawTable
 from .formats.nested import is_list
 from .names import Names, units_of
 from .numbers import to_numbers, to_text
+from .positions import DEC_NAMES, RA_NAMES
 
 if TYPE_CHECKING:
     from .roles import Roles
 
 SAMPLE_ROWS = 4096
 SAMPLE_OBJECTS = 16
+ONE_STAR_ARCSEC = 60.0  # that positions of one star differ by at the most
 
 
 def _sample(raw: RawTable, columns: Sequence[str]) -> pa.Table:
@@ -67,6 +69,8 @@ def check_contents(raw: RawTable, roles: "Roles", chosen: Mapping[str, str]) -> 
         raise TableError(f"The column {column!r} must hold fluxes, it is in {unit}: give it as --mag-column.")
     if roles.object_id is not None:
         _check_digits(raw, roles.object_id)
+        roles = replace(roles, has_whole_ids=raw.as_text and _are_whole(raw, roles.object_id))
+    roles = replace(roles, notes=(*roles.notes, *_notes_on_times(raw, roles)))
     if is_list(raw.schema.field(roles.mjd).type):
         return _check_lists(raw, roles, chosen)
     text = [name for name in raw.names if raw.names.count(name) == 1 and not is_list(raw.schema.field(name).type)]
@@ -76,13 +80,15 @@ def check_contents(raw: RawTable, roles: "Roles", chosen: Mapping[str, str]) -> 
     check_band = roles.band is None and "band" not in chosen and raw.band is None and not any(v.band for v in roles.values)
     if not check_id and not (check_band and others):
         return roles
+    if check_id and roles.object_id is None:
+        _check_positions(raw, roles)
     sample = _sample(raw, [*others, *([roles.object_id] if roles.object_id else [])])
     if len(sample) < 3:
         return roles
     stars = _words(sample, roles.object_id) if roles.object_id else pd.Series(np.zeros(len(sample)))
     if check_id:
         _check_id(raw, roles, {name: _words(sample, name) for name in others if _is_like_id(name)}, stars)
-    if check_band and roles.layout is None:
+    if check_band and not (roles.layout and roles.layout.wide):
         for name in others:
             if _may_be_band(name, _words(sample, name), stars):
                 shown = ", ".join(sorted(_words(sample, name).dropna().unique())[:6])
@@ -93,26 +99,73 @@ def check_contents(raw: RawTable, roles: "Roles", chosen: Mapping[str, str]) -> 
     return roles
 
 
+def _notes_on_times(raw: RawTable, roles: "Roles") -> list[str]:
+    """That times may be years, which the user should know."""
+    may_be_years = roles.layout is None and roles.mjd.lower() in ("time", "times", "t", "date", "epoch")
+    if not may_be_years or is_list(raw.schema.field(roles.mjd).type):
+        return []
+    try:
+        times = to_numbers(_sample(raw, [roles.mjd])[roles.mjd], roles.mjd).values
+    except TableError:  # dates
+        return []
+    times = times[np.isfinite(times)]
+    if len(times) and times.min() >= 1850 and times.max() <= 2100 and np.ptp(times) < 150 and np.any(times % 1):
+        return [f"if the times in {roles.mjd!r}, {times.min():.2f} to {times.max():.2f}, are years, multiply them by 365.25"]
+    return []
+
+
+def _check_positions(raw: RawTable, roles: "Roles") -> None:
+    """A table without ids whose rows are of several places is not of one star.
+
+    Raises:
+        TableError: it is none.
+    """
+    lower = {name.rpartition(".")[2].lower(): name for name in reversed(raw.names)}
+    places = [next((lower[name] for name in names if name in lower), None) for names in (RA_NAMES, DEC_NAMES)]
+    if any(name is None or is_list(raw.schema.field(name).type) for name in places):
+        return
+    sample = _sample(raw, [str(name) for name in places])
+    try:
+        ra, dec = (to_numbers(sample[str(name)], str(name)).values for name in places)
+    except TableError:  # hours and minutes
+        return
+    known = np.isfinite(ra) & np.isfinite(dec) & (np.abs(dec) <= 90)
+    if not known.any():
+        return
+    ra, dec = ra[known], dec[known]
+    turned = (ra - ra[0] + 180) % 360 - 180
+    spread = 3600 * max(np.ptp(dec), np.ptp(turned) * np.cos(np.radians(dec[0])))
+    if spread > ONE_STAR_ARCSEC:
+        raise TableError(
+            f"{raw.name} has no column that is known to be the star's, and its positions differ by {spread:.0f} arcsec, as of "
+            f"several stars: name their column by --object-id-column, or give --object-id-column {NONE} where all is one star."
+        )
+
+
 def _check_digits(raw: RawTable, name: str) -> None:
-    """Ids that went through floating point numbers have lost digits, so that several stars may have become one.
+    """Ids in a text that went through floating point numbers, such as 4.29e18, have lost digits: several stars may be one.
+
+    Floats of a table that is no text are looked at when they are read, by `to_ids`.
 
     Raises:
         TableError: they have.
     """
-    ids = _sample(raw, [name])[name]
-    rounded = ids.to_pandas().dropna()
-    if pa.types.is_floating(ids.type):
-        rounded = rounded[rounded.abs() > 2**53]
-    elif pa.types.is_string(ids.type) or pa.types.is_large_string(ids.type):
-        rounded = rounded[rounded.str.fullmatch(r"\s*\d(?:\.\d+)?[eE]\+?(?:1[5-9]|[2-9]\d)\s*")]
-    else:
+    if not raw.as_text:
         return
+    ids = _words(_sample(raw, [name]), name).dropna()
+    rounded = ids[ids.str.fullmatch(r"\d(?:\.\d+)?[eE]\+?(?:1[5-9]|[2-9]\d)")]
     if len(rounded):
         raise TableError(
             f"The ids in the column {name!r} of {raw.name} are rounded, such as {rounded.iloc[0]}, so that several stars may "
             "have become one: write them anew as whole numbers or text (pandas reads them so by dtype=str), or name another "
             "column by --object-id-column."
         )
+
+
+def _are_whole(raw: RawTable, name: str) -> bool:
+    """Whether the ids of a text are whole numbers as floats, as pandas writes them where one is missing."""
+    ids = _words(_sample(raw, [name]), name).dropna()
+    return bool(len(ids) and ids.str.fullmatch(r"-?\d+\.0").all())
 
 
 def _without_other_label(raw: RawTable, roles: "Roles", chosen: Mapping[str, str]) -> "Roles":
@@ -128,8 +181,14 @@ def _without_other_label(raw: RawTable, roles: "Roles", chosen: Mapping[str, str
 
 
 def _check_lists(raw: RawTable, roles: "Roles", chosen: Mapping[str, str]) -> "Roles":
-    """Lists beside the times that may be bands."""
+    """Lists beside the times that may be bands, and light curves in other columns.
+
+    Raises:
+        TableError: there are such, and nobody said what they are.
+    """
     prefix = roles.mjd.rpartition(".")[0]
+    if prefix and not {"mjd", "mag", "flux"} & chosen.keys() and not any(value.band for value in roles.values):
+        _refuse_other_light_curves(raw, prefix)
     if roles.band is not None or "band" in chosen or any(value.band for value in roles.values):
         return roles
     for field in raw.schema:
@@ -146,6 +205,24 @@ def _check_lists(raw: RawTable, roles: "Roles", chosen: Mapping[str, str]) -> "R
     return roles
 
 
+def _refuse_other_light_curves(raw: RawTable, prefix: str) -> None:
+    """Light curves in other columns than those that are read, such as one column a band."""
+    guesses = {"mjd": COLUMN_GUESSES["mjd"], "mag": COLUMN_GUESSES["mag"], "flux": FLUX_GUESSES["flux"]}
+    lists: dict[str, dict[str, str]] = {}  # struct -> role -> column
+    for field in raw.schema:
+        if is_list(field.type) and "." in field.name:
+            top, _, own = field.name.rpartition(".")
+            roles = [role for role, names in guesses.items() if own.lower() in names]
+            lists.setdefault(top, {}).update(dict.fromkeys(roles, field.name))
+    others = {top: found for top, found in lists.items() if top != prefix and "mjd" in found and len(found) > 1}
+    if others:
+        options = " ".join(f"--{role}-column {column}" for role, column in next(iter(others.values())).items())
+        raise TableError(
+            f"{raw.name} has light curves in several columns, {', '.join([prefix, *others])}: say which are read, such as "
+            f"{options}. Columns of bands are read together where they are one struct."
+        )
+
+
 def _words(table: pa.Table, name: str) -> pd.Series:
     words = to_text(table[name]).to_pandas()
     return words.str.strip().replace({"": None})
@@ -156,7 +233,9 @@ def _check_id(raw: RawTable, roles: "Roles", others: Mapping[str, pd.Series], st
     likely = [name for name, words in others.items() if words.notna().all() and words.nunique() <= 0.5 * len(words)]
     if roles.object_id is None:
         several = [name for name in likely if others[name].nunique() > 1]
-        if several and roles.layout is None:
+        if roles.layout is not None:
+            several = [name for name in several if _is_like_star(name) and name.lower() not in roles.layout.required]
+        if several:
             raise TableError(
                 f"{raw.name} has no column that is known to be the star's, and {several[0]!r} has several values: give "
                 f"--object-id-column {several[0]}, or --object-id-column {NONE} where all is one star."
@@ -175,6 +254,13 @@ def _is_like_id(name: str) -> bool:
     words = ("cam", "ccd", "exp", "field", "frame", "obs", "filt", "band", "det", "visit", "run", "program", "class", "user")
     looks = own.endswith(("id", "star", "name", "object", "source", "target")) or "star" in own or "object" in own
     return looks and own not in ("qid", "pid", "nid", "rcid", "fid", "candid") and not any(word in own for word in words)
+
+
+def _is_like_star(name: str) -> bool:
+    """Whether a column that is none of a survey's own may name stars, where `_is_like_id` is too generous."""
+    own = name.lower()
+    others = ("transit", "alert", "scan", "image", "plate", "orbit", "solution", "night", "source", "rf")
+    return own in COLUMN_GUESSES["object_id"] or (own.endswith("_id") and not any(word in own for word in others))
 
 
 def _may_be_band(name: str, words: pd.Series, stars: pd.Series) -> bool:

@@ -1,9 +1,9 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""One light curve from whatever an astronomer holds it in, as times in days, magnitudes and perhaps their errors.
+"""One light curve from whatever an astronomer holds it in, as times in days, magnitudes and perhaps their errors; or all.
 
-Before it stands an astropy `TimeSeries`, `Table` or FITS record array, a lightkurve object, or a table of pandas, polars or
-pyarrow; after it the feature extractor and the pipelines. Tables are read by `source.py`, as files are. Objects with attributes
-are known by what they offer; their package is not imported.
+Before it stands a file, an astropy `TimeSeries`, `Table` or FITS record array, a lightkurve object, or a table of pandas,
+polars or pyarrow; after it the feature extractor and the pipelines. Tables are read by `source.py`, as files are. Objects with
+attributes are known by what they offer; their package is not imported.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from ..model.feature_extraction_astromer import RaggedLightCurves, to_numpy
 from ..model.times_astromer import check_time_precision
 from .chunk import LightCurveChunk
 from .columns import COLUMN_GUESSES, NONE, MissingColumnsError, TableError
 from .fluxes import magnitudes_of
 from .formats.base import RawTable
+from .formats.hub import is_dataset
 from .formats.memory import table_of
 from .source import LightCurveSource
 
@@ -37,18 +39,23 @@ def read_light_curve(
     is not positive becomes NaN.
 
     Args:
-        source: a mapping, table, record array or object with columns or attributes of a time and a magnitude or flux; or
-            numbers of shape `(n, 2)` or `(n, 3)`.
+        source: a mapping, table, record array or object with columns or attributes of a time and a magnitude or flux;
+            numbers of shape `(n, 2)` or `(n, 3)`; or the path of a file, or whatever else `LightCurveSource.open` reads, of one
+            light curve.
         columns: names for `mjd`, `mag` (or `flux`), `magerr` (or `flux_err`) where they cannot be guessed.
 
     Returns:
         `(mjd, mag, magerr)`, each `(n,)` float64; `magerr` is None where there is none.
 
     Raises:
-        TableError: no light curve can be read from it.
+        FileNotFoundError: there is no such file.
+        TableError: no light curve can be read from it, or several.
     """
-    if isinstance(source, (str, bytes, Path)):
-        raise TableError(f"A light curve in memory is needed, got the {type(source).__name__} {source!r}: read the file first.")
+    if isinstance(source, bytes):
+        raise TableError(f"A light curve or the path of one is needed, got bytes, {source[:20]!r}: decode them first.")
+    if isinstance(source, (str, Path)) or is_dataset(source):
+        return _only_light_curve(LightCurveSource.open(source, columns=columns), type(source).__name__)
+    source = to_numpy(row_of(source), "mjd")
     if isinstance(source, (np.ndarray, Sequence)) and getattr(getattr(source, "dtype", None), "names", None) is None:
         return _from_numbers(source)
     names, get = _open(source)
@@ -83,6 +90,61 @@ def read_light_curve(
     return result
 
 
+def read_chunk(
+    source: Any, columns: Mapping[str, str | None] | None = None, split: str | None = None
+) -> LightCurveChunk | None:
+    """All light curves of a file, a dataset of the Hub or a table in memory.
+
+    Returns:
+        Its light curves; None where it is a table in memory of one light curve without an id, or no table.
+
+    Raises:
+        FileNotFoundError: there is no such file or dataset.
+        TableError: no light curves can be read from it.
+    """
+    is_named = isinstance(source, (str, Path))
+    table = None if is_named else table_of(source, split=split)
+    if table is None and not is_named:
+        return None
+    lower = {name.rpartition(".")[2].lower() for name in table.names} if table else set()
+    has_ids = is_named or bool((columns or {}).get("object_id")) or not lower.isdisjoint(COLUMN_GUESSES["object_id"])
+    try:
+        opened = LightCurveSource.open(source, columns=columns, split=split)
+    except MissingColumnsError:
+        if has_ids:
+            raise
+        return None  # whoever asked for one light curve says what is missing
+    chunks = list(opened.chunks())
+    if not is_named and opened.roles.object_id is None and sum(map(len, chunks)) <= 1:
+        return None
+    if not chunks:
+        nothing = pa.array([], pa.string())
+        curves = RaggedLightCurves(np.empty(0), np.empty(0), None, np.zeros(1, dtype=np.int64))
+        return LightCurveChunk(nothing, curves, {})
+    return LightCurveChunk.concatenate(chunks)
+
+
+def row_of(source: Any) -> Any:
+    """The row of a table of light curves, as pandas gives it, as a mapping; anything else but a column as it is.
+
+    Raises:
+        TableError: it is a column, which lacks the times or the magnitudes.
+    """
+    if hasattr(source, "_asdict"):  # of `itertuples`
+        return source._asdict()
+    is_column = getattr(source, "ndim", None) == 1 or type(source).__name__.endswith(("Series", "Array"))
+    if not is_column or hasattr(source, "detach") or isinstance(source, np.ndarray) or hasattr(source, "colnames"):
+        return source
+    index = getattr(source, "index", None)
+    names = [name for name in index if isinstance(name, str)] if index is not None and not callable(index) else []
+    if names:
+        return {name: source[name] for name in names}
+    raise TableError(
+        f"A light curve needs times and magnitudes, and a {type(source).__name__} of {len(source)} values holds one of them: "
+        'give {"mjd": days, "mag": magnitudes}.'
+    )
+
+
 def _from_table(
     source: Any, table: RawTable, given: Mapping[str, str | None]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
@@ -93,11 +155,16 @@ def _from_table(
     except MissingColumnsError as error:
         lacking = "a time" if "mjd" in error.missing else "a magnitude or flux"
         raise _no_light_curve(kind, lacking, table.names) from error
-    if opened.has_lists:
-        name = opened.roles.mjd
-        raise TableError(
-            f"The column {name!r} must be 1-d, got the shape {np.shape(source[name])}: this is no table of one light curve."
-        )
+    return _only_light_curve(opened, kind)
+
+
+def _only_light_curve(opened: LightCurveSource, kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """The light curve of a source that has one.
+
+    Raises:
+        TableError: there are several.
+    """
+    kind = f"This {kind}" if opened.path is None and not opened.origin else opened.name
     chunks = [chunk for chunk in opened.chunks() if len(chunk)]
     if sum(map(len, chunks)) > 1:
         whole = LightCurveChunk.concatenate(chunks)
@@ -107,7 +174,7 @@ def _from_table(
         ]
         shown = "; ".join(named[:5]) + ("; ..." if len(named) > 5 else "")
         raise TableError(
-            f"This {kind} holds {len(whole)} light curves ({shown}), and one is wanted: select one, or read all by "
+            f"{kind} holds {len(whole)} light curves ({shown}), and one is wanted: select one, or read all by "
             "LightCurveSource.open(table).chunks()."
         )
     if not chunks:
@@ -187,11 +254,12 @@ def _in_unit(values: Any, unit: str, name: str) -> np.ndarray:
 def _as_numbers(values: Any, name: str) -> np.ndarray:
     """A column as float64; masked and missing values become NaN, and units are left behind."""
     try:
+        values = to_numpy(values, "mjd" if name.lower() in COLUMN_GUESSES["mjd"] else name)
         if hasattr(values, "unmasked"):  # astropy's Masked
             values = np.ma.array(np.asarray(values.unmasked), mask=np.asarray(values.mask))
         array = np.ma.filled(np.ma.asarray(getattr(values, "value", values)).astype(np.float64), np.nan)
-    except (TypeError, ValueError) as error:
-        raise TableError(f"The column {name!r} must hold numbers: {' '.join(str(error).split())}.") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise TableError(f"The column {name!r} must hold numbers: {' '.join(str(error).split()).rstrip('.')}.") from error
     if array.ndim != 1:
         raise TableError(f"The column {name!r} must be 1-d, got the shape {array.shape}: this is no table of one light curve.")
     return array

@@ -1,125 +1,14 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """How the files of each survey look: which column is what, which flag marks a bad epoch. A new survey is one record here.
 
-Nothing comes before this file; `roles.py` recognises a table by these records, and the page "Your files" of the documentation
-is made from them. `surveys.py` is about something else: the classes and citations of the tables that models are trained on.
+Before this file stands `records.py`, which says what a record can hold; `roles.py` recognises a table by these records, and the
+page "Your files" of the documentation is made from them. `surveys.py` is about something else: the classes and citations of the
+tables that models are trained on.
 """
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from .records import FLAG_TESTS, BandColumns, Flag, Layout
 
-import numpy as np
-import pandas as pd
-
-
-@dataclass(frozen=True)
-class Flag:
-    """A column that marks bad epochs.
-
-    Args:
-        column (`str`): its name in lower case.
-        test (`str`): a key of `FLAG_TESTS`.
-        value: what it is compared with.
-    """
-
-    column: str
-    test: str
-    value: float | str = 0
-
-
-def _numbers(values: pd.Series) -> np.ndarray:
-    """Flags as numbers; words for true and false as 1 and 0, anything else as NaN."""
-    words = values.astype("string").str.strip().str.lower()
-    words = words.replace({"true": "1", "false": "0", "t": "1", "f": "0", "yes": "1", "no": "0"})
-    return pd.to_numeric(words, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-
-
-# name -> which of P epochs are bad, `(P,)` bool; a missing flag is not bad
-FLAG_TESTS: Mapping[str, Callable[[pd.Series, float | str], np.ndarray]] = {
-    "at least": lambda values, value: _numbers(values) >= float(value),
-    "not": lambda values, value: (_numbers(values) != float(value)) & ~np.isnan(_numbers(values)),
-    "is": lambda values, value: _numbers(values) == float(value),
-    "has bit": lambda values, value: (np.nan_to_num(_numbers(values)).astype(np.int64) & int(value)) != 0,
-    "is other word than": lambda values, value: (
-        ~np.isin(values.astype("string").str.strip().str.upper().fillna(""), ["", *str(value).split("|")])
-    ),
-    "is word": lambda values, value: np.isin(values.astype("string").str.strip().str.upper().fillna(""), str(value).split("|")),
-    # one character a band, such as WISE's cc_flags
-    "character": lambda values, value: values.astype("string").str.strip().str[int(value)].fillna("0").ne("0").to_numpy(bool),
-}
-
-
-@dataclass(frozen=True)
-class BandColumns:
-    """A band that has columns of its own.
-
-    Args:
-        band (`str`): its name.
-        value, error (`str`): columns of its magnitudes and errors.
-        mjd (`str`, *optional*): column of its times, where it has its own.
-        flags (`tuple` of [`Flag`]): of this band alone.
-    """
-
-    band: str
-    value: str
-    error: str | None = None
-    mjd: str | None = None
-    flags: tuple[Flag, ...] = ()
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How the files of a survey look. Names of columns are in lower case, and those of a struct without its name.
-
-    Args:
-        name (`str`): for `--survey`.
-        title (`str`): for people.
-        requires (`tuple[str, ...]`): columns by which a table is recognised; `"a|b"` is one of the two. None: only by name.
-        columns (`Mapping[str, str]`): role -> column, or alternatives `"a|b"`, the first that there is. Roles: `object_id`,
-            `mjd`, `mag`, `magerr`, `flux`, `flux_err`, `band`, `label`, `zero_point`, `snr` (signal to noise).
-        bands (`Mapping[str, str]`): what stands in the column -> name of the band, where they differ.
-        wide (`tuple` of [`BandColumns`]): bands with columns of their own, in place of `mag` and `band`.
-        flags (`tuple` of [`Flag`]): bad epochs.
-        limit (`str`, *optional*): column of the limiting magnitude; fainter magnitudes are dropped.
-        upper_limit (`Flag`, *optional*): which rows are upper limits and no measurements.
-        zero_point (`float`): of fluxes.
-        negative_is_flux (`bool`): whether a magnitude below zero stands for a negative flux.
-        markers (`tuple[float, ...]`): values that mark a missing magnitude, beside the usual ones.
-        one_star (`bool`): whether a file is of one star, so that spellings of its name that differ in case are one.
-        wide_is_flux (`bool`): whether the columns of `wide` hold fluxes.
-        endings (`tuple[str, ...]`): of files without a header, by which, and by `num_columns`, such files are recognised.
-        num_columns (`int`): of files without a header.
-        is_padded (`bool`): whether light curves are filled up with zeros in place of times and values.
-        note (`str`): what the user should know of these magnitudes.
-    """
-
-    name: str
-    title: str
-    requires: tuple[str, ...] = ()
-    columns: Mapping[str, str] = field(default_factory=dict)
-    bands: Mapping[str, str] = field(default_factory=dict)
-    wide: tuple[BandColumns, ...] = ()
-    flags: tuple[Flag, ...] = ()
-    limit: str | None = None
-    upper_limit: Flag | None = None
-    zero_point: float = 0.0
-    negative_is_flux: bool = False
-    markers: tuple[float, ...] = ()
-    one_star: bool = False
-    wide_is_flux: bool = False
-    endings: tuple[str, ...] = ()
-    num_columns: int = 0
-    is_padded: bool = False
-    note: str = ""
-
-    def lacks(self, available: Collection[str]) -> list[str]:
-        """The required columns that are not among `available`, which are in lower case."""
-        return [needed for needed in self.requires if not any(name in available for name in needed.split("|"))]
-
-    def bad_epochs_told_by(self) -> set[str]:
-        """Columns of its flags."""
-        return {flag.column for flag in (*self.flags, *(flag for band in self.wide for flag in band.flags))}
-
+__all__ = ["FLAG_TESTS", "LAYOUTS", "BandColumns", "Flag", "Layout", "find_layout"]
 
 ZTF_BANDS = {"1": "g", "2": "r", "3": "i"}
 # Of tables of no survey: columns that mark upper limits, and zero points of each flux.
@@ -335,7 +224,7 @@ LAYOUTS: dict[str, Layout] = {
             title="TESS, Kepler and K2",
             requires=("time", "pdcsap_flux|sap_flux|kspsap_flux"),
             columns={
-                "object_id": "ticid|keplerid|target_name",
+                "object_id": "ticid|tic|keplerid|kic|target_name",
                 "mjd": "time",
                 "flux": "pdcsap_flux|kspsap_flux|det_flux|sap_flux",
                 "flux_err": "pdcsap_flux_err|kspsap_flux_err|det_flux_err|sap_flux_err",
@@ -547,32 +436,19 @@ LAYOUTS: dict[str, Layout] = {
         ),
         Layout(
             name="multimodal_universe",
-            title="Multimodal Universe, fluxes",
-            requires=("lightcurve.band", "lightcurve.time", "lightcurve.flux"),
-            columns={
-                "object_id": "object_id",
-                "mjd": "lightcurve.time",
-                "flux": "lightcurve.flux",
-                "flux_err": "lightcurve.flux_err",
-                "band": "lightcurve.band",
-                "label": "obj_type|spec_class",
-            },
-            zero_point=27.5,
-            is_padded=True,
-            note="fluxes are taken to have the zero point 27.5, as in SNANA",
-        ),
-        Layout(
-            name="multimodal_universe_mag",
-            title="Multimodal Universe, magnitudes",
-            requires=("lightcurve.band", "lightcurve.time", "lightcurve.mag"),
+            title="Multimodal Universe",
+            requires=("lightcurve.band", "lightcurve.time", "lightcurve.mag|lightcurve.flux"),
             columns={
                 "object_id": "object_id",
                 "mjd": "lightcurve.time",
                 "mag": "lightcurve.mag",
                 "magerr": "lightcurve.mag_err",
+                "flux": "lightcurve.flux",
+                "flux_err": "lightcurve.flux_err",
                 "band": "lightcurve.band",
                 "label": "obj_type|spec_class",
             },
+            zero_point=27.5,  # of PLAsTiCC and of SNANA, from which its sets with fluxes were made
             is_padded=True,
         ),
         Layout(

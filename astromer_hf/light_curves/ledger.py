@@ -6,7 +6,7 @@ tables of results keep it in their metadata.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,6 +51,7 @@ class Ledger:
         dropped (`Counter[str]`): points by reason, see `REASONS`.
         kept_flagged (`int`): flagged points that are used because the user asked for them.
         far_points (`int`): used points more than 10 mag from the median of their light curve.
+        without_band (`int`): points whose band is not told, in a table that tells those of others.
         num_light_curves, num_stars (`int`): read so far.
         bands (`set[str]`): found so far.
         unreadable (`dict[str, str]`): object -> why its light curve could not be read; its row has no usable point.
@@ -64,6 +65,7 @@ class Ledger:
     dropped: Counter[str] = field(default_factory=Counter)
     kept_flagged: int = 0
     far_points: int = 0
+    without_band: int = 0
     num_light_curves: int = 0
     num_stars: int = 0
     bands: set[str] = field(default_factory=set)
@@ -91,6 +93,12 @@ class Ledger:
         self.last_star = ids[-1] if ids else self.last_star
         self.bands.update(band for band in bands if band)
 
+    def tell_empty(self, files: Sequence[str]) -> None:
+        """Note files without a point."""
+        if files:
+            shown = ", ".join(files[:5]) + (", ..." if len(files) > 5 else "")
+            self.notes.append(f"{len(files)} file{'s hold' if len(files) > 1 else ' holds'} no point: {shown}")
+
     def add(self, other: "Ledger") -> None:
         """Take in the account of another part of the same source."""
         self.points_read += other.points_read
@@ -98,6 +106,7 @@ class Ledger:
         self.dropped.update(other.dropped)
         self.kept_flagged += other.kept_flagged
         self.far_points += other.far_points
+        self.without_band += other.without_band
         self.num_light_curves += other.num_light_curves
         self.num_stars += other.num_stars
         self.bands |= other.bands
@@ -122,6 +131,8 @@ class Ledger:
             parts.append(f"{self.far_points} used points are more than 10 mag from the median of their star")
         if self.unreadable:
             parts.append(self.unreadable_line)
+        if self.without_band:
+            parts.append(f"{self.without_band} points have no band, and are light curves of their own")
         return f"{self.name}: " + "; ".join([*parts, *self.notes])
 
     @property
@@ -146,5 +157,6 @@ class Ledger:
             "kept_flagged": self.kept_flagged,
             "far_points": self.far_points,
             "unreadable": dict(self.unreadable),
+            "without_band": self.without_band,
             "notes": list(self.notes),
         }

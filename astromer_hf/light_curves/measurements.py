@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..model.feature_extraction_astromer import MAX_ABS_MAGNITUDE, RaggedLightCurves
+from ..model.feature_extraction_astromer import MAX_ABS_MAGNITUDE, MAX_ABS_TIME_DAYS, RaggedLightCurves
 from .chunk import LightCurveChunk
 from .columns import TableError
 from .fluxes import POGSON, asinh_magnitudes_of, looks_like_flux, magnitudes_of, unit_ratio
@@ -35,7 +35,7 @@ from .ledger import (
     TOO_LARGE,
     Ledger,
 )
-from .numbers import ERROR_MARKERS, MARKERS, check_times, to_days, to_numbers, to_text
+from .numbers import ERROR_MARKERS, MARKERS, check_times, to_days, to_ids, to_numbers, to_text
 from .reading import MagnitudeKind
 from .roles import Roles, Value
 
@@ -99,7 +99,7 @@ class Interpreter:
     def _group(self, table: pa.Table, ids: pa.Array, keys: np.ndarray | None) -> tuple[LightCurveChunk, np.ndarray | None]:
         """Light curves by id, band and, where there are any, `keys` `(rows,)`; and the key of each light curve."""
         annotations = {
-            role: to_text(table[name])
+            role: to_text(table[name], name, trims=True)
             for role, name in (("band", self.roles.band), ("label", self.roles.label), ("identity", self.roles.identity))
             if name
         }
@@ -137,7 +137,9 @@ class Interpreter:
         name = self.roles.object_id
         if name is None:
             return pa.repeat(pa.scalar(self.star or self.name, pa.string()), len(table))
-        ids = to_text(table[name])
+        ids = to_ids(table[name], name, trims=True)
+        if self.roles.has_whole_ids:
+            ids = pc.replace_substring_regex(ids, r"^(-?\d+)\.0$", r"\1")
         nameless = pc.sum(pc.fill_null(pc.equal(ids, ""), True)).as_py()
         if nameless:
             raise TableError(f"{nameless} rows of measurements have no {name!r}: drop them, or say whose they are.")
@@ -211,8 +213,10 @@ class Interpreter:
             TableError: lists differ in length, or hold no numbers.
         """
         roles = self.roles
+        first = roles.values[0].column
         band_is_list = roles.band is not None and is_list(batch[roles.band].type)
-        if roles.are_plain and not band_is_list and not self.units:
+        are_numbers = all(is_list(kind) and _is_number(kind.value_type) for kind in (batch[roles.mjd].type, batch[first].type))
+        if roles.are_plain and not band_is_list and not self.units and (are_numbers or not is_list(batch[first].type)):
             return self._read_plain_lists(batch)
         ids = self._ids_of_lists(batch)
         errors_of_points = {value.error for value in roles.values}
@@ -244,7 +248,7 @@ class Interpreter:
 
     def _ids_of_lists(self, batch: pa.RecordBatch) -> pa.Array:
         if self.roles.object_id is not None:
-            ids = to_text(batch[self.roles.object_id])
+            ids = to_ids(batch[self.roles.object_id], self.roles.object_id)
             return (
                 pa.array([self.same_star.get(name, name) for name in ids.to_pylist()], pa.string()) if self.same_star else ids
             )
@@ -294,7 +298,7 @@ class Interpreter:
         reasons[~np.isfinite(times)] = REASONS.index(NO_TIME)
         curves = self._finish(times, values, errors, reasons, np.zeros(1), np.concatenate(([0], np.cumsum(own))))
         annotations = {
-            role: to_text(batch[name])
+            role: to_text(batch[name], name)
             for role in ANNOTATIONS
             if (name := getattr(roles, role)) and not is_list(batch[name].type)
         }
@@ -317,13 +321,14 @@ class Interpreter:
         roles = self.roles
         if not roles.is_flux and not self.checked and len(values):
             self.checked = True
+            is_place = roles.values[0].column.isdigit()  # of a file without a header
             if why := looks_like_flux(np.where(reasons == 0, values, np.nan), errors):
                 raise TableError(
                     f"The column {roles.values[0].column!r} of {self.name} was taken for magnitudes and is plainly flux: "
-                    f"{why}. Give --flux-column {roles.values[0].column}."
+                    f"{why}. Give --flux-column {roles.values[0].column}"
+                    + (", or, where columns stand in another order, --mjd-column and --mag-column." if is_place else ".")
                 )
-        if np.any(times <= 0) and np.nanmedian(times) > _DATES:  # 0 and -999 are no dates
-            reasons[(reasons == 0) & (times <= 0)] = REASONS.index(NO_TIME)
+        reasons[(reasons == 0) & _are_no_dates(times, offsets)] = REASONS.index(NO_TIME)
         free = reasons == 0
         if roles.is_flux:
             markers = np.concatenate((-MARKERS, MARKERS[(MARKERS % 1 != 0) | (MARKERS > 9000)]))
@@ -374,8 +379,31 @@ class Interpreter:
                 self.ledger.refuse(chunk.id_of(number), named, int(usable[own].sum()))
             chunk = replace(chunk, curves=chunk.curves.without_points_of([*wrong]))
         bands = chunk.annotations.get("band")
+        if bands is not None:
+            is_nameless = pc.fill_null(pc.equal(bands, ""), True).to_numpy(zero_copy_only=False)
+            self.ledger.without_band += int(chunk.curves.lengths[is_nameless].sum())
         self.ledger.count_stars(chunk.object_ids.to_pylist(), pc.unique(bands).to_pylist() if bands is not None else ())
         return chunk
+
+
+def _are_no_dates(times: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Which times, `(P,)` bool, are markers such as 0 and -999 in a light curve whose other times are MJD or JD."""
+    is_marker = np.zeros(len(times), dtype=bool)
+    filled = np.flatnonzero(np.diff(offsets))
+    if not len(filled) or not np.any(times <= 0):
+        return is_marker
+    known = np.isfinite(times)
+    first = np.minimum.reduceat(np.where(known, times, np.inf), offsets[filled])
+    last = np.maximum.reduceat(np.where(known, times, -np.inf), offsets[filled])
+    for i in filled[(first <= 0) & (last > _DATES)]:
+        own = slice(offsets[i], offsets[i + 1])
+        if _DATES < np.nanmedian(times[own]) <= MAX_ABS_TIME_DAYS:
+            is_marker[own] = times[own] <= 0
+    return is_marker
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind)
 
 
 def _repeats(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:

@@ -87,7 +87,7 @@ def band_magnitudes(names: Names) -> list[tuple[str, str]]:
 def band_errors(band: str) -> list[str]:
     """Usual names of the column of errors in a band."""
     forms = "{}_err {}err err_{} e_{} e_{}mag {}_mag_err {}magerr {}_magerr magerr_{} mag_err_{} e_mag_{} err_mag_{} sigma_{}"
-    return [form.format(band.lower()) for form in (*forms.split(), "{}_error", "d{}")]
+    return [form.format(band.lower()) for form in (*forms.split(), "{}_error", "d{}", "e{}")]
 
 
 def band_times(band: str) -> list[str]:

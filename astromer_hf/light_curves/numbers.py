@@ -7,6 +7,7 @@ that names its row and column; a value that is missing is NaN.
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -99,7 +100,7 @@ def to_days(column: pa.Array | pa.ChunkedArray, name: str, unit: str | None, fir
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     if pa.types.is_temporal(column.type) and not pa.types.is_time(column.type) and not pa.types.is_duration(column.type):
-        return _mjd_of(column.to_pandas())
+        return _mjd_of(column.cast(pa.timestamp("us"), safe=False).to_pandas())
     try:
         days = to_numbers(column, name, first_row).values
     except TableError:
@@ -182,18 +183,72 @@ def _is_view(kind: pa.DataType) -> bool:
     return pa.types.is_string_view(kind)
 
 
-def to_text(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """A column as text, without blanks around it; whole numbers that came as floats without `.0`."""
+def to_text(column: pa.Array | pa.ChunkedArray, name: str = "", *, trims: bool = False) -> pa.Array:
+    """A column as text; whole numbers that came as floats without `.0`, UUIDs in their usual form.
+
+    Args:
+        column: of any type.
+        name: of the column, for the error.
+        trims: leave blanks around the words out.
+
+    Raises:
+        TableError: its values have no text; names the column.
+    """
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
+    if column.type == pa.uuid():
+        return pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.string())
+    if isinstance(column, pa.ExtensionArray):
+        column = column.storage
     if pa.types.is_floating(column.type):
-        values = column.to_numpy(zero_copy_only=False)
-        known = values[np.isfinite(values)]
-        if len(known) and np.all(known == np.round(known)) and np.max(np.abs(known)) < 2**53:
-            column = pa.array(np.where(np.isfinite(values), values, 0).astype(np.int64), mask=~np.isfinite(values))
-    if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type) or pa.types.is_fixed_size_binary(column.type):
-        column = column.cast(pa.binary())
-    text = pc.cast(column, pa.string())
-    return text if pa.types.is_integer(column.type) else pc.utf8_trim_whitespace(text)
+        values = column.to_numpy(zero_copy_only=False).astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            is_whole = np.isfinite(values) & (values == np.round(values)) & (np.abs(values) < 2**53)
+        whole = pa.array(np.where(is_whole, values, 0).astype(np.int64)).cast(pa.string())
+        return pc.if_else(pa.array(is_whole), whole, column.cast(pa.string()))
+    try:
+        if not any(is_binary(column.type) for is_binary in _ARE_BINARY):
+            text = pc.cast(column, pa.string())
+            return pc.utf8_trim_whitespace(text) if trims else text
+        text = pc.utf8_rtrim(pc.cast(column.cast(pa.binary()), pa.string()), characters="\0")  # padding to a fixed length
+        if not pc.all(pc.utf8_is_printable(text)).as_py() and len(text) > text.null_count:
+            raise TableError("they are no text")
+        return pc.utf8_trim_whitespace(text) if trims else text
+    except (pa.ArrowException, TableError) as error:
+        what = f"The column {name!r}" if name else "A column of names"
+        raise TableError(
+            f"{what} holds {column.type}, and its values have no text ({one_line(error)}): convert them to text, such as "
+            "hexadecimal digits."
+        ) from error
+
+
+_ARE_BINARY = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary, pa.types.is_binary_view)
+
+
+def name_of(value: Any) -> str:
+    """An id or a band of Python's or NumPy's types as the text that a column of them has."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    return str(int(value) if isinstance(value, (float, np.floating)) and float(value).is_integer() else value)
+
+
+def to_ids(column: pa.Array | pa.ChunkedArray, name: str, *, trims: bool = False) -> pa.Array:
+    """A column of ids as text, each as it was.
+
+    Raises:
+        TableError: as `to_text`; or they are numbers so large that a float has lost their last digits, so that several objects
+            may have become one.
+    """
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    if pa.types.is_floating(column.type):
+        digits = {2: 11, 4: 24, 8: 53}[column.type.bit_width // 8]
+        largest = pc.max(pc.abs(column.cast(pa.float64()))).as_py()
+        if largest is not None and 2**digits <= largest < float("inf"):
+            raise TableError(
+                f"The ids in the column {name!r} are {column.type}, in which a number as large as {largest:.17g} has lost its "
+                "last digits: read or write them as integers or as text."
+            )
+    return to_text(column, name, trims=trims)

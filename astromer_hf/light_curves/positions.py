@@ -11,10 +11,36 @@ import pandas as pd
 import pyarrow as pa
 
 from .columns import TableError
+from .formats.base import RawTable
+from .formats.nested import is_list
 from .numbers import to_numbers, to_text
 
 RA_NAMES = ("ra", "raj2000", "_raj2000", "ra_icrs", "ra_deg", "radeg", "meanra", "ra_mean", "raavg")
 DEC_NAMES = ("dec", "decl", "dej2000", "_dej2000", "de_icrs", "dec_deg", "decdeg", "meandec", "dec_mean", "decavg", "de")
+
+
+_ROWS = 1 << 20
+
+
+def same_star(raw: RawTable, object_id: str | None, arcsec: float | None) -> dict[str, str]:
+    """Every id of a table -> that of the same star by position; empty where nobody asks for it.
+
+    Raises:
+        TableError: there are no ids or positions.
+    """
+    if arcsec is None:
+        return {}
+    lower = {name.rpartition(".")[2].lower(): name for name in reversed(raw.names)}
+    ra, dec = (next((lower[name] for name in names if name in lower), None) for names in (RA_NAMES, DEC_NAMES))
+    if object_id is None or ra is None or dec is None:
+        raise TableError(
+            f"Ids are joined by their positions, and {raw.name} has no columns of ids, ra and dec in degrees; there are: "
+            f"{', '.join(raw.names)}. Leave --join-arcsec out, or name the star by --star-column."
+        )
+    if any(is_list(raw.schema.field(name).type) for name in (ra, dec)):
+        raise TableError(f"The columns {ra!r} and {dec!r} of {raw.name} must hold one value an object.")
+    names = (object_id, ra, dec)
+    return join_by_position(raw.batches(names, _ROWS), names, arcsec)
 
 
 def join_by_position(batches: Iterable[pa.RecordBatch], names: tuple[str, str, str], arcsec: float) -> dict[str, str]:

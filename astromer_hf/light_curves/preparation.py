@@ -24,6 +24,7 @@ from tqdm.auto import tqdm
 
 from .cleaning import Cleaning, CleaningReport, iter_clean_tables
 from .columns import PREPARED_SCHEMA, TableError
+from .ledger import Ledger
 from .source import LightCurveSource
 from .splits import FRACTIONS, SPLITS, assign_splits
 from .surveys import Survey
@@ -51,6 +52,7 @@ class _CleanedSurvey:
     file: Path
     members: pd.DataFrame  # object_id, identity, label, points
     report: CleaningReport
+    ledger: Ledger  # of the reader
 
 
 def prepare_datasets(
@@ -149,8 +151,8 @@ def _clean_table(path: Path, survey: Survey, cleaning: Cleaning, file: Path, sho
             report += counted
             progress.update(counted.objects_read)
     if not report.objects_kept:
-        raise TableError(f"{path} has no light curve left after cleaning: {vars(report)}.")
-    return _CleanedSurvey(survey, path, file, pd.concat(members, ignore_index=True), report)
+        raise TableError(f"{path} has no light curve left after cleaning: {vars(report)}. {source.ledger.line}")
+    return _CleanedSurvey(survey, path, file, pd.concat(members, ignore_index=True), report, source.ledger)
 
 
 def _stars_and_splits(
@@ -220,6 +222,7 @@ def _describe(part: _CleanedSurvey, members: pd.DataFrame, cleaning: Cleaning, r
         "source": part.source.name,
         "command": command.replace(str(Path.home()), "~"),  # the card may be shared
         "cleaning": asdict(cleaning),
+        "ledger": {"line": part.ledger.line, **part.ledger.to_dict()},
         "report": vars(part.report),
         "split_rule": asdict(rule) | {"held_out": part.survey.held_out},
         "splits": {

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from .columns import COLUMN_GUESSES, FLUX_GUESSES, NONE, MissingColumnsError, TableError
 from .contents import check_contents, fullest_time
 from .fluxes import ZERO_POINTS
-from .formats.base import RawTable, suffix_of
+from .formats.base import RawTable, naming, suffix_of
 from .layouts import LAYOUTS, UPPER_LIMITS, ZERO_POINT_NAMES, Flag, Layout, find_layout
 from .names import Names, band_errors, band_magnitudes, band_times, units_of
 
@@ -71,6 +71,7 @@ class Roles:
         flags, upper_limit: bad epochs and limits, whose columns are spelt as in the table.
         fixed_zero_point (`float`): of fluxes.
         layout ([`Layout`], *optional*): the survey that was recognised.
+        has_whole_ids (`bool`): whether ids in a text are whole numbers that are written as floats, `101.0`.
         notes (`tuple[str, ...]`): for the user.
     """
 
@@ -88,6 +89,7 @@ class Roles:
     upper_limit: Flag | None = None
     fixed_zero_point: float = 0.0
     layout: Layout | None = None
+    has_whole_ids: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -146,7 +148,8 @@ def resolve_roles(raw: RawTable, given: Mapping[str, str | None], survey: str | 
         roles = _resolve(raw, names, layout, chosen)
     if twice := [name for name in roles.used if available.count(name) > 1]:
         raise TableError(f"There is more than one column {twice[0]!r}; drop one. There are: {', '.join(available)}.")
-    return check_contents(raw, roles, chosen)
+    with naming(raw.name):
+        return check_contents(raw, replace(roles, notes=(*roles.notes, *raw.notes)), chosen)
 
 
 def _find_layout(raw: RawTable, names: Names, survey: str | bool | None) -> Layout | None:
@@ -220,6 +223,8 @@ def _resolve(raw: RawTable, names: Names, layout: Layout | None, chosen: Mapping
     if layout is not None and object_id is None and "object_id" not in chosen:
         object_id = names.first(ADDED_IDS)
     band = find("band", COLUMN_GUESSES["band"])
+    if layout is not None and band is None and not layout.wide and not {"band"} & {*layout.columns, *chosen}:
+        band = names.first(COLUMN_GUESSES["band"])  # that somebody has added
     if any(value.band for value in values):
         band = None
     roles = Roles(

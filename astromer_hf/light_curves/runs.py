@@ -22,19 +22,19 @@ def of_one_schema(batches: Sequence[pa.RecordBatch]) -> list[pa.RecordBatch]:
     return table.to_batches()
 
 
-def run_starts(ids: pa.ChunkedArray | pa.Array) -> np.ndarray:
-    """Rows at which the id differs from the row before."""
-    text = to_text(ids).to_pandas()  # pandas would turn integers to floats where one is null
+def run_starts(ids: pa.ChunkedArray | pa.Array, *, trims: bool = False) -> np.ndarray:
+    """Rows at which the id differs from the row before; `trims` leaves blanks around it out."""
+    text = to_text(ids, trims=trims).to_pandas()  # pandas would turn integers to floats where one is null
     codes = pd.factorize(text, use_na_sentinel=False)[0]
     return np.flatnonzero(np.concatenate(([True], codes[1:] != codes[:-1])))
 
 
-def stand_together(batches: Iterable[pa.RecordBatch], name: str) -> bool:
-    """Whether no id comes again after another one. Of every run of an id 8 bytes are kept."""
+def stand_together(batches: Iterable[pa.RecordBatch], name: str, *, trims: bool = False) -> bool:
+    """Whether no id comes again after another one. Of every run of an id 8 bytes are kept; `trims` is as of `run_starts`."""
     runs: list[Any] = []
     last: object = object()
     for batch in batches:
-        ids = to_text(batch[name])
+        ids = to_text(batch[name], name, trims=trims)
         if not len(ids):
             continue
         firsts = ids.take(pa.array(run_starts(ids)))

@@ -9,7 +9,6 @@ import glob
 import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,9 @@ import pyarrow.compute as pc
 
 from ..model.feature_extraction_astromer import RaggedLightCurves
 from .chunk import LightCurveChunk
-from .columns import COLUMN_GUESSES, MissingColumnsError, ReadingOptions, TableError
+from .columns import ReadingOptions, TableError
 from .formats import RawTable, hub
-from .formats.base import naming
+from .formats.base import naming, stem_of
 from .formats.folders import Catalogue, find_files, unpack
 from .formats.memory import table_of
 from .formats.nested import is_list
@@ -30,8 +29,8 @@ from .layouts import Layout
 from .ledger import Ledger
 from .measurements import ANNOTATIONS, Interpreter
 from .names import units_of
-from .numbers import to_text
-from .positions import DEC_NAMES, RA_NAMES, join_by_position
+from .numbers import to_ids, to_text
+from .positions import same_star
 from .reading import MagnitudeKind
 from .roles import Roles, resolve_roles
 from .runs import of_one_schema, run_starts, stand_together
@@ -39,6 +38,7 @@ from .runs import of_one_schema, run_starts, stand_together
 logger = logging.getLogger(__name__)
 
 _ROWS_OF_MEASUREMENTS = 1 << 20
+_MAX_NOTES = 8  # of the files of a folder
 _FILES_LOOKED_AT = 64  # of a catalogue, to know which annotations its files have
 _ROLES_OF_POINTS = ("mjd", "mag", "magerr", "flux", "flux_err", "band")
 SCATTERED = "The rows of an object do not stand together: grouping in memory. Sort the table by id to stream it."
@@ -98,6 +98,11 @@ class LightCurveSource:
             ValueError: there is no such survey.
         """
         if isinstance(source, LightCurveSource):
+            if (split or source.options.split, subset or source.options.subset) != (
+                source.options.split,
+                source.options.subset,
+            ):
+                raise TableError(f"{source.name} is open already, without this split or subset: name them where it is opened.")
             return source
         options = columns if isinstance(columns, ReadingOptions) else ReadingOptions(columns)
         given = {"survey": survey, "keep_flagged": keep_flagged or None, "split": split, "subset": subset}
@@ -116,6 +121,8 @@ class LightCurveSource:
         else:
             opened = cls._open_path(Path(source), options)
         opened.roles  # noqa: B018  # what cannot be read is known now
+        if opened._unreadable and opened.roles.object_id is not None:  # such a file may hold any number of stars
+            raise next(iter(opened._unreadable.values()))
         options.sources.append(opened)
         return opened
 
@@ -127,17 +134,19 @@ class LightCurveSource:
         if (options.split or options.subset) and (path.exists() or glob.has_magic(str(path))):
             raise TableError(f"A split or subset is one of a dataset, and {path.name} is none: leave it out.")
         folder = unpack(path)
-        found = find_files(Path(folder.name) if folder else path, options)
+        found = find_files(Path(folder.name) if folder else path, options, path.name)
         opened = cls(path.name, path, options, [] if isinstance(found, Catalogue) else found.tables)
         opened._folder = folder
         if isinstance(found, Catalogue):
             opened.catalogue = found
         else:
             opened.ledger.notes += found.notes
+            opened._unreadable = found.unreadable
         opened._notes = list(opened.ledger.notes)
         return opened
 
     _notes: list[str] = []  # noqa: RUF012  # replaced, never changed
+    _unreadable: Mapping[Path, TableError] = {}  # files of a folder
 
     def at(self, path: Path) -> "LightCurveSource":
         """One of the files of a folder, read as the folder is."""
@@ -276,9 +285,8 @@ class LightCurveSource:
             yield from self._iter_catalogue(self.catalogue, objects_per_chunk)
         else:
             wanted = self._annotation_roles()
-            for number in range(len(self.tables)):
-                for chunk in self._iter_table(number, objects_per_chunk, rows):
-                    yield _with_annotations(chunk, wanted)
+            for chunk in self._iter_tables(objects_per_chunk, rows):
+                yield chunk.with_annotations(wanted)
         if rows is None and self.ledger.unreadable and not self.ledger.points_used:  # not one of the objects, but the table
             raise TableError(next(iter(self.ledger.unreadable.values())))
 
@@ -370,7 +378,12 @@ class LightCurveSource:
             )
         for batch in raw.batches(list(wanted.values()), _ROWS_OF_MEASUREMENTS):
             with naming(self.name):
-                yield pa.RecordBatch.from_pydict({role: to_text(batch[name]) for role, name in wanted.items()})
+                yield pa.RecordBatch.from_pydict(
+                    {
+                        role: to_ids(batch[name], name) if role == "object_id" else to_text(batch[name], name)
+                        for role, name in wanted.items()
+                    }
+                )
 
     def rows_stand_together(self, rows: range | None = None) -> bool:
         """Whether the rows of every object follow each other; nothing but the ids is read, where they have a column."""
@@ -414,26 +427,6 @@ class LightCurveSource:
             given = {role: name for role, name in given.items() if name in raw.names and role in _ROLES_OF_POINTS}
         return resolve_roles(raw, given, self.options.survey)
 
-    def _same_star(self, raw: RawTable, roles: Roles) -> dict[str, str]:
-        """Ids by positions, where the options ask for it.
-
-        Raises:
-            TableError: there are no ids or positions.
-        """
-        if self.options.join_arcsec is None:
-            return {}
-        lower = {name.rpartition(".")[2].lower(): name for name in reversed(raw.names)}
-        ra, dec = (next((lower[name] for name in names if name in lower), None) for names in (RA_NAMES, DEC_NAMES))
-        if roles.object_id is None or ra is None or dec is None:
-            raise TableError(
-                f"Ids are joined by their positions, and {raw.name} has no columns of ids, ra and dec in degrees; there are: "
-                f"{', '.join(raw.names)}. Leave --join-arcsec out, or name the star by --star-column."
-            )
-        if any(is_list(raw.schema.field(name).type) for name in (ra, dec)):
-            raise TableError(f"The columns {ra!r} and {dec!r} of {raw.name} must hold one value an object.")
-        names = (roles.object_id, ra, dec)
-        return join_by_position(raw.batches(names, _ROWS_OF_MEASUREMENTS), names, self.options.join_arcsec)
-
     def _interpreter(self, raw: RawTable, roles: Roles | None = None) -> Interpreter:
         return Interpreter(
             roles or self._resolve(raw),
@@ -446,10 +439,40 @@ class LightCurveSource:
             self.ledger,
         )
 
+    def _iter_tables(self, objects_per_chunk: int, rows: range | None) -> Iterator[LightCurveChunk]:
+        """All tables, in the order of their files. A file of one star that cannot be read is that star without points."""
+        broken = dict(self._unreadable)
+        empty: list[str] = []
+        for number, table in enumerate(self.tables):
+            for file in [file for file in broken if table.files and file < table.files[0]]:
+                yield self._without_points(stem_of(file), broken.pop(file))
+            before = self.ledger.num_light_curves
+            try:
+                yield from self._iter_table(number, objects_per_chunk, rows)
+                if self.ledger.num_light_curves == before:
+                    empty.append(self._table(number).name)
+            except TableError as error:
+                if len(self.tables) + len(self._unreadable) == 1 or table.star is None or self.roles_of(number).object_id:
+                    raise
+                yield self._without_points(table.star, error)
+            if len(self.ledger.notes) < _MAX_NOTES:
+                self.ledger.notes += [note for note in self.roles_of(number).notes if note not in self.ledger.notes]
+        if len(self.tables) > 1:
+            self.ledger.tell_empty(empty)
+        for file, reason in broken.items():
+            yield self._without_points(stem_of(file), reason)
+
+    def _without_points(self, star: str, error: TableError) -> LightCurveChunk:
+        """A star that cannot be read; the ledger gets the reason."""
+        self.ledger.refuse(star, str(error))
+        self.ledger.count_stars([star])
+        curves = RaggedLightCurves(np.empty(0), np.empty(0), None, np.zeros(2, dtype=np.int64))
+        return LightCurveChunk(pa.array([star], pa.string()), curves, {})
+
     def _iter_table(self, number: int, objects_per_chunk: int, rows: range | None) -> Iterator[LightCurveChunk]:
         raw, roles = self._table(number), self.roles_of(number)
         interpreter = self._interpreter(raw, roles)
-        interpreter.same_star = self._same_star(raw, roles)
+        interpreter.same_star = same_star(raw, roles.object_id, self.options.join_arcsec)
         if rows is not None:
             assert self.has_addressed_rows
             (file,) = raw.files
@@ -480,7 +503,7 @@ class LightCurveSource:
         if not one_star:
             assert roles.object_id is not None
             ids = raw.batches([roles.object_id], _ROWS_OF_MEASUREMENTS)
-            if not stand_together(ids, roles.object_id):
+            if not stand_together(ids, roles.object_id, trims=True):
                 logger.warning(SCATTERED)
                 one_star = True
         if one_star:
@@ -492,7 +515,7 @@ class LightCurveSource:
         for batch in raw.batches(roles.used, _ROWS_OF_MEASUREMENTS):
             table = pa.Table.from_batches([batch])
             table = table if carried is None else pa.concat_tables([carried, table], promote_options="permissive")
-            last_start = run_starts(table[roles.object_id])[-1] if len(table) else 0
+            last_start = run_starts(table[roles.object_id], trims=True)[-1] if len(table) else 0
             if last_start:
                 yield read(table.slice(0, last_start))
             carried = table.slice(last_start)
@@ -510,20 +533,12 @@ class LightCurveSource:
                 self.ledger.refuse(entry.object_id, str(error))
                 chunk = entry.without_points()
                 self.ledger.count_stars([entry.object_id])
-            parts.append(_with_annotations(chunk, wanted))
+            parts.append(chunk.with_annotations(wanted))
             if sum(map(len, parts)) >= objects_per_chunk:
                 yield LightCurveChunk.concatenate(parts)
                 parts = []
         if parts:
             yield LightCurveChunk.concatenate(parts)
-
-
-def _with_annotations(chunk: LightCurveChunk, wanted: Sequence[str]) -> LightCurveChunk:
-    """A chunk with exactly these annotations; nulls for those that it lacks."""
-    if list(chunk.annotations) == list(wanted):
-        return chunk
-    annotations = {role: chunk.annotations.get(role, pa.nulls(len(chunk), pa.string())) for role in wanted}
-    return replace(chunk, annotations=annotations)
 
 
 def iter_light_curves(
@@ -545,36 +560,6 @@ def iter_light_curves(
         TableError: no light curves can be read from it.
     """
     yield from LightCurveSource.open(path, columns=columns).chunks(objects_per_chunk, rows=rows)
-
-
-def read_chunk(source: Any, columns: Mapping[str, str | None] | None = None) -> LightCurveChunk | None:
-    """All light curves of a table in memory, read as those of a file are.
-
-    Returns:
-        Its light curves; None where it is one light curve without an id.
-
-    Raises:
-        TableError: no light curves can be read from it.
-    """
-    table = table_of(source)
-    if table is None:
-        return None
-    lower = {name.rpartition(".")[2].lower() for name in table.names}
-    has_ids = bool((columns or {}).get("object_id")) or not lower.isdisjoint(COLUMN_GUESSES["object_id"])
-    try:
-        opened = LightCurveSource.open(source, columns=columns)
-    except MissingColumnsError:
-        if has_ids:
-            raise
-        return None  # whoever asked for one light curve says what is missing
-    chunks = list(opened.chunks())
-    if opened.roles.object_id is None and sum(map(len, chunks)) <= 1:
-        return None
-    if not chunks:
-        nothing = pa.array([], pa.string())
-        curves = RaggedLightCurves(np.empty(0), np.empty(0), None, np.zeros(1, dtype=np.int64))
-        return LightCurveChunk(nothing, curves, {})
-    return LightCurveChunk.concatenate(chunks)
 
 
 def iter_split(

@@ -275,6 +275,8 @@ SURVEYS: dict[str, Survey] = {
             description="Classical Cepheids of the Large Magellanic Cloud in EROS-2, in two bands.",
             bands=(Band("R_EROS"), Band("B_EROS")),
             classes=(SurveyClass("Cep_0", "classical Cepheid, fundamental mode", leaves=("CEP_F",)),),
+            time_system="HJD",
+            citations=("Tisserand et al. 2007, A&A 469, 387",),
         ),
         Survey(
             name="sdss_s82_rrlyrae",
@@ -284,6 +286,7 @@ SURVEYS: dict[str, Survey] = {
                 SurveyClass("RRab", "RR Lyrae, fundamental mode", leaves=("RRab",)),
                 SurveyClass("RRc", "RR Lyrae, first overtone", leaves=("RRc",)),
             ),
+            time_system="MJD",
             citations=("Sesar et al. 2010, ApJ 708, 717",),
         ),
         Survey(

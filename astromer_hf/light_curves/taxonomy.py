@@ -57,3 +57,9 @@ def allowed_leaves(survey: Survey, labels: Sequence[str]) -> np.ndarray:
             raise ValueError(f"Class {label!r} of {survey.name} names {', '.join(sorted(unknown))}, which is no leaf.")
         allowed[np.asarray(labels) == label] = np.isin(LEAF_NAMES, records[label])
     return allowed
+
+
+def possible_leaves(survey: Survey) -> np.ndarray:
+    """The leaves that a star of a survey may have by the survey's classes, and NOT_VARIABLE, `(number of leaves,)` bool."""
+    allowed = allowed_leaves(survey, [record.name for record in survey.classes])
+    return allowed.any(0) | (np.array(LEAF_NAMES) == "NOT_VARIABLE")

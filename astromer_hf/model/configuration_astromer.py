@@ -246,7 +246,7 @@ class AstromerConfig(PreTrainedConfig):
         for name in scales:
             if (scale := getattr(self, name)) is not None and not 0 < scale < float("inf"):
                 raise ValueError(f"`{name}` must be positive and finite, got {scale}.")
-        if self.label_parents is not None and (missing := set(self.id2label.values()) ^ set(self.label_parents)):
+        if self.label_parents is not None and (missing := set((self.id2label or {}).values()) ^ set(self.label_parents)):
             raise ValueError(
                 f"`label_parents` must name the parent of every class, and differs in {', '.join(sorted(missing))}."
             )

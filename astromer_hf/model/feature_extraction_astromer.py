@@ -178,8 +178,12 @@ def _as_curves(values: Any, name: str) -> list[np.ndarray]:
     kind = type(values).__name__
     if type(values).__module__.startswith("astropy.time"):
         raise ValueError(f"`{name}` must be numbers of {_UNITS[name]}s, got an astropy {kind}: give its `.mjd`.")
+    values = to_numpy(values, name)
     if not isinstance(values, (list, tuple)):
-        values = np.asanyarray(values)  # keeps the mask of a masked array
+        try:
+            values = np.asanyarray(values)  # keeps the mask of a masked array
+        except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+            raise ValueError(f"`{name}` must be numbers of {_UNITS[name]}s, got a {kind}: {_one_line(error)}.") from error
         if values.ndim not in (1, 2):
             raise ValueError(f"`{name}` must be one light curve (1-d) or a list of them, got {values.ndim}-d {kind}.")
     first = next((value for value in values if value is not None), 0.0)
@@ -187,8 +191,32 @@ def _as_curves(values: Any, name: str) -> list[np.ndarray]:
     return [_as_float64(curve, name, i) for i, curve in enumerate(curves)]
 
 
+def to_numpy(values: Any, name: str) -> Any:
+    """A tensor of torch, of any precision and device, as a numpy array; anything else as it is.
+
+    Raises:
+        ValueError: it holds no numbers, or times of too few digits.
+    """
+    if not (hasattr(values, "detach") and hasattr(values, "cpu")):
+        return values
+    own = str(values.dtype).removeprefix("torch.")
+    if own == "bfloat16" and name == "mjd":
+        raise ValueError("`mjd` in bfloat16 has 8 binary digits, in which an hour of a month is lost: give times in float64.")
+    try:
+        values = values.detach().cpu()
+        values = values.to_dense() if str(values.layout) != "torch.strided" else values
+        return (values.float() if own == "bfloat16" else values.resolve_conj()).numpy()
+    except (RuntimeError, TypeError, NotImplementedError) as error:
+        raise ValueError(f"`{name}` is a tensor whose numbers cannot be read: {_one_line(error)}.") from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".")
+
+
 def _as_float64(values: Any, name: str, i: int) -> np.ndarray:
     """One curve's column as a 1-d float64 array, in its unit where it has one; masked entries and None become NaN."""
+    values = to_numpy(values, name)
     kind = getattr(getattr(values, "dtype", None), "kind", "f")
     if kind in "mMcV":  # numpy would cast dates to counts and complex numbers to their real part
         raise ValueError(
@@ -202,9 +230,8 @@ def _as_float64(values: Any, name: str, i: int) -> np.ndarray:
             hasattr(unit, "to") and not hasattr(unit, "function_unit") and str(unit)
         ):  # a magnitude with any zero point is accepted
             array = np.asarray(unit.to(_UNITS[name], array), dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise ValueError(f"`{name}` of light curve {i} must be numbers of {_UNITS[name]}s: {reason}.") from error
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise ValueError(f"`{name}` of light curve {i} must be numbers of {_UNITS[name]}s: {_one_line(error)}.") from error
     if array.ndim != 1:
         raise ValueError(f"`{name}` of light curve {i} must be 1-d, got shape {array.shape}.")
     if name == "mjd" and len(array):

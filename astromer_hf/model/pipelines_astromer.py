@@ -9,6 +9,7 @@ The file is uploaded to the Hub with the extractor and the model. For tables on 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -31,12 +32,13 @@ class PreparedLightCurves:
     """Light curves that a pipeline has read and cut.
 
     Args:
-        object_ids (`list[str | None]`): of each light curve, None where it has none.
+        object_ids, bands (`list[str | None]`): of each light curve, None where it has none.
         curves ([`RaggedLightCurves`]): clean.
         windows ([`LightCurveWindows`]): of the curves, as torch tensors.
     """
 
     object_ids: list[str | None]
+    bands: list[str | None]
     curves: RaggedLightCurves
     windows: LightCurveWindows
 
@@ -49,10 +51,12 @@ class LightCurvePipeline(_Pipeline):
     - a light curve: `{"mjd": days, "mag": magnitudes}`, optionally with `"magerr"` and `"object_id"`. Where the package is
       installed, also anything that `astromer_hf.read_light_curve` reads: an astropy `TimeSeries`, a lightkurve object, a table
       of one light curve;
-    - a list of light curves, for which it returns a list; a generator, a `torch` dataset or one of `datasets`, for which it
-      returns a generator;
-    - a table of many light curves (pandas, pyarrow, polars; in the layouts of `iter_light_curves`) with a column of object ids,
-      for which it returns a list. `columns` names the columns that cannot be guessed.
+    - a list of light curves, for which it returns a list; a generator or a `torch` dataset, for which it returns a generator;
+    - where the package is installed, also a file: its path, for which it returns a list. Likewise a folder, an archive, or a
+      dataset of the Hub, `"hf://datasets/ORG/NAME"`, with `split`; a table of many light curves (pandas, polars, pyarrow,
+      astropy); or an object of `datasets`, for which it returns a generator. They are read by `LightCurveSource`, so that
+      the light curves are those of every other function. `columns` names the columns that cannot be guessed;
+    - a list or generator of paths and tables, whose light curves follow each other.
 
     It reads `batch_size` light curves at a time, and a forward pass has the same number of windows. The result of a light curve
     without a usable observation is None. `return_numpy=True` returns arrays instead of lists.
@@ -86,16 +90,22 @@ class LightCurvePipeline(_Pipeline):
         *,
         batch_size: int | None = None,
         columns: Mapping[str, str | None] | None = None,
+        split: str | None = None,
         **kwargs: Any,
     ) -> Any:
         """See the class."""
         batch_size = batch_size or self._batch_size or BATCH_SIZE
-        if (objects := read_objects(inputs, columns)) is not None:
+        inputs = row_of_table(inputs)
+        if type(inputs).__module__.startswith("datasets."):
+            inputs = stream_objects(inputs, columns, split)
+        elif (objects := read_objects(inputs, columns, split)) is not None:
             inputs = objects
-        elif isinstance(inputs, tuple):
-            inputs = list(inputs)
-        elif type(inputs).__module__.startswith("datasets."):
-            inputs = (row for row in inputs)
+        elif split is not None and not isinstance(inputs, (list, tuple, Iterator)):
+            raise ValueError(f"A split is one of a dataset, and this is a {type(inputs).__name__}: leave the split out.")
+        elif isinstance(inputs, (list, tuple)):
+            inputs = [one for source in inputs for one in _each(source, columns, split)]
+        elif isinstance(inputs, Iterator):
+            inputs = (one for source in inputs for one in _each(source, columns, split))
         if isinstance(inputs, list) and not inputs:
             return []
         if columns is not None:
@@ -132,7 +142,13 @@ class LightCurvePipeline(_Pipeline):
 
     def preprocess(self, light_curves: list[Any], columns: Mapping[str, str | None] | None = None) -> PreparedLightCurves:
         """Read light curves of any kind, clean them and cut them into windows."""
-        read = [read_one(source, columns) for source in light_curves]
+        read = []
+        for number, source in enumerate(light_curves):
+            try:
+                read.append(read_one(source, columns))
+            except (RuntimeError, AttributeError, KeyError, IndexError, OverflowError) as error:  # of whatever it is
+                reason = " ".join(str(error).split()).rstrip(".")
+                raise ValueError(f"Light curve {number}, a {type(source).__name__}, cannot be read: {reason}.") from error
         parts = []
         for number, one in enumerate(read):
             try:
@@ -148,7 +164,8 @@ class LightCurvePipeline(_Pipeline):
         )
         windows = self.feature_extractor.extract(curves, padding=padding)
         windows.dropped_points = dropped
-        return PreparedLightCurves([one.get("object_id") for one in read], curves, windows.convert_to_tensors("pt"))
+        object_ids, bands = ([one.get(name) for one in read] for name in ("object_id", "band"))
+        return PreparedLightCurves(object_ids, bands, curves, windows.convert_to_tensors("pt"))
 
     def inputs_of(self, windows: LightCurveWindows) -> dict[str, torch.Tensor]:
         """The model's inputs for windows; photometric errors only where its configuration uses them."""
@@ -174,7 +191,8 @@ class LightCurvePipeline(_Pipeline):
         num_windows = np.bincount(windows.object_index, minlength=len(windows.num_points))
         results = []
         for i, result in enumerate(self.describe(prepared, values)):
-            named = {} if prepared.object_ids[i] is None else {"object_id": prepared.object_ids[i]}
+            named = {"object_id": prepared.object_ids[i], "band": prepared.bands[i]}
+            named = {name: value for name, value in named.items() if value is not None}
             counts = {"num_points": windows.num_points[i], "dropped_points": windows.dropped_points[i]}
             counts = {name: int(count) for name, count in (counts | {"num_windows": num_windows[i]}).items()}
             results.append(named | (result if return_numpy else as_plain(result)) | counts)
@@ -289,12 +307,23 @@ def as_plain(result: Mapping[str, Any]) -> dict[str, Any]:
 # --- Reading ---
 
 
+def row_of_table(source: Any) -> Any:
+    """The row of a table as pandas gives it, a Series with names or a named tuple, as a dictionary; anything else as it is."""
+    if hasattr(source, "_asdict"):
+        return source._asdict()
+    names = getattr(source, "index", None)
+    if type(source).__name__ == "Series" and names is not None and not callable(names):
+        return {name: source[name] for name in names} if any(isinstance(name, str) for name in names) else source
+    return source
+
+
 def read_one(source: Any, columns: Mapping[str, str | None] | None = None) -> Mapping[str, Any]:
     """A light curve of any kind as `{"mjd", "mag"}`, with `magerr` and `object_id` where it has them.
 
     Raises:
         TypeError, ValueError: it is not a light curve.
     """
+    source = row_of_table(source)
     # A band for every measurement: there may be several.
     has_bands = isinstance(source, Mapping) and not isinstance(source.get("band"), str | None)
     if isinstance(source, Mapping) and {"mjd", "mag"} <= source.keys() and not has_bands:
@@ -311,16 +340,48 @@ def read_one(source: Any, columns: Mapping[str, str | None] | None = None) -> Ma
     return {"mjd": mjd, "mag": mag, "magerr": magerr, "object_id": object_id}
 
 
-def read_objects(source: Any, columns: Mapping[str, str | None] | None = None) -> list[dict[str, Any]] | None:
-    """The light curves of a table in memory that has a column of object ids; None for anything else."""
-    if not any(hasattr(source, name) for name in ("__arrow_c_stream__", "colnames")):  # pandas, polars, pyarrow; astropy
-        return None
+def read_objects(
+    source: Any, columns: Mapping[str, str | None] | None = None, split: str | None = None
+) -> list[dict[str, Any]] | None:
+    """The light curves of a file or of a table in memory that has a column of object ids; None for anything else.
+
+    Raises:
+        TypeError: the package is not installed.
+        ValueError, FileNotFoundError: it cannot be read.
+    """
+    is_path = isinstance(source, (str, Path))
+    if type(source).__name__ in ("Series", "ChunkedArray"):
+        return None  # a column, and no table
+    if not is_path and not any(hasattr(source, name) for name in ("__arrow_c_stream__", "colnames")):
+        return None  # else pandas, polars, pyarrow; astropy
     try:
-        from astromer_hf.light_curves.source import read_chunk
+        from astromer_hf.light_curves.in_memory import read_chunk
     except ImportError as error:
-        raise TypeError("Reading tables needs the package astromer-hf, which is not installed: pass dictionaries.") from error
-    chunk = read_chunk(source, columns)
+        what = "files" if is_path else "tables"
+        raise TypeError(f"Reading {what} needs the package astromer-hf, which is not installed: pass dictionaries.") from error
+    chunk = read_chunk(source, columns, split)
     return None if chunk is None else chunk.light_curves()
+
+
+def stream_objects(
+    source: Any, columns: Mapping[str, str | None] | None = None, split: str | None = None
+) -> Iterator[Mapping[str, Any]]:
+    """The light curves of an object of `datasets`, a batch at a time; without the package its rows."""
+    try:
+        from astromer_hf.light_curves.source import LightCurveSource
+    except ImportError:
+        return iter(source)
+    opened = LightCurveSource.open(source, columns=columns, split=split)
+    return (one for chunk in opened.chunks(BATCH_SIZE) for one in chunk.light_curves())
+
+
+def _each(source: Any, columns: Mapping[str, str | None] | None, split: str | None) -> list[Any]:
+    """The light curves of one of several inputs: those of a file or table, or the input itself, which is one."""
+    source = row_of_table(source)
+    found = read_objects(source, columns, split)
+    if found is None and split is not None:
+        raise ValueError(f"A split is one of a dataset, and this is a {type(source).__name__}: leave the split out.")
+    return [source] if found is None else found
 
 
 # --- Registration ---

@@ -33,7 +33,10 @@ def _read_header(file: BinaryIO) -> dict[str, Any]:
 
 
 def add_checksum(path: Path) -> None:
-    """Write the SHA-256 of its tensors into the metadata of a safetensors file. The file is replaced in one step."""
+    """Write the SHA-256 of its tensors into the metadata of a safetensors file. The file is replaced in one step.
+
+    safetensors creates files that only their owner may read. The new one has the permissions of any other file that is made.
+    """
     unfinished = path.with_name(f".{path.name}.unfinished")
     with path.open("rb") as file:
         header = _read_header(file)
@@ -46,7 +49,6 @@ def add_checksum(path: Path) -> None:
         with unfinished.open("wb") as written:
             written.write(len(encoded).to_bytes(8, "little") + encoded)
             shutil.copyfileobj(file, written)
-    unfinished.chmod(path.stat().st_mode)
     os.replace(unfinished, path)
 
 

@@ -1,12 +1,13 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """Figures: every function takes arrays and returns a matplotlib `Figure`, which can be saved or shown.
 
-Nothing here runs a model. The colours are those of Okabe & Ito, which colour-blind readers can distinguish (with grey instead
-of their yellow, which is hardly visible on white). Markers and lines differ too, for print in black and white.
+Nothing here runs a model. Groups differ by colour, marker and line, for print in black and white. Inside
+`journal_size("column")` figures are drawn for a journal. Before this file stands `style.py`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import count
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,13 +15,26 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 from numpy.typing import ArrayLike
 from sklearn.decomposition import PCA
-from sklearn.metrics import ConfusionMatrixDisplay
+from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-LINES = ("-", "--", "-.", ":")
-TIME_LABEL = "time [d]"
-MAGNITUDE_LABEL = "magnitude"
+from ..extras import install_line
+from .style import (
+    COLORS,
+    LINES,
+    MAGNITUDE_LABEL,
+    MARKERS,
+    TIME_LABEL,
+    is_narrow,
+    journal_size,
+    magnitude_label,
+    name_time_axis,
+    new_figure,
+    point_scale,
+    styles,
+    wrap,
+)
+
+__all__ = ["COLORS", "LINES", "MAGNITUDE_LABEL", "MARKERS", "TIME_LABEL", "journal_size"]
 
 
 def plot_light_curve(
@@ -33,6 +47,8 @@ def plot_light_curve(
     reconstruction_std: ArrayLike | None = None,
     period_days: float | None = None,
     title: str = "",
+    time_system: str | None = None,
+    band: str | None = None,
 ) -> Figure:
     """A light curve, bright at the top; optionally with hidden points, their reconstruction and residuals.
 
@@ -42,49 +58,62 @@ def plot_light_curve(
         reconstruction: `(n,)`, reconstructed magnitudes.
         reconstruction_std: `(n,)`, their uncertainty, for example under Monte-Carlo dropout; drawn as error bars.
         period_days: plot against the phase of this period instead of time.
+        title: of the figure.
+        time_system: of the times, such as `"MJD"` or `"HJD"`, for the name of the axis.
+        band: of the magnitudes, for the name of the axis.
     """
     times, magnitudes = _columns(mjd=mjd, mag=mag)
-    times, time_label = (times, TIME_LABEL) if period_days is None else _fold(times, magnitudes, period_days)
+    phase_label = ""
+    if period_days is not None:
+        times, phase_label = _fold(times, magnitudes, period_days)
     hidden = np.zeros(len(times), bool) if hidden is None else _columns(mjd=times, hidden=hidden)[1].astype(bool)
-    figure = Figure(figsize=(8, 5 if reconstruction is not None else 3.5), layout="constrained")
+    figure = new_figure(8, 5 if reconstruction is not None else 3.5, rows=3 if reconstruction is not None else 1)
     axes = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1)) if reconstruction is not None else [figure.subplots()]
     main = axes[0]
-    main.set_title(title)
+    main.set_title(wrap(title))
     _errorbar(main, times[~hidden], magnitudes[~hidden], magerr, ~hidden, "seen" if hidden.any() else None, 0)
     if hidden.any():
         _errorbar(main, times[hidden], magnitudes[hidden], magerr, hidden, "hidden", 4, facecolor="white")
     if reconstruction is not None:
         model = _columns(mjd=times, reconstruction=reconstruction)[1]
         shown = hidden if hidden.any() else np.ones(len(times), bool)
-        main.scatter(
-            times[shown], model[shown], s=22, marker="x", color=COLORS[1], linewidth=0.9, label="reconstructed", zorder=3
-        )
+        crosses: dict[str, Any] = {"marker": "x", "color": COLORS[1], "linewidth": 0.9}
+        main.scatter(times[shown], model[shown], s=22 * point_scale(), label="reconstructed", zorder=3, **crosses)
         if reconstruction_std is not None:
             spread = _columns(mjd=times, reconstruction_std=reconstruction_std)[1]
             main.errorbar(times[shown], model[shown], spread[shown], fmt="none", ecolor=COLORS[1], alpha=0.5, linewidth=0.8)
-        axes[1].scatter(times[shown], (magnitudes - model)[shown], s=14, marker="x", color=COLORS[1], linewidth=0.9)
+        axes[1].scatter(times[shown], (magnitudes - model)[shown], s=14 * point_scale(), **crosses)
         axes[1].axhline(0, color="0.6", linewidth=0.8)
-        axes[1].set_ylabel("residual [mag]")
+        axes[1].set_ylabel("residual\n[mag]" if is_narrow() else "residual [mag]")
         axes[1].invert_yaxis()
-    _finish_light_curve(main)
-    axes[-1].set_xlabel(time_label)
+    _finish_light_curve(main, band)
+    if period_days is None:
+        name_time_axis(axes[-1], times, time_system)
+    else:
+        axes[-1].set_xlabel(phase_label)
     return figure
 
 
 def plot_folded_light_curve(
-    mjd: ArrayLike, mag: ArrayLike, period_days: float, magerr: ArrayLike | None = None, *, title: str = ""
+    mjd: ArrayLike,
+    mag: ArrayLike,
+    period_days: float,
+    magerr: ArrayLike | None = None,
+    *,
+    title: str = "",
+    band: str | None = None,
 ) -> Figure:
     """Two cycles of a light curve folded on a period; phase 0 is the brightest observation."""
     times, magnitudes = _columns(mjd=mjd, mag=mag)
     phase, phase_label = _fold(times, magnitudes, period_days)
-    figure = Figure(figsize=(6, 3.5), layout="constrained")
+    figure = new_figure(6, 3.5)
     axes = figure.subplots()
     everything = np.ones(len(times), bool)
     for shift in (0, 1):
         _errorbar(axes, phase + shift, magnitudes, magerr, everything, None, 0)
     axes.set_xlabel(phase_label)
-    axes.set_title(title)
-    _finish_light_curve(axes)
+    axes.set_title(wrap(title))
+    _finish_light_curve(axes, band)
     return figure
 
 
@@ -94,12 +123,12 @@ def plot_time_encoding(times: ArrayLike, encoding: ArrayLike, *, title: str = ""
     days = np.asarray(times, dtype=float)
     if values.ndim != 2 or len(values) != len(days):
         raise ValueError(f"`encoding` must have the shape (n, D) with n = {len(days)}, got {values.shape}.")
-    figure = Figure(figsize=(7, 4), layout="constrained")
+    figure = new_figure(7, 4)
     axes = figure.subplots()
     image = axes.imshow(values.T, aspect="auto", origin="lower", cmap="cividis", vmin=-1, vmax=1, interpolation="nearest")
     ticks = np.linspace(0, len(days) - 1, min(len(days), 6)).astype(int)
     axes.set_xticks(ticks, [f"{days[tick]:.0f}" for tick in ticks])
-    axes.set(xlabel="time of the observation [d]", ylabel="dimension", title=title)
+    axes.set(xlabel="time of the observation [d]", ylabel="dimension", title=wrap(title))
     figure.colorbar(image, ax=axes, label="encoding")
     return figure
 
@@ -109,53 +138,65 @@ def plot_magnitude_projection(
 ) -> Figure:
     """The learned linear embedding of some centred magnitudes, and its weights (paper, Fig. A.1).
 
+    Dimensions have no order of their own: they are sorted by their weight.
+
     Args:
         weight, bias: of the layer, `(D,)` or `(D, 1)` and `(D,)`.
         magnitudes: to embed.
         title: of the figure.
     """
     slope, offset = _columns(weight=np.asarray(weight, dtype=float).reshape(-1), bias=bias)
-    figure = Figure(figsize=(7, 5), layout="constrained")
+    order = np.argsort(slope, kind="stable")
+    slope, offset = slope[order], offset[order]
+    figure = new_figure(7, 5, rows=2)
     axes, change = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
-    for magnitude, (color, _, line) in zip(magnitudes, _styles(), strict=False):
+    for magnitude, (color, _, line) in zip(magnitudes, styles(), strict=False):
         axes.plot(slope * magnitude + offset, color=color, linestyle=line, linewidth=0.9, label=f"{magnitude:+g} mag")
-    axes.set(ylabel="embedding", title=title)
+    axes.set(ylabel="embedding", title=wrap(title))
     axes.legend(ncols=len(magnitudes), fontsize="small")
     change.plot(slope, color=COLORS[6], linewidth=0.9)
-    change.set(xlabel="dimension", ylabel="change\nper mag")
+    change.set(xlabel="dimension, sorted by its change per mag", ylabel="change\nper mag")
     return figure
 
 
 def plot_attention(
-    times: ArrayLike, magnitudes: ArrayLike, attention: ArrayLike, observation: int, *, title: str = ""
+    times: ArrayLike,
+    magnitudes: ArrayLike,
+    attention: ArrayLike,
+    observation: int,
+    *,
+    title: str = "",
+    time_system: str | None = None,
+    band: str | None = None,
 ) -> Figure:
     """How strongly one observation attends to the others, head by head: `attention` (H, n, n) of one block and window."""
     days, mags = _columns(times=times, magnitudes=magnitudes)
     weights = np.asarray(attention)
     if weights.ndim != 3 or weights.shape[1:] != (len(days), len(days)):
         raise ValueError(f"`attention` must have the shape (heads, {len(days)}, {len(days)}), got {weights.shape}.")
-    figure = Figure(figsize=(8, 1.9 * len(weights)), layout="constrained")
-    figure.suptitle(title)
+    figure = new_figure(8, 1.9 * len(weights), rows=len(weights))
+    figure.suptitle(wrap(title))
     panels = figure.subplots(len(weights), 1, sharex=True, squeeze=False)[:, 0]
     for head, axes in enumerate(panels):
         attended = weights[head, observation]
         rising = np.argsort(attended)  # the strongest are drawn last, largest and darkest
-        sizes = 6 + 50 * attended / max(attended.max(), 1e-12)
+        sizes = (6 + 50 * attended / max(attended.max(), 1e-12)) * point_scale()
         points = axes.scatter(days[rising], mags[rising], c=attended[rising], s=sizes[rising], cmap="cividis_r", vmin=0)
-        axes.plot(days[observation], mags[observation], marker="x", color=COLORS[1], markersize=9, markeredgewidth=2)
+        cross: dict[str, Any] = {"marker": "x", "markersize": 9 * point_scale() ** 0.5, "markeredgewidth": 1.5}
+        axes.plot(days[observation], mags[observation], color=COLORS[1], **cross)
         axes.set_title(f"head {head}", fontsize="small")
-        axes.set_ylabel(MAGNITUDE_LABEL)
         axes.invert_yaxis()
         figure.colorbar(points, ax=axes, label="attention")
-    panels[-1].set_xlabel(TIME_LABEL)
+    figure.supylabel(magnitude_label(band), fontsize="medium")
+    name_time_axis(panels[-1], days, time_system)
     return figure
 
 
 def plot_learning_curves(curves: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> Figure:
     """Losses or scores against training steps: a name -> (steps, values)."""
-    figure = Figure(figsize=(6, 4), layout="constrained")
+    figure = new_figure(6, 4)
     axes = figure.subplots()
-    for (name, (steps, values)), (color, marker, line) in zip(curves.items(), _styles(), strict=False):
+    for (name, (steps, values)), (color, marker, line) in zip(curves.items(), styles(), strict=False):
         shown = marker if len(np.asarray(steps)) < 60 else None
         axes.plot(steps, values, color=color, marker=shown, markersize=4, linestyle=line, linewidth=1.2, label=name)
     axes.set(xlabel="step", ylabel="value", yscale="log")
@@ -163,51 +204,70 @@ def plot_learning_curves(curves: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> F
     return figure
 
 
-def plot_few_shot(scores: Mapping[str, Mapping[int, Sequence[float]]], *, score_name: str = "macro-F1") -> Figure:
+def plot_few_shot(
+    scores: Mapping[str, Mapping[int, Sequence[float]]], *, score_name: str = "macro-F1", title: str = ""
+) -> Figure:
     """Score against labelled samples per class, with a band of one standard deviation: method -> samples -> scores of seeds."""
-    figure = Figure(figsize=(9, 5), layout="constrained")
+    middle = -(-len(scores) // 2)
+    halves = [list(scores)[:middle], list(scores)[middle:]]
+    characters = sum(max(map(len, names), default=0) for names in halves)
+    num_columns = 1 if is_narrow() or characters > 108 else 2  # as many as stand in 8 inches
+    legend_rows = -(-len(scores) // num_columns)
+    figure = new_figure(3.5, 2.3 + 0.15 * legend_rows) if is_narrow() else new_figure(8, 4.5 + 0.2 * legend_rows)
     axes = figure.subplots()
-    for (method, by_samples), (color, marker, line) in zip(scores.items(), _styles(), strict=False):
+    for (method, by_samples), (color, marker, line) in zip(scores.items(), styles(), strict=False):
         samples = np.array(sorted(by_samples))
         mean = np.array([np.mean(by_samples[count]) for count in samples])
         spread = np.array([np.std(by_samples[count]) for count in samples])
-        axes.plot(samples, mean, color=color, marker=marker, linestyle=line, label=method)
+        axes.plot(samples, mean, color=color, marker=marker, markersize=5, linestyle=line, label=method)
         axes.fill_between(samples, mean - spread, mean + spread, color=color, alpha=0.15, linewidth=0)
-    axes.set(xlabel="labelled samples a class", ylabel=score_name, xscale="log")
+    axes.set(xlabel="labelled samples a class", ylabel=score_name, xscale="log", title=wrap(title))
     drawn = sorted({count for by_samples in scores.values() for count in by_samples})
     axes.set_xticks(drawn, labels=map(str, drawn))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.legend(fontsize="small", loc="outside lower center", ncols=num_columns)
     return figure
 
 
 def plot_confusion_matrix(true_labels: Sequence[str], predicted_labels: Sequence[str]) -> Figure:
-    """Percentage of each true class that is assigned to each predicted class."""
-    figure = Figure(figsize=(6, 5.5), layout="constrained")
+    """Percentage of each true class that is assigned to each predicted class, with the number of objects below."""
+    counts = confusion_matrix(true_labels, predicted_labels)
+    size = max(5.5, 1.5 + 0.55 * len(counts))
+    figure = new_figure(size + 0.5, size)
     axes = figure.subplots()
-    style = {"values_format": ".0%", "cmap": "cividis", "xticks_rotation": "vertical"}
-    ConfusionMatrixDisplay.from_predictions(true_labels, predicted_labels, normalize="true", ax=axes, **style)
+    style: dict[str, Any] = {"values_format": ".0%", "cmap": "cividis", "xticks_rotation": "vertical"}
+    shown = ConfusionMatrixDisplay.from_predictions(true_labels, predicted_labels, normalize="true", ax=axes, **style)
+    fonts = {"fontsize": "x-small" if is_narrow() or len(counts) > 9 else "small"}
+    for cell, number in zip(shown.text_.ravel(), counts.ravel(), strict=True):
+        cell.set(text=f"{cell.get_text()}\n{number}", **fonts)
+    axes.set(xlabel="predicted class", ylabel="true class")
+    shown.im_.colorbar.set_label("fraction of the true class; below, objects")
     return figure
 
 
 def plot_reliability(bins: Mapping[str, tuple[ArrayLike, ArrayLike, ArrayLike]]) -> Figure:
-    """Accuracy against confidence: name -> confidence, accuracy and number of objects of bins.
+    """Accuracy against confidence, and below it how many objects there are: name -> confidence, accuracy and number of bins.
 
-    Calibrated probabilities lie on the diagonal. The size of a point shows the number of objects in its bin. See
-    `classification_metrics.bin_confidences`.
+    Calibrated probabilities lie on the diagonal within their error bars, which are Wilson's intervals of 68 % for the binomial
+    fraction. See `classification_metrics.bin_confidences`.
     """
-    figure = Figure(figsize=(5, 4.5), layout="constrained")
-    axes = figure.subplots()
+    from astropy.stats import binom_conf_interval  # slow to import
+
+    figure = new_figure(5, 5.5, rows=2)
+    axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     axes.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle="--", label="perfect")
-    for (name, (confidence, accuracy, counts)), (color, marker, line) in zip(bins.items(), _styles(), strict=False):
-        said, found, objects = (np.asarray(column, dtype=float) for column in (confidence, accuracy, counts))
-        axes.plot(said, found, color=color, linestyle=line, linewidth=0.8, alpha=0.6)
-        sizes = 12 + 150 * objects / objects.sum()
+    for number, ((name, columns), (color, marker, _)) in enumerate(zip(bins.items(), styles(), strict=False)):
+        said, found, objects = (np.asarray(column, dtype=float) for column in columns)
+        low, high = binom_conf_interval(np.rint(found * objects), objects, interval="wilson")
+        lengths = np.maximum([found - low, high - found], 0)  # rounding of the fraction
         error = np.average(np.abs(found - said), weights=objects)
         label = f"{name} (calibration error {error:.3f})"
-        axes.scatter(said, found, s=sizes, marker=marker, color=color, alpha=0.8, linewidth=0, label=label)
-    axes.set(xlabel="probability of the likeliest class", ylabel="fraction that is right", xlim=(0, 1.02), ylim=(-0.02, 1.02))
-    axes.legend(fontsize="small", loc="upper left")
+        axes.errorbar(said, found, lengths, fmt="none", ecolor=color, elinewidth=0.9, capsize=2)
+        axes.scatter(said, found, s=24 * point_scale(), marker=marker, color=color, linewidth=0, label=label, zorder=3)
+        below.bar(said + 0.014 * (number - (len(bins) - 1) / 2), objects, width=0.013, color=color)
+    axes.set(ylabel="fraction that is right", xlim=(0, 1.02), ylim=(-0.02, 1.02))
+    axes.legend(fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)
+    below.set(xlabel="probability of the likeliest class", ylabel="objects", yscale="log", ylim=(0.7, None))
     return figure
 
 
@@ -253,77 +313,102 @@ def plot_embedding_map(
         axis_names = tuple(  # type: ignore[assignment]
             f"component {i + 1} ({ratio:.0%} of the variance)" for i, ratio in enumerate(pca.explained_variance_ratio_)
         )
-    figure = Figure(figsize=(7, 5), layout="constrained")
+    figure = new_figure(3.5, 3.4) if is_narrow() else new_figure(7, 5)
     axes = figure.subplots()
     by_size = sorted(set(names), key=lambda name: (-np.sum(names == name), name))
     if len(by_size) > max_classes:
         others = f"{len(by_size) - max_classes + 1} smaller classes"
         names = np.where(np.isin(names, by_size[: max_classes - 1]), names, others)
         by_size = [*by_size[: max_classes - 1], others]
-    size = float(np.clip(12000 / max(len(points), 1), 6, 20))  # smaller for thousands of points
-    for name, (color, marker, _) in zip(by_size, _styles(), strict=False):
+    size = point_scale() * float(np.clip(12000 / max(len(points), 1), 6, 20))  # smaller for thousands of points
+    for name, (color, marker, _) in zip(by_size, styles(), strict=False):
         chosen = points[names == name]
         label = f"{name} ({len(chosen)})"
         axes.scatter(chosen[:, 0], chosen[:, 1], s=size, alpha=0.75, linewidth=0, color=color, marker=marker, label=label)
-    axes.set(xlabel=axis_names[0], ylabel=axis_names[1], title=title)
+    axes.set(xlabel=axis_names[0], ylabel=axis_names[1], title=wrap(title))
     if labels is not None:
-        axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5), markerscale=max(1, 4 / size**0.5))
+        look = {"fontsize": "small", "markerscale": max(1, 4 / size**0.5)}
+        if is_narrow():
+            figure.legend(loc="outside lower center", ncols=2, **look)
+        else:
+            axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), **look)
     return figure
 
 
 def plot_survey_summary(surveys: Mapping[str, Mapping[str, ArrayLike]]) -> Figure:
-    """Points per curve, magnitudes and Δt of surveys (paper, Figs. 6 and B.1): name -> `num_points`, `mag`, `gaps` (days)."""
+    """Points per curve, magnitudes and Δt of surveys (paper, Figs. 6 and B.1): name -> `num_points`, `mag`, `gaps` (days).
+
+    All surveys have the same bins, so that the heights of their lines compare.
+    """
     panels = (("num_points", "observations a light curve", True), ("mag", MAGNITUDE_LABEL, False), ("gaps", "Δt [d]", True))
-    figure = Figure(figsize=(11, 3.5), layout="constrained")
-    for axes, (column, label, logarithmic) in zip(figure.subplots(1, 3), panels, strict=True):
-        for (name, columns), (color, _, line) in zip(surveys.items(), _styles(), strict=False):
-            values = np.asarray(columns[column], dtype=float)
-            values = values[np.isfinite(values) & ((values > 0) | (not logarithmic))]
-            scaled = np.log10(values) if logarithmic else values
-            edges = np.linspace(scaled.min() - 1e-6, scaled.max() + 1e-6, 60)  # wider, for equal values and rounding
-            bins = 10**edges if logarithmic else edges
+    figure = new_figure(3.5, 6, rows=3) if is_narrow() else new_figure(11, 3.5)
+    grid = figure.subplots(3, 1) if is_narrow() else figure.subplots(1, 3)
+    for axes, (column, label, logarithmic) in zip(grid, panels, strict=True):
+        every = {name: _finite(columns[column], positive=logarithmic) for name, columns in surveys.items()}
+        edges = _edges(np.concatenate(list(every.values())), logarithmic)
+        for (name, values), (color, _, line) in zip(every.items(), styles(), strict=False):
             weights = np.full(len(values), 1 / max(len(values), 1))
-            axes.hist(values, bins=bins, weights=weights, histtype="step", color=color, linestyle=line, label=name)
+            axes.hist(values, bins=edges, weights=weights, histtype="step", color=color, linestyle=line, label=name)
         axes.set(xlabel=label, ylabel="fraction", xscale="log" if logarithmic else "linear")
-    figure.legend(*figure.axes[0].get_legend_handles_labels(), fontsize="small", loc="outside upper center", ncols=4)
+    num_columns = 2 if is_narrow() else 4
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), fontsize="small", loc="outside upper center", ncols=num_columns)
     return figure
 
 
+def _finite(values: ArrayLike, *, positive: bool) -> np.ndarray:
+    numbers = np.asarray(values, dtype=float)
+    return numbers[np.isfinite(numbers) & ((numbers > 0) | (not positive))]
+
+
+def _edges(values: np.ndarray, logarithmic: bool, num_bins: int = 60) -> np.ndarray:
+    """Edges of equal bins, in the logarithm or not, that hold all values."""
+    if not len(values):
+        return np.array([1.0, 10.0])
+    scaled = np.log10(values) if logarithmic else values
+    edges = np.linspace(scaled.min() - 1e-6, scaled.max() + 1e-6, num_bins + 1)  # wider, for equal values and rounding
+    return 10**edges if logarithmic else edges
+
+
 def plot_light_curves(
-    curves: Sequence[tuple[str, ArrayLike, ArrayLike]], *, highlight_first: bool = False, num_columns: int = 3
+    curves: Sequence[tuple[str, ArrayLike, ArrayLike]],
+    *,
+    highlight_first: bool = False,
+    num_columns: int = 3,
+    labels: Sequence[str | None] | None = None,
+    time_system: str | None = None,
+    band: str | None = None,
 ) -> Figure:
     """Light curves side by side.
 
     Args:
         curves: title, days and magnitudes of each.
         highlight_first: draw the first in another colour and marker, for example a query beside its nearest neighbours.
-        num_columns: of the grid.
+        num_columns: of the grid; at most 2 in a journal's column.
+        labels: of the horizontal axis of each, such as "phase" for folded ones; None is time in days.
+        time_system, band: of all, for the names of the axes; see `plot_light_curve`.
     """
     if not curves:
         raise ValueError("There must be at least one light curve to draw, got none.")
-    num_columns = min(num_columns, len(curves))
+    num_columns = min(num_columns, len(curves), 2 if is_narrow() else num_columns)
     num_rows = -(-len(curves) // num_columns)
-    figure = Figure(figsize=(3.4 * num_columns, 2.2 * num_rows), layout="constrained")
+    figure = new_figure(3.4 * num_columns, 2.2 * num_rows, rows=num_rows)
     panels = figure.subplots(num_rows, num_columns, squeeze=False).flat
     for number, ((title, mjd, mag), axes) in enumerate(zip(curves, panels, strict=False)):
         times, magnitudes = _columns(mjd=mjd, mag=mag)
         style = int(highlight_first and number == 0)
-        axes.scatter(times, magnitudes, s=6, marker=MARKERS[style], color=COLORS[style], linewidth=0)
-        axes.set_title(title, fontsize="small")
-        axes.set_xlabel(TIME_LABEL, fontsize="small")
-        axes.set_ylabel(MAGNITUDE_LABEL, fontsize="small")
-        axes.tick_params(labelsize="x-small")
+        axes.scatter(times, magnitudes, s=6 * point_scale(), marker=MARKERS[style], color=COLORS[style], linewidth=0)
+        axes.set_title("\n".join(textwrap.wrap(title, 26)) if is_narrow() else title, fontsize="small")
+        if labels and labels[number] is not None:
+            axes.set_xlabel(labels[number])
+        else:
+            name_time_axis(axes, times, time_system)
+        axes.xaxis.label.set_size("small")
+        axes.set_ylabel(magnitude_label(band), fontsize="small")
+        axes.tick_params(labelsize="small")
         axes.invert_yaxis()
     for axes in panels:  # unused panels
         axes.set_axis_off()
     return figure
-
-
-def _styles() -> Iterator[tuple[str, str, str]]:
-    """Colour, marker and line of the first group, the second ...; a pair of colour and marker repeats after 64 groups."""
-    for i in count():
-        turn = i // len(COLORS)
-        yield COLORS[i % len(COLORS)], MARKERS[(i + turn) % len(MARKERS)], LINES[(i + turn) % len(LINES)]
 
 
 def _umap(points: np.ndarray, seed: int) -> np.ndarray:
@@ -331,7 +416,8 @@ def _umap(points: np.ndarray, seed: int) -> np.ndarray:
     try:
         from umap import UMAP
     except ImportError as error:
-        raise ImportError("This picture needs umap-learn: pip install 'astromer-hf[umap]', or take the method pca.") from error
+        needed = install_line("umap")
+        raise ImportError(f"This picture needs umap-learn: {needed}, or take the method pca.") from error
     return UMAP(random_state=seed, n_jobs=1).fit_transform(points)
 
 
@@ -365,12 +451,17 @@ def _errorbar(
     if errors is not None:
         bars = np.nan_to_num(_columns(mjd=chosen, magerr=errors)[1][chosen].astype(float))
         axes.errorbar(x, y, bars, fmt="none", ecolor=color, alpha=0.4, linewidth=0.8)
-    size = float(np.clip(3000 / max(len(chosen), 1), 4, 14))  # smaller for a thousand points
-    axes.scatter(x, y, s=size, marker=MARKERS[style % 2], color=facecolor or color, edgecolor=color, linewidth=0.8, label=label)
+    size = point_scale() * float(np.clip(3000 / max(len(chosen), 1), 4, 14))  # smaller for a thousand points
+    look: dict[str, Any] = {"color": facecolor or color, "edgecolor": color, "linewidth": 0.8 * point_scale() ** 0.5}
+    axes.scatter(x, y, s=size, marker=MARKERS[style % 2], label=label, **look)
 
 
-def _finish_light_curve(axes: Axes) -> None:
-    axes.set_ylabel(MAGNITUDE_LABEL)
+def _finish_light_curve(axes: Axes, band: str | None) -> None:
+    axes.set_ylabel(magnitude_label(band))
     axes.invert_yaxis()
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
+        if is_narrow():
+            assert isinstance(axes.figure, Figure)
+            axes.figure.legend(fontsize="small", loc="outside lower center", ncols=3, frameon=False)
+        else:
+            axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))

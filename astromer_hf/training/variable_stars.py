@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.optimize import minimize_scalar
 from torch import nn
 from torch.utils.data import Dataset
 
 from ..inference.runner import WindowRunner, pool_states
-from ..light_curves.surveys import Survey
-from ..light_curves.taxonomy import LEAF_NAMES, allowed_leaves
+from ..light_curves.surveys import SURVEYS, Survey
+from ..light_curves.taxonomy import LEAF_NAMES, allowed_leaves, possible_leaves
+from ..model.configuration_astromer import LIKELY_SET_COVERAGES
 from ..model.feature_extraction_astromer import RaggedLightCurves, mean_over_windows
 from ..model.modeling_astromer import AstromerForSequenceClassification, AstromerModel
 from .few_shot import Recipe, fit
@@ -131,15 +133,18 @@ def label_light_curves(survey: Survey, labels: np.ndarray) -> tuple[np.ndarray, 
     return known, allowed[known], groups
 
 
-def partial_label_loss(logits: torch.Tensor, allowed: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
+def partial_label_loss(
+    logits: torch.Tensor, allowed: torch.Tensor, possible: torch.Tensor | None = None, weights: torch.Tensor | None = None
+) -> torch.Tensor:
     """Negative logarithm of the summed probability of the `allowed` classes (B, C), a mean over the batch.
 
     It is the likelihood of a label that names several classes (Cour et al. 2011, JMLR 12, 1501), and the cross-entropy where
-    one class is allowed.
+    one class is allowed. Where `possible` (B, C) is given, the probability is the one among these classes.
     """
     logits = logits.float()
     of_allowed = logits.masked_fill(~allowed, -torch.inf).logsumexp(1)
-    losses = logits.logsumexp(1) - of_allowed
+    among = logits if possible is None else logits.masked_fill(~possible, -torch.inf)
+    losses = among.logsumexp(1) - of_allowed
     return losses.mean() if weights is None else (losses * weights).sum() / weights.sum()
 
 
@@ -147,36 +152,50 @@ def partial_label_loss(logits: torch.Tensor, allowed: torch.Tensor, weights: tor
 
 
 class RowsOfStates(Dataset[Any]):
-    """Windows of `LeafStates` as batches for `LeafHead`. A window weighs as its light curve does."""
+    """Windows of `LeafStates` as batches for `LeafHead`. A window weighs as its light curve does, a group by `weigh_groups`."""
 
-    def __init__(self, states: LeafStates, weights: np.ndarray | None = None):
+    def __init__(self, states: LeafStates):
         self.states = states
-        self.weights = np.ones(len(states), np.float32) if weights is None else weights.astype(np.float32)
+        self.weights = weigh_groups(states.groups).astype(np.float32)
+        surveys, number = np.unique([group.partition(" ")[0] for group in states.groups], return_inverse=True)
+        self.possible = np.array([possible_leaves(SURVEYS[survey]) for survey in surveys])[number]
 
     def __len__(self) -> int:
         return len(self.states.length)
 
     def __getitems__(self, indices: Sequence[int]) -> dict[str, torch.Tensor]:
-        """`pooled` (B, S, P), float32; `labels` (B, C), bool, True for allowed leaves; `weights` (B,)."""
+        """`pooled` (B, S, P), float32; allowed leaves, `labels` (B, C), and `possible` ones, (B, C), bool; `weights` (B,)."""
         owner = self.states.object_index[indices]
         return {
             "pooled": torch.from_numpy(self.states.pooled[indices].astype(np.float32)),
             "labels": torch.from_numpy(self.states.allowed[owner]),
+            "possible": torch.from_numpy(self.possible[owner]),
             "weights": torch.from_numpy(self.weights[owner]),
         }
 
 
 class LeafHead(nn.Module):
-    """The head of a classifier on states that are already pooled, with the loss for labels of any depth."""
+    """The head of a classifier on states that are already pooled, with the loss for labels of any depth.
 
-    def __init__(self, model: AstromerForSequenceClassification):
+    Args:
+        model: whose head is trained.
+        within_survey: 1: a star's leaf is only told from the other leaves that its survey names. 0: from all leaves. A head
+            that is told from all learns which survey has which classes, and takes a star of a new survey that looks alike for
+            one of these. A head of 1 learns nothing of leaves that no survey has together. In between, both losses are mixed.
+    """
+
+    def __init__(self, model: AstromerForSequenceClassification, within_survey: float = 1.0):
         super().__init__()
-        self.classifier = model.classifier
+        self.classifier, self.within_survey = model.classifier, within_survey
 
-    def forward(self, pooled: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> dict[str, torch.Tensor]:
+    def forward(
+        self, pooled: torch.Tensor, labels: torch.Tensor, possible: torch.Tensor, weights: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
         """Logits (B, C) and the loss for a batch of `RowsOfStates`."""
-        logits = self.classifier.classify_pooled(pooled.unbind(1))
-        return {"loss": partial_label_loss(logits, labels, weights), "logits": logits}
+        logits = self.classifier.classify_pooled(pooled[..., : self.classifier.pooled_size].unbind(1))
+        within = partial_label_loss(logits, labels, possible, weights)
+        loss = self.within_survey * within + (1 - self.within_survey) * partial_label_loss(logits, labels, None, weights)
+        return {"loss": loss, "logits": logits}
 
 
 def weigh_groups(groups: np.ndarray) -> np.ndarray:
@@ -187,13 +206,16 @@ def weigh_groups(groups: np.ndarray) -> np.ndarray:
 
 
 def train_leaf_head(
-    model: AstromerForSequenceClassification, training: LeafStates, validation: LeafStates, recipe: Recipe, seed: int
+    model: AstromerForSequenceClassification,
+    training: LeafStates,
+    validation: LeafStates,
+    recipe: Recipe,
+    seed: int,
+    within_survey: float = 1.0,
 ) -> list[dict[str, float]]:
-    """Train the head of `model`, in place, on states of its frozen encoder; the losses of every epoch."""
-    head = LeafHead(model)
-    train = RowsOfStates(training, weigh_groups(training.groups))
-    validate = RowsOfStates(validation, weigh_groups(validation.groups))
-    return fit(head, train, validate, lambda batch: batch, recipe, seed)
+    """Train the head of `model`, in place, on states of its frozen encoder; the losses of every epoch. See `LeafHead`."""
+    head = LeafHead(model, within_survey)
+    return fit(head, RowsOfStates(training), RowsOfStates(validation), lambda batch: batch, recipe, seed)
 
 
 @torch.inference_mode()
@@ -203,9 +225,60 @@ def leaf_logits(model: AstromerForSequenceClassification, states: LeafStates) ->
     rows = (
         torch.from_numpy(states.pooled[first : first + 1024].astype(np.float32)) for first in range(0, len(states.length), 1024)
     )
-    return torch.cat([model.classifier.classify_pooled(pooled.unbind(1)).float() for pooled in rows])
+    size = model.config.pooled_size
+    return torch.cat([model.classifier.classify_pooled(pooled[..., :size].unbind(1)).float() for pooled in rows])
 
 
 def leaf_probabilities(states: LeafStates, logits: torch.Tensor, temperature: float = 1.0) -> np.ndarray:
     """Probabilities (N, C): the mean over the windows of each light curve, by their numbers of observations."""
     return mean_over_windows((logits / temperature).softmax(-1).numpy(), states.object_index, states.length, len(states))
+
+
+# --- Calibration ---
+
+
+def fit_leaf_temperature(states: LeafStates, logits: torch.Tensor) -> float:
+    """The temperature at which the allowed leaves of validation light curves are most likely; groups weigh as in training."""
+    weights = weigh_groups(states.groups)
+
+    def loss(logarithm: float) -> float:
+        allowed = (leaf_probabilities(states, logits, float(np.exp(logarithm))) * states.allowed).sum(1)
+        return float(-(weights * np.log(np.maximum(allowed, 1e-30))).sum())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-2.0, 2.0), method="bounded").x))
+
+
+def fit_likely_sets(probabilities: np.ndarray, allowed: np.ndarray, surveys: np.ndarray) -> list[float]:
+    """`likely_set_thresholds` of a classifier that hold on every survey by itself.
+
+    Split conformal prediction: of n validation light curves, the true leaf of all but a fraction 1 - c has at least the
+    probability of rank floor((n + 1)·(1 - c)). Each survey has its own such probability, and the smallest of them counts. A
+    label of several leaves counts as the most probable of them.
+
+    Args:
+        probabilities, allowed: of the validation light curves, `(N, C)`.
+        surveys: of each, `(N,)`.
+    """
+    of_label = np.where(allowed, probabilities, 0).max(1)
+    thresholds = []
+    for coverage in LIKELY_SET_COVERAGES:
+        of_surveys = []
+        for survey in np.unique(surveys):
+            scores = np.sort(of_label[surveys == survey])
+            rank = int(np.floor((len(scores) + 1) * (1 - coverage)))
+            of_surveys.append(scores[rank - 1] if rank else 0.0)
+        thresholds.append(float(min(of_surveys)))
+    return thresholds
+
+
+def fit_uncertainty(probability: np.ndarray, right: np.ndarray, weights: np.ndarray, accuracy: float = 0.95) -> float:
+    """The smallest probability of the predicted class from which on a fraction `accuracy` of the predictions is right.
+
+    Args:
+        probability, right, weights: of predictions for surveys that the classifier has not seen, `(N,)`.
+        accuracy: of those that are at least so probable.
+    """
+    order = np.argsort(-probability)
+    reached = np.cumsum((right * weights)[order]) / np.cumsum(weights[order])
+    enough = np.flatnonzero(reached >= accuracy)
+    return float(probability[order[enough[-1]]]) if len(enough) else 1.0

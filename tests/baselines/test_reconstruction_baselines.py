@@ -1,7 +1,6 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """Baselines see visible magnitudes only, follow their units and zero points, and are as good as their kind can be."""
 
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -116,9 +115,3 @@ def test_each_baseline_has_its_kind_of_star():
     assert all(of_short[name] < 0.1 for name in ("mean", "linear", "gaussian_process"))
     assert all(of_long[name] > 0.98 for name in BASELINES if name != "mean")
     assert of_long["gaussian_process"] > of_long["linear"]
-
-
-def test_without_astropy_the_error_gives_the_pip_line(window, monkeypatch):
-    monkeypatch.setitem(sys.modules, "astropy.timeseries", None)
-    with pytest.raises(ImportError, match=r'pip install "astromer-hf\[baselines\]"'):
-        BASELINES["lomb_scargle"](*window)

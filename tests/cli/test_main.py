@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -205,7 +206,7 @@ def test_help_lists_the_verbs_in_groups(capsys):
             group.append(line.split()[1])
     assert listed == {
         "Options": ["--version", "--install-completion", "--show-completion", "--help"],
-        "Use": ["inspect", "embed", "classify", "neighbors", "simulate", "plot"],
+        "Use": ["inspect", "embed", "classify", "neighbors", "periods", "simulate", "plot"],
         "Learn": ["fit"],
         "Share": ["card", "check", "push"],
         "Convert": ["convert", "export"],
@@ -439,6 +440,65 @@ def test_ctrl_c_is_one_line_and_130(tmp_path, monkeypatch, capsys):
     assert main(["simulate", "-o", str(tmp_path / "out.parquet")]) == 130
     assert capsys.readouterr().err == "interrupted; incomplete output was removed\n"
     assert list(tmp_path.iterdir()) == []
+
+
+# As the script that an installation makes, which has this name.
+STARTED = """
+import sys
+sys.argv[0] = 'astromer-hf'
+from astromer_hf.__main__ import main
+print('up', flush=True)
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("delay", [0.05, 0.3, 1.0, 2.0, 4.0])
+def test_ctrl_c_at_any_time_is_one_line_and_130_and_leaves_nothing(delay, tmp_path):
+    arguments = ["simulate", "-n", "100000", "-o", "curves.parquet"]
+    environment = {**os.environ, "PYTHONPATH": PYTHONPATH}
+    process = subprocess.Popen(
+        [sys.executable, "-c", STARTED, *arguments], cwd=tmp_path, env=environment, text=True, stdout=-1, stderr=-1
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "up\n"
+    time.sleep(delay)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output) == (130, ""), errors
+    assert errors in ("interrupted\n", "interrupted; incomplete output was removed\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_memory_that_is_not_enough_is_one_line_that_says_what_to_lower(tmp_path):
+    import_and_limit = """
+import resource, sys
+import pyarrow.parquet as pq, torch
+from astromer_hf import AstromerConfig, AstromerModel
+from astromer_hf.cli.main import main
+from astromer_hf.light_curves.simulation import simulate_light_curves, to_table
+AstromerModel(AstromerConfig(num_hidden_layers=1)).save_pretrained("model")
+pq.write_table(to_table(simulate_light_curves(400)), "curves.parquet")
+assert main(["embed", "curves.parquet", "-o", "first.parquet", "--model", "model"]) == 0
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, -1))
+sys.exit(main(["embed", "curves.parquet", "-o", "second.parquet", "--model", "model", "--quiet", "--batch-size", "1000"]))
+"""
+    if not Path("/proc/self/statm").exists():
+        pytest.skip("the system does not tell how much memory a process has")
+    done = subprocess.run(
+        [sys.executable, "-c", import_and_limit],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": PYTHONPATH, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 1, done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("error: The memory is not enough (")
+    assert last.endswith("lower --batch-size, or give fewer light curves at a time.")
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "second.parquet").exists()
 
 
 def test_a_message_of_several_lines_becomes_one_and_a_mistake_of_ours_keeps_its_traceback(tmp_path, monkeypatch, capsys):

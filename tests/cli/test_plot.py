@@ -2,6 +2,7 @@
 """Every verb of `astromer-hf plot` draws what it says of what it is given, and what goes wrong is one line."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from astromer_hf import (
     cli,
 )
 from astromer_hf.cli.main import main
+from astromer_hf.evaluation.periods import find_period
 from astromer_hf.light_curves.simulation import SIMULATED_SURVEYS, simulate_light_curves, to_table
 from astromer_hf.plots import figures as plots
 
@@ -79,9 +81,23 @@ def observations() -> np.ndarray:
 
 
 def test_a_light_curve_is_drawn_by_its_id(draw):
-    figure = draw("light-curve", "curves.parquet", "--object", CURVE.object_id)
+    figure = draw("light-curve", "curves.parquet", "--object", CURVE.object_id, "--period", "none")
     np.testing.assert_allclose(offsets(figure, group=1), observations())  # after the error bars
     assert figure.axes[0].get_title() == f"{CURVE.object_id}, {CURVE.label}, {CURVE.band}"
+
+
+def test_a_light_curve_is_folded_on_its_period_if_that_is_significant_and_the_title_says_so(draw):
+    star = simulate_light_curves(1, classes=["RRab"])[0]
+    shuffled = replace(star, object_id="shuffled", mag=np.random.default_rng(0).permutation(star.mag))
+    constant = replace(star, object_id="constant", mag=np.full(len(star.mag), 15.0))
+    pq.write_table(to_table([star, shuffled, constant]), "periods.parquet")
+    folded = draw("light-curve", "periods.parquet", "--object", star.object_id).axes[0]
+    assert f"P = {find_period(star.mjd, star.mag, star.magerr).period:.6g} d (false alarm 1e-" in folded.get_title()
+    assert "phase" in folded.get_xlabel()
+    for name, said in (("shuffled", "no significant period"), ("constant", "no period")):
+        axes = draw("light-curve", "periods.parquet", "--object", name).axes[0]
+        assert axes.get_title().endswith(f", {said}")
+        assert "phase" not in axes.get_xlabel()
 
 
 def test_a_light_curve_is_folded_on_a_period(draw):
@@ -111,7 +127,7 @@ def test_a_reconstruction_has_error_bars_of_passes_with_dropout(draw):
 def test_an_object_of_several_bands_needs_its_band(draw, capsys):
     assert main(["plot", "light-curve", "bands.parquet", "--object", CURVE.object_id, "-o", "picture.png"]) == 1
     assert f"in the bands {CURVE.band}, z: name one of them by --band" in capsys.readouterr().err
-    figure = draw("light-curve", "bands.parquet", "--object", CURVE.object_id, "--band", "z")
+    figure = draw("light-curve", "bands.parquet", "--object", CURVE.object_id, "--band", "z", "--period", "none")
     assert figure.axes[0].get_title().endswith(", z")
 
 
@@ -135,7 +151,7 @@ def test_the_time_encoding_is_a_column_an_observation(draw):
 def test_the_magnitude_embedding_is_that_of_the_model(draw, place):
     layer = AstromerForMaskedReconstruction.from_pretrained(place / "tiny").model.embeddings.magnitude_embedding
     _, change = draw("magnitude-embedding", "--model", "tiny").axes
-    np.testing.assert_allclose(change.lines[0].get_ydata(), layer.weight.detach().numpy()[:, 0])
+    np.testing.assert_allclose(change.lines[0].get_ydata(), np.sort(layer.weight.detach().numpy()[:, 0]))
 
 
 def test_what_embed_writes_is_drawn_as_a_map_of_its_classes(draw):
@@ -189,6 +205,42 @@ def test_few_shot_scores_are_those_of_the_survey_and_methods_asked_for(draw, pla
     figure = draw("few-shot", "scores.csv", "--survey", "b", "--methods", "LSTM")
     (line,) = figure.axes[0].lines
     np.testing.assert_allclose(line.get_xydata(), [[20, 0.02], [100, 0.1]])
+
+
+def test_the_best_method_of_each_kind_is_drawn_five_at_most_and_the_title_says_so(draw, place):
+    means = {
+        "a: x": 0.9,
+        "a: y averaged with b": 0.95,
+        "b, z": 0.5,
+        "b and w, z": 0.3,
+        "c": 0.6,
+        "d": 0.7,
+        "a: v": 0.8,
+        "f": 0.4,
+    }
+    rows = [("s", method, n, mean) for method, mean in means.items() for n in (20, 100)]
+    pd.DataFrame(rows, columns=["survey", "method", "samples_per_class", "macro_f1"]).to_csv(place / "many.csv")
+    figure = draw("few-shot", "many.csv")
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a: y averaged with b", "a: x", "d", "c", "b, z"]
+    assert figure.axes[0].get_title() == "s: 5 of 8 methods, the best of each kind"
+
+
+@pytest.mark.parametrize("suffix", ["pdf", "svg"])
+def test_a_picture_has_the_width_of_a_journal_and_the_format_of_its_suffix(place, monkeypatch, suffix):
+    monkeypatch.chdir(place)
+    options = ["--object", CURVE.object_id, "--width", "column", "-o", f"column.{suffix}"]
+    assert main(["plot", "light-curve", "curves.parquet", *options]) == 0
+    text = Path(f"column.{suffix}").read_bytes().decode("latin-1")
+    points = 88 / 25.4 * 72
+    found = re.search(r"/MediaBox \[ 0 0 ([\d.]+)" if suffix == "pdf" else r'width="([\d.]+)pt"', text)
+    assert float(found[1]) == pytest.approx(points, abs=0.1)
+
+
+def test_axes_have_the_system_of_the_times_and_the_band(draw, place):
+    table = pd.DataFrame({"hjd": 2453000.5 + np.arange(30), "mag": np.linspace(15, 16, 30), "id": "a", "filter": "V"})
+    table.to_csv(place / "hjd.csv", index=False)
+    axes = draw("light-curve", "hjd.csv", "--object", "a", "--period", "none").axes[0]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("HJD − 2450000 [d]", "V magnitude [mag]")
 
 
 @pytest.mark.parametrize(

@@ -394,7 +394,7 @@ def _corrupted(content: bytes, rng: random.Random) -> bytes:
 
 def test_without_google_crc32c_the_error_gives_the_pip_line(prefix, monkeypatch):
     monkeypatch.setitem(sys.modules, "google_crc32c", None)
-    with pytest.raises(ImportError, match=r'pip install "astromer-hf\[convert\]"'):
+    with pytest.raises(ImportError, match=r"pip install 'google-crc32c"):
         read_tensorflow_checkpoint(prefix)
 
 

@@ -302,7 +302,7 @@ def test_failing_midway_leaves_the_folder_as_it_was(tmp_path, tiny_model, existi
     ("time", "mag", "reason"),
     [
         ([1.0, 2.0], [1.0], "Object 'bad' has 2 values in 'time' and 1 in 'mag'"),
-        ([0.0, 1e9], [1.0, 2.0], "Times must be days (MJD, HJD or JD; any zero point), but object 'bad' runs from 0 to 1e+09."),
+        ([1.0, 1e9], [1.0, 2.0], "Times must be days (MJD, HJD or JD; any zero point), but object 'bad' runs from 1 to 1e+09."),
     ],
     ids=["unequal", "seconds"],
 )

@@ -17,7 +17,8 @@ from astropy.table import Table
 
 from astromer_hf.cli.main import main
 from astromer_hf.light_curves.chunk import LightCurveChunk
-from astromer_hf.light_curves.source import LightCurveSource, read_chunk
+from astromer_hf.light_curves.in_memory import read_chunk
+from astromer_hf.light_curves.source import LightCurveSource
 
 FOLDER = Path(__file__).parents[3] / "shared" / "field_files"
 needs_folder = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"the samples are not at {FOLDER}")

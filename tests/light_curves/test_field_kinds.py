@@ -6,14 +6,18 @@ Every file below is invented; its points are those of `DAYS` and `MAGS` unless i
 
 import gzip
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from astropy import units
+from astropy.io import fits
 from astropy.table import Table
 from astropy.time import Time
 from astropy.timeseries import TimeSeries
@@ -205,6 +209,11 @@ def test_a_time_that_is_marked_as_missing_is_no_time(tmp_path, marker):
     assert source.ledger.dropped == {"without a time": 1}
 
 
+def test_a_time_of_zero_is_a_time_where_the_others_are_no_dates(tmp_path):
+    text = columns(id=["a"] * 3 + ["b"] * 3, mjd=[0.0, 1.5, 3.0, *DAYS[3:]], mag=MAGS)
+    assert read(put(tmp_path, text))[0] == {("a", None): (3, 0), ("b", None): (3, 0)}
+
+
 # --- Magnitudes and fluxes ---
 
 
@@ -286,9 +295,10 @@ def test_ids_that_lost_digits_are_no_ids(tmp_path):
     assert read(put(tmp_path, table.to_json(orient="records"), "t.json"))[0] == whole
     rounded = table.astype({"source_id": float})
     rounded.to_parquet(tmp_path / "t.parquet")
-    for path in (tmp_path / "t.parquet", put(tmp_path, rounded.to_csv(index=False))):
-        with pytest.raises(TableError, match=r"ids in the column 'source_id' of t\..* are rounded.*--object-id-column"):
-            read(path)
+    with pytest.raises(TableError, match=r"ids in the column 'source_id' are double.* lost its last digits"):
+        read(tmp_path / "t.parquet")
+    with pytest.raises(TableError, match=r"ids in the column 'source_id' of t\.csv are rounded.*--object-id-column"):
+        read(put(tmp_path, rounded.to_csv(index=False)))
 
 
 def test_blanks_around_an_id_are_no_part_of_it(tmp_path):
@@ -326,3 +336,148 @@ def test_objects_with_lists_in_a_document_are_objects(tmp_path):
     both = {("a", None): (6, 0), ("b", None): (6, 0)}
     assert read(put(tmp_path, json.dumps(objects), "t.json"))[0] == both
     assert read(put(tmp_path, "\n".join(map(json.dumps, objects)), "t.jsonl"))[0] == both
+
+
+def test_points_without_a_band_are_told(tmp_path):
+    counts, source, _ = read(put(tmp_path, TABLE.assign(band=["g"] * 4 + [""] * 2).to_csv(index=False)))
+    assert counts == {(None, "g"): (4, 0), (None, ""): (2, 0)}
+    assert "2 points have no band" in source.ledger.line
+
+
+# --- Folders ---
+
+LC = TABLE[NUMBERS].to_csv(index=False, header=False, sep=" ")
+
+
+def put_folder(root: Path, *names: str, **others: str) -> Path:
+    for name in names:
+        put(root, LC, name)
+    for name, text in others.items():
+        put(root, text, name.replace("__", "."))
+    return root
+
+
+@pytest.mark.parametrize("root", ["", "phot"])
+def test_folders_that_are_named_after_bands_tell_the_band(tmp_path, root):
+    names = [f"phot/{band}/STAR-{i}.dat" for band in "IV" for i in (1, 2)]
+    put_folder(tmp_path, *names, ident__dat="STAR-1  F  4:32:51.9 -69:48:23.2 X\n", README="words of all kinds\n")
+    counts, source, _ = read(tmp_path / root)
+    assert counts == {(f"STAR-{i}", band): (6, 0) for band in "IV" for i in (1, 2)}
+    assert ("2 other files are passed over: README, ident.dat" in source.ledger.line) == (root == "")
+    assert read(tmp_path / "phot" / "I")[0] == {(f"STAR-{i}", "I"): (6, 0) for i in (1, 2)}
+
+
+def test_files_of_one_name_in_several_folders_are_several_stars(tmp_path):
+    counts, _, _ = read(put_folder(tmp_path, "field1/lc.dat", "y/lc.dat"))
+    assert counts == {("field1/lc", None): (6, 0), ("y/lc", None): (6, 0)}
+
+
+def test_a_file_that_cannot_be_read_among_light_curves_of_its_kind_is_a_star_without_points_unless_it_is_empty(tmp_path):
+    folder = put_folder(tmp_path, "a.dat", "b.dat", settings__json='{"a": 1}', c__dat="")
+    counts, source, _ = read(folder)
+    assert counts == {("a", None): (6, 0), ("b", None): (6, 0)}
+    assert source.ledger.line.endswith("2 other files are passed over: c.dat, settings.json")
+    put(folder, "no table\n", "d.dat")
+    opened = LightCurveSource.open(folder)
+    assert [part for chunk in opened.chunks() for part in chunk.object_ids.to_pylist()] == ["a", "b", "d"]
+    assert [*opened.ledger.unreadable] == ["d"]
+
+
+def test_a_pair_of_files_of_snana_is_one_table(tmp_path):
+    Table({"SNID": ["1", "2"], "PTROBS_MIN": [1, 4], "PTROBS_MAX": [3, 6]}).write(tmp_path / "A_HEAD.FITS", format="fits")
+    Table({"MJD": DAYS, "BAND": ["g"] * 6, "FLUXCAL": MAGS}).write(tmp_path / "A_PHOT.FITS", format="fits")
+    assert read(tmp_path)[0] == {("1", "g"): (3, 0), ("2", "g"): (3, 0)}
+
+
+def test_an_archive_without_tables_is_named_as_the_user_named_it(tmp_path):
+    with zipfile.ZipFile(tmp_path / "t.zip", "w") as archive:
+        archive.writestr("inner.zip", b"PK")
+    with pytest.raises(TableError, match=r"^t\.zip holds no .*but inner\.zip: unpack"):
+        read(tmp_path / "t.zip")
+
+
+# --- Times that may be something else ---
+
+
+@pytest.mark.parametrize("times", [(DAYS - 58000) * 86400 * 10, np.where(np.arange(6) < 3, DAYS, DAYS + 2400000.5), DAYS * 1e5])
+def test_times_that_cannot_be_days_are_an_error_that_names_the_star(tmp_path, times):
+    with pytest.raises(TableError, match=r"Times must be days.*object 't'.*86400"):
+        read(put(tmp_path, columns(time=times, mag=MAGS)))
+
+
+def test_times_that_may_be_years_are_told(tmp_path):
+    text = columns(time=2000 + (DAYS - 51544.5) / 365.25, mag=MAGS)
+    assert "are years, multiply them by 365.25" in read(put(tmp_path, text))[1].ledger.line
+
+
+# --- What a survey's files do not have, and somebody has added ---
+
+ATLAS = {"MJD": DAYS, "m": MAGS, "dm": ERRORS, "uJy": 3600, "duJy": 20, "F": ["o", "c"] * 3}
+TWO = ["a"] * 3 + ["b"] * 3
+
+
+@pytest.mark.parametrize(
+    ("table", "name"),
+    [
+        (ATLAS, "ATLAS_ID"),
+        ({"HJD": DAYS, "MAG_3": MAGS, "MER_3": ERRORS, "GRADE": "A"}, "ID"),
+        ({"MJD": DAYS, "V_mag": MAGS, "V_err": ERRORS}, "Numerical_Code_ID"),
+    ],
+)
+def test_stars_in_a_column_that_is_none_of_a_survey_are_asked_about(tmp_path, table, name):
+    path = put(tmp_path, columns(**{name: TWO}, **table))
+    with pytest.raises(TableError, match=f"'{name}' has several values.*--object-id-column {name}"):
+        read(path)
+    found = [chunk.object_ids.to_pylist() for chunk in LightCurveSource.open(path, columns={"object_id": name}).chunks()]
+    assert {star for stars in found for star in stars} == {"a", "b"}
+
+
+def test_several_positions_without_an_id_are_several_stars(tmp_path):
+    far = columns(ra=[359.9999] * 3 + [0.5] * 3, dec=10.0, mjd=DAYS, mag=MAGS)
+    with pytest.raises(TableError, match=r"positions differ by 177. arcsec.*--object-id-column"):
+        read(put(tmp_path, far))
+    assert read(put(tmp_path, columns(ra=[359.9999, 0.0001] * 3, dec=10.0, mjd=DAYS, mag=MAGS)))[0] == ONE
+
+
+def test_a_column_of_bands_that_is_none_of_a_survey_separates_light_curves(tmp_path):
+    text = columns(MasterID=1, Mag=MAGS, Magerr=ERRORS, MJD=DAYS, Filter=["V"] * 3 + ["R"] * 3)
+    assert read(put(tmp_path, text))[0] == {("1", "V"): (3, 0), ("1", "R"): (3, 0)}
+
+
+def test_tables_of_a_file_that_are_not_read_are_told(tmp_path):
+    tables = [fits.BinTableHDU(Table({"MJD": DAYS, "MAG": MAGS}).as_array(), name=name) for name in ("G", "R")]
+    fits.HDUList([fits.PrimaryHDU(), *tables]).writeto(tmp_path / "t.fits")
+    counts, source, _ = read(tmp_path / "t.fits")
+    assert counts == ONE
+    assert "of 2 tables with times the first is read, G, and R not" in source.ledger.line
+
+
+@pytest.mark.parametrize("kind", [pa.list_(pa.string()), pa.list_(pa.timestamp("us")), pa.date32()])
+def test_times_and_magnitudes_of_parquet_may_be_of_any_type(tmp_path, kind):
+    dates = Time(DAYS, format="mjd")
+    if kind == pa.date32():
+        table = pa.table({"date": pa.array(DAYS.astype(int) - 40587, pa.int32()).cast(kind), "mag": MAGS})
+        expected = np.floor(DAYS)
+    else:
+        times = [dates.isot.tolist()] if kind.value_type == pa.string() else [dates.to_datetime().tolist()]
+        table = pa.table({"id": ["t"], "time": pa.array(times, kind), "mag": [[str(value) for value in MAGS]]})
+        expected = DAYS
+    pq.write_table(table, tmp_path / "t.parquet")
+    _, _, points = read(tmp_path / "t.parquet")
+    np.testing.assert_allclose(points[None, None][:, :2], np.column_stack([expected, MAGS]), atol=1e-6)
+
+
+def test_files_of_a_folder_without_a_point_are_told(tmp_path):
+    folder = put_folder(tmp_path, **{"a__csv": TABLE.to_csv(index=False), "b__csv": "mjd,mag,magerr,band\n"})
+    counts, source, _ = read(folder)
+    assert counts == {("a", "g"): (3, 0), ("a", "r"): (3, 0)}
+    assert source.ledger.line.endswith("1 file holds no point: b.csv")
+
+
+def test_whole_numbers_that_are_written_as_floats_are_the_ids_that_they_were(tmp_path):
+    table = pd.DataFrame({"id": [101.0] * 3 + [102.0] * 3, "mjd": DAYS, "mag": MAGS})
+    expected = {("101", None): (3, 0), ("102", None): (3, 0)}
+    table.to_parquet(tmp_path / "t.parquet")
+    assert read(tmp_path / "t.parquet")[0] == read(put(tmp_path, table.to_csv(index=False)))[0] == expected
+    fields = columns(id=["1.10", "1.10", "1.0", "1.0"], mjd=DAYS[:4], mag=MAGS[:4])
+    assert read(put(tmp_path, fields))[0] == {("1.10", None): (2, 0), ("1.0", None): (2, 0)}

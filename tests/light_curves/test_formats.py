@@ -23,7 +23,8 @@ from astropy.table import QTable, Table
 from astropy.time import Time
 
 from astromer_hf.light_curves.columns import ReadingOptions, TableError
-from astromer_hf.light_curves.source import LightCurveSource, read_chunk
+from astromer_hf.light_curves.in_memory import read_chunk
+from astromer_hf.light_curves.source import LightCurveSource
 
 STARS = ["a", "a", "a", "a", "b", "b", "b"]
 BANDS = ["g", "r", "g", "r", "g", "g", "r"]

@@ -3,8 +3,9 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import datasets
 import hub_client
@@ -99,6 +100,39 @@ def test_padding_of_magnitudes_is_no_observation():
     assert [curve[1] for curve in curves] == ["V", "B"]
     assert source.ledger.dropped == {"padding": 1}
     assert source.ledger.points_used == 2
+
+
+def test_a_band_that_no_star_has_and_fields_of_some_bands_alone_hide_no_other_band():
+    rows = starembed_rows(3)
+    for row in rows:
+        row["bands_data"]["i"] = None  # of type null then, not a struct
+        row["bands_data"]["r"]["seeing"] = [1.0] * 34
+        row["bands_data"]["g"]["target"] = [round(value) for value in row["bands_data"]["g"]["target"]]  # integers
+    table = pa.Table.from_pylist(rows)
+    assert pa.types.is_null(table.schema.field("bands_data").type.field("i").type)
+    curves = list_light_curves(LightCurveSource.open(table).chunks())
+    assert [(star, band, len(mjd)) for star, band, _, mjd, *_ in curves] == [
+        (row["sourceid"], band, count) for row in rows for band, count in (("g", 40), ("r", 34))
+    ]
+    assert curves[1][4] == rows[0]["bands_data"]["r"]["target"]
+
+
+def test_lists_of_other_lengths_than_the_times_do_not_matter_where_they_are_not_read():
+    rows = starembed_rows(4)
+    for row in rows:
+        for band in filter(None, row["bands_data"].values()):
+            band["feat_dynamic_real"] = band["feat_dynamic_real"][1:]
+    found = list_light_curves(LightCurveSource.open(pa.Table.from_pylist(rows)).chunks())
+    assert found == list_light_curves(LightCurveSource.open(pa.Table.from_pylist(starembed_rows(4))).chunks())
+
+
+def test_light_curves_in_several_columns_are_asked_about():
+    lists = {"mjd": [1.0, 2.0], "flux": [3.0, 4.0]}
+    table = pa.Table.from_pylist([{"id": "a", "g": lists, "r": lists}])
+    with pytest.raises(TableError, match=r"several columns, g, r: .* --mjd-column r\.mjd --flux-column r\.flux"):
+        LightCurveSource.open(table)
+    chosen = LightCurveSource.open(table, columns={"mjd": "r.mjd", "flux": "r.flux"})
+    assert [len(curve[3]) for curve in list_light_curves(chosen.chunks())] == [2]
 
 
 # --- Splits, subsets and addresses ---
@@ -201,6 +235,32 @@ def test_the_split_of_a_single_table_is_refused():
         LightCurveSource.open(dataset.to_pandas(), split="test")
 
 
+def test_a_folder_of_a_dataset_has_splits_too(tmp_path):
+    (tmp_path / "data").mkdir()
+    for split, count in SPLITS.items():
+        (tmp_path / "data" / f"{split}-00000-of-00001.parquet").write_bytes(to_parquet(starembed_rows(count, seed=count)))
+    source = LightCurveSource.open(tmp_path, split="test")
+    assert {star for star, *_ in list_light_curves(source.chunks())} == {"30000", "30001", "30002"}
+    assert source.format == "parquet"
+    assert source.ledger.name == f"{tmp_path.name} (test)"
+    with pytest.raises(TableError, match="has no split 'tset'"):
+        LightCurveSource.open(tmp_path, split="tset")
+    assert len({star for star, *_ in list_light_curves(LightCurveSource.open(tmp_path).chunks())}) == sum(SPLITS.values())
+
+
+def test_files_of_a_split_that_differ_are_said_in_one_line(tmp_path):
+    first, second = starembed_rows(2, seed=1), starembed_rows(2, seed=2)
+    for row in first:
+        row["bands_data"]["i"] = None
+    (tmp_path / "train-00000-of-00002.parquet").write_bytes(to_parquet(first))
+    (tmp_path / "train-00001-of-00002.parquet").write_bytes(to_parquet(second))
+    with pytest.raises(TableError, match="its files may differ in their columns") as caught:
+        list(LightCurveSource.open(tmp_path, split="train").chunks())
+    assert "\n" not in str(caught.value)
+    curves = list_light_curves(LightCurveSource.open(tmp_path).chunks())  # read file by file
+    assert [band for _, band, *_ in curves] == ["g", "r", "g", "r", "g", "i", "r", "g", "r"]
+
+
 def test_choose_split_takes_the_only_one():
     assert choose_split(["test"], None, "x") == "test"
 
@@ -216,20 +276,26 @@ def test_labels_of_a_class_label_are_their_names():
 # --- Memory ---
 
 
-def test_a_dataset_is_read_a_batch_at_a_time(client, hub, published):
+def test_a_dataset_is_read_a_batch_at_a_time():
     dataset = datasets.Dataset.from_list(starembed_rows(9))
     sizes = [len(chunk) for chunk in LightCurveSource.open(dataset).chunks(2)]
     assert len(sizes) == 5
     assert max(sizes) <= 6  # three bands of two stars
 
-    repo = hub.repo(published["starembed"], "datasets")
-    files = repo.files[repo.find("main") or ""]
-    shards = [files[f"data/train-0000{i}-of-00002.parquet"].sha256 for i in (0, 1)]
-    before = len(hub.requests)
-    assert client(hub_client.count_light_curves, published["starembed"], chunks=1, split="train") > 0
-    assert [any(shard in path for _, path, _ in hub.requests[before:]) for shard in shards] == [True, False]
-    assert client(hub_client.count_light_curves, published["starembed"], split="train") == 5 * 2 + 2
-    assert any(shards[1] in path for _, path, _ in hub.requests[before:])
+    rows, passes = starembed_rows(40, num_points=12), []
+
+    def generate() -> Iterator[dict[str, Any]]:
+        passes.append(0)
+        for row in rows:
+            passes[-1] += 1
+            yield row
+
+    source = LightCurveSource.open(datasets.IterableDataset.from_generator(generate))
+    chunks = source.chunks(4)
+    read = [(next(chunks), passes[-1])[1] for _ in range(3)]
+    assert read[0] < 12  # what is next is asked for when it is wanted
+    assert read == sorted(read)
+    assert read[-1] < 20
 
 
 # --- What goes wrong ---
@@ -282,6 +348,15 @@ def test_offline_is_said_and_not_mistaken_for_absence(hub, tmp_path):
     assert "name the folder" in message
 
 
+def test_offline_a_dataset_that_was_downloaded_before_is_read(client, hub, published, tmp_path):
+    download = f"import datasets; answer = len(datasets.load_dataset({published['starembed']!r})['test'])"
+    assert run_fresh(hub.url, tmp_path, download) == SPLITS["test"]
+    read = f"from hub_client import read_light_curves; answer = read_light_curves({published['starembed']!r}, split='test')[0]"
+    found = run_fresh(hub.url, tmp_path, read, HF_HUB_OFFLINE="1", PYTHONPATH=PATHS)
+    expected = client(hub_client.read_light_curves, published["starembed"], split="test")[0]
+    assert [tuple(curve) for curve in found] == expected
+
+
 @pytest.mark.slow  # the client tries again for half a minute
 def test_a_hub_that_does_not_answer_is_said(tmp_path):
     script = "from hub_client import error_of; answer = error_of('organisation/curves', split='test')"
@@ -329,6 +404,26 @@ def test_every_verb_takes_a_dataset_of_the_hub(client, published, tiny_folder, t
     assert status == 0, err
 
 
+def test_a_classifier_is_trained_and_used_on_a_dataset_of_the_hub(client, tiny_folder, tmp_path):
+    files = {
+        f"data/{name}-0.parquet": to_parquet(starembed_rows(n, seed=n, bands="g")) for name, n in (("fit", 60), ("new", 4))
+    }
+    client(hub_client.commit, "organisation/labelled", files, "hf_ada", repo_type="dataset")
+    source, classifier = "organisation/labelled", tmp_path / "classifier"
+    words = ("--model", tiny_folder, "--quiet", "--min-per-class", "5", "--max-epochs", "2", "--augment", "0")
+    status, out, err = client(hub_client.command, "fit", f"hf://datasets/{source}/data/fit-0.parquet", "-o", classifier, *words)
+    assert status == 0, err
+    assert f"{source} (data/fit-0.parquet): read as StarEmbed benchmark; 60 stars" in out
+    status, out, err = client(
+        hub_client.command, "classify", f"hf://datasets/{source}/data/new-0.parquet", "-o", tmp_path / "classes.parquet",
+        "--model", classifier, "--quiet",
+    )  # fmt: skip
+    assert status == 0, err
+    rows = pq.read_table(tmp_path / "classes.parquet").to_pylist()
+    assert [row["object_id"] for row in rows] == ["40000", "40001", "40002", "40003"]
+    assert {row["predicted_label"] for row in rows} <= {"EW", "RRab", "LPV"}
+
+
 def test_embed_table_and_classify_table_take_a_split(tmp_path):
     from astromer_hf import AstromerConfig, AstromerForSequenceClassification
     from astromer_hf.inference.classification import classify_table
@@ -343,3 +438,13 @@ def test_embed_table_and_classify_table_take_a_split(tmp_path):
         assert set(pq.read_table(tmp_path / "out.parquet")["object_id"].to_pylist()) == {"20000", "20001"}
         with pytest.raises(TableError, match="several splits"):
             write(splits, tmp_path / "out.parquet", model, show_progress=False)
+        opened = LightCurveSource.open(splits, split="test")
+        write(opened, tmp_path / "out.parquet", model, split="test", show_progress=False)
+        with pytest.raises(TableError, match="is open already"):
+            write(opened, tmp_path / "out.parquet", model, split="anom", show_progress=False)
+    embed_table(splits, tmp_path / "out.parquet", model, split="anom", combine_bands="concat", bands=["g", "r"])
+    rows = pq.read_table(tmp_path / "out.parquet").to_pylist()
+    assert [(row["object_id"], row["bands"], len(row["embedding"])) for row in rows] == [
+        ("20000", ["g", "r"], 32),
+        ("20001", ["g", "r"], 32),
+    ]

@@ -123,12 +123,12 @@ def test_columns_may_be_named_and_a_named_flux_goes_before_a_magnitude():
         (lambda: {"mjd": MJD}, "no column that looks like a magnitude or flux; there are: mjd"),
         (lambda: 5, "this int has no column that looks like a time; there are: none"),
         (lambda: None, "this NoneType has no column"),
-        (lambda: "curve.csv", "A light curve in memory is needed, got the str 'curve.csv'"),
+        (lambda: b"curve.csv", "A light curve or the path of one is needed, got bytes"),
         (lambda: MJD, r"the shape \(n, 2\) or \(n, 3\), of times, magnitudes and perhaps errors, got \(12,\)"),
         (lambda: [["a", "b"]], "A light curve must be numbers, got a list"),
         (lambda: {"mjd": MJD, "mag": ["bright"] * 12}, "The column 'mag' must hold numbers"),
         (lambda: {"mjd": MJD, "mag": MAG[:-1]}, "The columns of the dict differ in length: 11, 12"),
-        (lambda: {"mjd": [MJD], "mag": [MAG]}, "The column 'mjd' must be 1-d, got the shape \\(1, 12\\)"),
+        (lambda: {"mjd": [MJD, MJD], "mag": [MAG, MAG]}, "This dict holds 2 light curves"),
         (lambda: QTable({"time": MJD * units.m, "mag": MAG}), "The column 'time' must be in units of day, it is in m"),
         (lambda: QTable({"mjd": MJD, "mag": MAG * units.Jy}), "The column 'mag' must be in units of mag, it is in Jy"),
     ],
@@ -136,6 +136,18 @@ def test_columns_may_be_named_and_a_named_flux_goes_before_a_magnitude():
 def test_what_is_no_light_curve_is_refused(source, message):
     with pytest.raises(TableError, match=message):
         read_light_curve(source())
+
+
+def test_the_path_of_a_file_is_read_where_it_holds_one_light_curve(tmp_path):
+    table = pd.DataFrame({"mjd": MJD, "mag": MAG, "magerr": MAGERR})
+    table.to_csv(tmp_path / "one.csv", index=False)
+    for path in (tmp_path / "one.csv", str(tmp_path / "one.csv")):
+        np.testing.assert_array_equal(read_light_curve(path), (MJD, MAG, MAGERR))
+    table.assign(star=["a"] * 6 + ["b"] * 6).to_csv(tmp_path / "two.csv", index=False)
+    with pytest.raises(TableError, match=r"two\.csv holds 2 light curves \(a; b\), and one is wanted"):
+        read_light_curve(tmp_path / "two.csv")
+    with pytest.raises(FileNotFoundError, match="There is no file"):
+        read_light_curve("three.csv")
 
 
 def test_a_column_that_is_not_there_is_refused_by_its_name():

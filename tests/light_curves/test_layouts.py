@@ -480,17 +480,6 @@ SAMPLES: dict[str, Sample] = {
         {("1", "g"): (2, 1), ("1", "r"): (2, 1)},
         {"object_id": {(None, "g"): (2, 1), (None, "r"): (2, 1)}, "lightcurve.flux": None},
     ),
-    "multimodal_universe_mag": Sample(
-        {
-            "object_id": ["1"] * 6,
-            "lightcurve.band": two("g", "r"),
-            "lightcurve.time": [*DAYS[:5], 0.0],
-            "lightcurve.mag": [*MAGS[:5], 0.0],
-            "lightcurve.mag_err": [*ERRORS[:5], 0.0],
-        },
-        {("1", "g"): (3, 0), ("1", "r"): (2, 1)},
-        {"lightcurve.mag_err": {("1", "g"): (3, 0), ("1", "r"): (2, 1)}, "lightcurve.mag": None},
-    ),
     "open_catalog": Sample(
         {
             "event": ["SN"] * 6,

@@ -16,8 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from astromer_hf.light_curves.columns import ColumnNames, TableError
+from astromer_hf.light_curves.in_memory import read_chunk
 from astromer_hf.light_curves.simulation import SIMULATED_SURVEYS, LightCurve, simulate_light_curves, to_table
-from astromer_hf.light_curves.source import LightCurveSource, iter_light_curves, read_chunk
+from astromer_hf.light_curves.source import LightCurveSource, iter_light_curves
 
 SURVEY = replace(SIMULATED_SURVEYS["macho_like"], min_points=3, max_points=70)
 CURVES = simulate_light_curves(9, survey=SURVEY)
@@ -306,6 +307,24 @@ def test_files_of_a_catalogue_that_are_missing_or_damaged_are_named_and_keep_the
     assert chunk.curves.lengths.tolist() == [0, 2, 0, 2]
     assert [*opened.ledger.unreadable] == ["broken", "gone"]
     assert "There is no light curve 'x.csv'" in opened.ledger.unreadable["gone"]
+
+
+def test_files_of_a_folder_that_cannot_be_read_are_stars_without_points_in_their_places(tmp_path):
+    good, bad = "mjd,mag,magerr\n1,15,0.1\n2,15.5,0.1\n", "mjd,mag,magerr\n1,bright,0.1\n"
+    for name, content in {"a": good.encode(), "b": bytes(range(256)), "c": good.encode(), "d": bad.encode()}.items():
+        (tmp_path / f"{name}.csv").write_bytes(content)
+    opened = LightCurveSource.open(tmp_path)
+    read_ids, lengths = [], []
+    for chunk in opened.chunks():
+        read_ids += chunk.object_ids.to_pylist()
+        lengths += chunk.curves.lengths.tolist()
+    assert (read_ids, lengths) == (["a", "b", "c", "d"], [2, 0, 2, 0])
+    assert [*opened.ledger.unreadable] == ["b", "d"]
+    assert "row 1 of the data holds 'bright'" in opened.ledger.unreadable["d"]
+    for name in ("a", "c"):
+        (tmp_path / f"{name}.csv").write_text("object_id,mjd,mag\ns1,1,15\ns2,2,15.5\n")
+    with pytest.raises(TableError, match=r"b\.csv"):  # which may hold any number of stars
+        LightCurveSource.open(tmp_path)
 
 
 def test_shards_that_differ_in_their_columns_are_named(tmp_path):

@@ -23,9 +23,12 @@ RECORDS = pytest.mark.parametrize("survey", SURVEYS.values(), ids=SURVEYS)
 IN_SHARED_DATA = [
     "asas_acvs",
     "crts_css",
+    "eros2_lmc_cepF",
     "macho_lmc_cepheids_noerr",
     "macho_with_err",
     "ogle_lmc_cepheids_I",
+    "ogle_lmc_cepheids_V",
+    "sdss_s82_rrlyrae",
     "sss_catalina_south",
 ]
 

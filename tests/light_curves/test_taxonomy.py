@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from astromer_hf.light_curves.surveys import SURVEYS, Survey, SurveyClass
-from astromer_hf.light_curves.taxonomy import LEAF_NAMES, LEAVES, PARENT_OF, allowed_leaves
+from astromer_hf.light_curves.taxonomy import LEAF_NAMES, LEAVES, PARENT_OF, allowed_leaves, possible_leaves
 
 RECORDED = [survey for survey in SURVEYS.values() if survey.classes]
 
@@ -39,3 +39,7 @@ def test_unknown_labels_and_leaves_are_refused_by_name():
     wrong = Survey("mine", classes=(SurveyClass("a", "of no leaf", leaves=("RRxx",)),))
     with pytest.raises(ValueError, match="Class 'a' of mine names RRxx, which is no leaf"):
         allowed_leaves(wrong, ["a"])
+
+
+def test_the_leaves_of_a_survey_are_those_of_its_classes_and_no_variability():
+    assert np.array(LEAF_NAMES)[possible_leaves(SURVEYS["sdss_s82_rrlyrae"])].tolist() == ["RRab", "RRc", "NOT_VARIABLE"]

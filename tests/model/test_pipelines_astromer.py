@@ -2,6 +2,7 @@
 """Transformers' `pipeline` gives what the package's own functions give, for light curves of every kind, one result each."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import datasets
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import TINY, TINY_EXTENDED
@@ -172,6 +174,66 @@ def test_datasets_of_both_kinds_are_read(embed):
     np.testing.assert_allclose(embeddings(list(embed(subset))), expected[:4], rtol=0, atol=1e-5)
 
 
+def test_a_path_is_a_table_and_a_list_of_paths_the_light_curves_of_all(embed, tmp_path):
+    table = to_table(CURVES)
+    pq.write_table(table, tmp_path / "all.parquet")
+    paths = []
+    for number, curve in enumerate(CURVES):
+        paths.append(tmp_path / f"star-{number}.csv")
+        pd.DataFrame({"mjd": curve.mjd, "mag": curve.mag, "magerr": curve.magerr}).to_csv(paths[-1], index=False)
+    expected = embeddings(embed(DICTS))
+    for path in (tmp_path / "all.parquet", str(tmp_path / "all.parquet")):
+        results = embed(path)
+        assert [result["object_id"] for result in results] == IDS
+        np.testing.assert_allclose(embeddings(results), expected, rtol=0, atol=1e-5)
+    names = [f"star-{number}" for number in range(len(CURVES))]
+    for several in (paths, tuple(map(str, paths)), (path for path in paths)):
+        results = list(embed(several))
+        assert [result["object_id"] for result in results] == names
+        np.testing.assert_allclose(embeddings(results), expected, rtol=0, atol=1e-5)
+    mixed = embed([paths[0], DICTS[1], table.slice(2, 2), table.slice(4, 1).to_pandas()])
+    np.testing.assert_allclose(embeddings(mixed), expected[:5], rtol=0, atol=1e-5)
+    assert len(embed(paths[0])) == 1  # a table of one star is a list of one result
+
+
+def test_the_bands_of_a_star_are_told_apart_in_the_results(embed, tmp_path):
+    curve = CURVES[0]
+    rows = pd.DataFrame({"mjd": curve.mjd, "mag": curve.mag, "band": np.where(np.arange(len(curve.mjd)) % 2, "g", "r")})
+    rows.to_csv(tmp_path / "star.csv", index=False)
+    for source in (rows, tmp_path / "star.csv", [rows], [tmp_path / "star.csv"]):
+        results = embed(source)
+        assert sorted(result["band"] for result in results) == ["g", "r"]
+        assert sum(result["num_points"] for result in results) == len(rows)
+
+
+def test_a_dataset_of_several_splits_needs_one_and_is_streamed(embed):
+    rows = datasets.Dataset.from_list([{name: curve[name] for name in ("mjd", "mag", "object_id")} for curve in DICTS])
+    splits = datasets.DatasetDict({"train": rows, "test": rows.select([1])})
+    (result,) = embed(splits, split="test")
+    assert result["object_id"] == IDS[1]
+    with pytest.raises(ValueError, match="several splits, train, test"):
+        embed(splits)
+    for other in (DICTS[0], DICTS[:2], tuple(DICTS[:2]), to_table(CURVES)):
+        with pytest.raises(ValueError, match="leave the split out"):
+            embed(other, split="test")
+    stream = embed(rows.to_iterable_dataset())
+    assert next(stream)["object_id"] == IDS[0]
+    assert [result["object_id"] for result in stream] == IDS[1:]
+
+
+def test_without_the_package_a_path_is_refused_clearly(embed, monkeypatch, tmp_path):
+    """The file is uploaded with the weights, and runs where the package is not installed."""
+    for name in ("source", "in_memory"):
+        monkeypatch.setitem(sys.modules, f"astromer_hf.light_curves.{name}", None)  # an import of it fails
+    with pytest.raises(TypeError, match="Reading files needs the package astromer-hf, which is not installed"):
+        embed("curves.parquet")
+    with pytest.raises(TypeError, match="Reading tables needs the package astromer-hf"):
+        embed([pd.DataFrame({"mjd": [1.0], "mag": [2.0]})])
+    assert len(embed(DICTS[0])["embedding"]) == 16
+    rows = datasets.Dataset.from_list([{"mjd": curve["mjd"], "mag": curve["mag"]} for curve in DICTS[:2]])
+    assert len(list(embed(rows))) == 2
+
+
 def test_a_light_curve_without_a_usable_observation_has_no_result_and_the_others_keep_theirs(embed, reconstruct):
     empty = {"mjd": [1.0, 2.0], "mag": [np.nan, 99.9]}
     none, one = embed([empty, DICTS[0]])
@@ -276,7 +338,8 @@ def test_a_checkpoint_without_the_head_is_refused_instead_of_answering_at_random
     ("source", "error", "message"),
     [
         ({"mjd": [1.0], "colour": [2.0]}, ValueError, "no column that looks like a magnitude or flux; there are: mjd, colour"),
-        ("curves.parquet", ValueError, "A light curve in memory is needed, got the str 'curves.parquet'"),
+        ("curves.parquet", FileNotFoundError, r"There is no file curves\.parquet"),
+        (["curves.parquet"], FileNotFoundError, r"There is no file curves\.parquet"),
         ([{"mjd": [1.0, 2.0], "mag": [15.0]}], ValueError, "Light curve 0 cannot be read: .*2 values in `mjd` and 1 in `mag`"),
         ({"mjd": [[1.0], [2.0]], "mag": [[15.0], [15.0]]}, ValueError, "holds 2 light curves"),
     ],

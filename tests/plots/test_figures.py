@@ -12,10 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.image import imread
+from matplotlib.text import Text
 
 from astromer_hf import AstromerConfig, AstromerFeatureExtractor, AstromerModel
 from astromer_hf.light_curves.simulation import simulate_light_curves
 from astromer_hf.plots import figures as plots
+from astromer_hf.plots.style import journal_size
 
 NUM_POINTS = 20
 CURVE = simulate_light_curves(1, seed=5)[0]
@@ -49,6 +51,19 @@ PICTURES: dict[str, Callable[[], Figure]] = {
 def points(axes: Axes) -> list[np.ndarray]:
     """Coordinates of every group of points, (n, 2) each."""
     return [np.asarray(group.get_offsets()) for group in axes.collections if isinstance(group, PathCollection)]
+
+
+def not_drawn(axes: Axes) -> list[Text]:
+    """Labels of ticks outside the limits of their axis, and everything of axes that are switched off."""
+    if not axes.axison:
+        return axes.findobj(Text)
+    labels = []
+    for axis in (axes.xaxis, axes.yaxis):
+        low, high = sorted(axis.get_view_interval())
+        for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
+            if not low <= tick.get_loc() <= high:
+                labels += [tick.label1, tick.label2]
+    return labels
 
 
 def legend(axes: Axes) -> list[str]:
@@ -109,6 +124,59 @@ def test_a_light_curve_may_be_drawn_against_phase():
     assert "phase (period 2 d)" in axes.get_xlabel()
 
 
+@pytest.mark.parametrize(
+    ("system", "first", "label"),
+    [
+        ("MJD", 53000.0, "MJD [d]"),
+        ("MJD", 0.0, "time [d]"),  # days since something, whatever the column is called
+        ("HJD", 2453000.5, "HJD − 2450000 [d]"),
+        ("HJD", 3000.5, "HJD minus a constant [d]"),
+        ("BTJD", 1325.0, "BTJD [d]"),
+        (None, 53000.0, "time [d]"),
+    ],
+)
+def test_the_axis_of_times_has_the_name_of_their_system(system: str | None, first: float, label: str):
+    days = first + np.arange(5.0)
+    for figure in (
+        plots.plot_light_curve(days, np.ones(5), time_system=system, band="V"),
+        plots.plot_light_curves([("a", days, np.ones(5))], time_system=system, band="V"),
+        plots.plot_attention(days, np.ones(5), np.full((1, 5, 5), 0.2), 2, time_system=system, band="V"),
+    ):
+        assert figure.axes[0].get_xlabel() == label
+        assert "V magnitude [mag]" in (figure.axes[0].get_ylabel(), figure.get_supylabel())
+
+
+def test_julian_dates_are_written_without_their_first_digits_and_drawn_where_they_are():
+    (axes,) = plots.plot_light_curve([2453000.5, 2453010.5], [15.0, 15.1], time_system="HJD").axes
+    np.testing.assert_allclose(points(axes)[0][:, 0], [2453000.5, 2453010.5])
+    assert axes.xaxis.get_major_formatter()(2453010.5) == "3010.5"
+
+
+@pytest.mark.parametrize("width", ["column", "page"])
+@pytest.mark.parametrize("name", PICTURES)
+def test_at_the_width_of_a_journal_all_text_is_readable_and_inside(name: str, width: str):
+    with journal_size(width):
+        figure = PICTURES[name]()
+        figure.savefig(io.BytesIO(), dpi=100)
+        assert figure.get_figwidth() * 25.4 == pytest.approx({"column": 88, "page": 180}[width])
+        hidden = {label for axes in figure.axes for label in not_drawn(axes)}
+        shown = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip() and text not in hidden]
+        assert len(shown) > 5
+        assert [text.get_text() for text in shown if text.get_fontsize() < 5.5] == []
+        page = figure.bbox.padded(2)
+        boxes = [(text.get_text(), text.get_window_extent()) for text in shown]
+        assert [label for label, box in boxes if not (page.contains(*box.min) and page.contains(*box.max))] == []
+
+
+def test_a_width_that_no_journal_has_is_refused_and_the_screen_is_back_after_a_failure():
+    with pytest.raises(ValueError, match="one of column, page, got 'wide'"), journal_size("wide"):
+        pass
+    before = plots.plot_light_curve(MJD, MAG).get_figwidth()
+    with pytest.raises(ZeroDivisionError), journal_size("column"):
+        raise ZeroDivisionError
+    assert plots.plot_light_curve(MJD, MAG).get_figwidth() == before
+
+
 def test_residuals_are_observed_minus_reconstructed_and_inverted_like_the_magnitudes():
     _, residuals = PICTURES["reconstruction"]().axes
     np.testing.assert_allclose(points(residuals)[0][:, 1], -0.1, atol=1e-12)
@@ -150,8 +218,11 @@ def test_the_magnitude_projection_of_the_model_is_a_line_a_magnitude():
     layer = AstromerModel(AstromerConfig(**TINY)).embeddings.magnitude_embedding
     weight, bias = (parameter.detach().numpy() for parameter in (layer.weight, layer.bias))
     axes, change = plots.plot_magnitude_projection(weight, bias, magnitudes=(-1, 2)).axes
-    np.testing.assert_allclose(change.lines[0].get_ydata(), weight[:, 0])
-    np.testing.assert_allclose([line.get_ydata() for line in axes.lines], [bias - weight[:, 0], bias + 2 * weight[:, 0]])
+    order = np.argsort(weight[:, 0])
+    slope, offset = weight[order, 0], bias[order]
+    np.testing.assert_allclose(change.lines[0].get_ydata(), slope)
+    np.testing.assert_allclose([line.get_ydata() for line in axes.lines], [offset - slope, offset + 2 * slope])
+    assert "sorted" in change.get_xlabel()
     assert legend(axes) == ["-1 mag", "+2 mag"]
 
 
@@ -177,24 +248,53 @@ def test_learning_curves_are_named_and_complete():
 
 
 def test_few_shot_scores_are_means_of_seeds_within_one_standard_deviation():
-    (axes,) = PICTURES["few-shot"]().axes
+    figure = PICTURES["few-shot"]()
+    (axes,) = figure.axes
     np.testing.assert_allclose(axes.lines[0].get_xydata(), [[20, 0.55], [100, 0.7]])
     band = axes.collections[0].get_paths()[0].vertices
     assert set(np.round(band[band[:, 0] == 20, 1], 9)) == {0.5, 0.6}
-    assert legend(axes) == ["ASTROMER", "LSTM"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["ASTROMER", "LSTM"]
     assert axes.lines[0].get_marker() != axes.lines[1].get_marker()
+
+
+@pytest.mark.parametrize("width", [None, "column", "page"])
+@pytest.mark.parametrize("num_methods", [5, 29])
+def test_the_legend_of_many_methods_with_long_names_is_inside_the_picture(width: str | None, num_methods: int):
+    scores = {f"a checkpoint: a head on the states of all of its blocks, thinned {i}": {20: [0.5]} for i in range(num_methods)}
+    with journal_size(width):
+        figure = plots.plot_few_shot(scores)
+        figure.savefig(io.BytesIO(), dpi=100)
+        box = figure.legends[0].get_window_extent()
+        page = figure.bbox.padded(2)
+        assert len(figure.legends[0].get_texts()) == num_methods
+        assert page.contains(*box.min)
+        assert page.contains(*box.max)
+        assert figure.axes[0].get_window_extent().height > 0.9 * 100
 
 
 def test_rows_of_a_confusion_matrix_are_shares_of_the_true_class():
     axes = plots.plot_confusion_matrix(["a", "a", "a", "a", "b"], ["a", "a", "a", "b", "b"]).axes[0]
     np.testing.assert_allclose(axes.images[0].get_array(), [[0.75, 0.25], [0, 1]])
-    assert {text.get_text() for text in axes.texts} == {"75%", "25%", "0%", "100%"}
+    assert [text.get_text() for text in axes.texts] == ["75%\n3", "25%\n1", "0%\n0", "100%\n1"]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted class", "true class")
 
 
 def test_a_reliability_diagram_has_a_point_a_bin_and_names_the_calibration_error():
-    (axes,) = PICTURES["reliability"]().axes
+    axes, counts = PICTURES["reliability"]().axes
     np.testing.assert_allclose(points(axes)[0], [[0.4, 0.2], [0.9, 0.9]])
+    assert len(axes.lines) == 1 + 2 * 2  # the diagonal, and the caps of two groups of error bars; no line joins the bins
+    assert [bar.get_height() for bar in counts.patches] == [10, 30, 40]
+    assert (counts.get_xlabel(), counts.get_ylabel()) == ("probability of the likeliest class", "objects")
     assert legend(axes) == ["perfect", "before (calibration error 0.050)", "after (calibration error 0.000)"]
+
+
+def test_the_error_bars_of_a_reliability_diagram_are_wider_for_fewer_objects_and_stay_between_0_and_1():
+    axes = plots.plot_reliability({"stars": ([0.5, 0.6, 0.95], [0.5, 0.5, 1.0], [4, 400, 1])}).axes[0]
+    (bars,) = axes.containers[0].lines[2]
+    low, high = np.array([segment[:, 1] for segment in bars.get_segments()]).T
+    np.testing.assert_allclose((high - low)[:2], [0.447, 0.05], atol=1e-3)  # Wilson: z / sqrt(n + z²) at one half, z = 1
+    assert low[2] == pytest.approx(0.5, abs=1e-5)  # n / (n + z²) of one star that is right
+    assert high.max() <= 1
 
 
 def test_light_curves_side_by_side_are_titled_and_inverted_and_the_query_differs():
@@ -240,7 +340,7 @@ def test_a_umap_keeps_groups_apart():
 
 def test_a_umap_without_its_package_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "umap", None)
-    with pytest.raises(ImportError, match=r"astromer-hf\[umap\]"):
+    with pytest.raises(ImportError, match=r"pip install 'umap-learn"):
         plots.plot_embedding_map(EMBEDDINGS, method="umap")
 
 
@@ -280,7 +380,7 @@ def test_objects_without_an_embedding_are_left_off_the_map_and_those_without_a_l
 
 def test_a_survey_summary_has_a_panel_for_points_magnitudes_and_gaps():
     panels = PICTURES["survey summary"]().axes
-    assert [axes.get_xlabel() for axes in panels] == ["observations a light curve", "magnitude", "Δt [d]"]
+    assert [axes.get_xlabel() for axes in panels] == ["observations a light curve", "magnitude [mag]", "Δt [d]"]
     assert [axes.get_xscale() for axes in panels] == ["log", "linear", "log"]
     (shown,) = PICTURES["survey summary"]().legends
     assert [text.get_text() for text in shown.get_texts()] == ["MACHO"]
@@ -292,6 +392,23 @@ def test_bars_of_a_survey_summary_are_fractions_of_all():
         outline = axes.patches[0].get_xy()
         heights = outline[1:-1:2, 1]
         assert heights.sum() == pytest.approx(1)
+
+
+def test_surveys_share_their_bins_so_that_their_heights_compare():
+    bright = {"num_points": RNG.integers(5, 50, 50), "mag": RNG.normal(12, 1, 200), "gaps": RNG.exponential(1, 150)}
+    faint = {"num_points": RNG.integers(200, 900, 50), "mag": RNG.normal(18, 1, 200), "gaps": RNG.exponential(9, 150)}
+    for axes, column in zip(plots.plot_survey_summary({"a": bright, "b": faint}).axes, bright, strict=True):
+        first, second = (np.unique(patch.get_xy()[:, 0]) for patch in axes.patches)
+        np.testing.assert_array_equal(first, second)
+        both = np.concatenate([bright[column], faint[column]])
+        assert first.min() <= both.min()
+        assert both.max() <= first.max()
+
+
+def test_a_survey_without_a_finite_value_has_an_empty_panel_beside_the_others():
+    columns = {"num_points": [20, 30], "mag": [np.nan], "gaps": [1.0, 2.0]}
+    panels = plots.plot_survey_summary({"no magnitudes": columns}).axes
+    assert [axes.patches[0].get_xy()[:, 1].max() > 0 for axes in panels] == [True, False, True]
 
 
 def test_a_survey_whose_light_curves_are_all_of_one_length_has_a_summary():

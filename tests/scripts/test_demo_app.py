@@ -16,8 +16,17 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from astropy.table import Table
+from conftest import TINY
 
+from astromer_hf import (
+    AstromerConfig,
+    AstromerFeatureExtractor,
+    AstromerForMaskedReconstruction,
+    AstromerForSequenceClassification,
+)
 from astromer_hf.light_curves.simulation import simulate_light_curves, to_table
+from astromer_hf.light_curves.source import LightCurveSource
 
 ARTEFACTS = Path(__file__).resolve().parents[2] / "runs" / "test-artefacts"
 
@@ -30,18 +39,83 @@ def table(tmp_path: Path) -> Path:
 
 
 def test_an_uploaded_table_gives_its_light_curves(table: Path):
-    light_curves = demo_app.read_upload(table)
+    light_curves, account = demo_app.read_upload(table)
     expected = simulate_light_curves(3, seed=5)
-    assert [one["object_id"] for one in light_curves] == [curve.object_id for curve in expected]
-    np.testing.assert_array_equal(light_curves[2]["mag"], expected[2].mag)
+    assert [one["object_id"] for one in light_curves.values()] == [curve.object_id for curve in expected]
+    np.testing.assert_array_equal([*light_curves.values()][2]["mag"], expected[2].mag)
+    assert account == LightCurveSource.open(table).name + account[account.index(":") :]
+    assert "3 stars" in account
+    assert str(table.parent) not in account
 
 
 def test_a_file_of_one_light_curve_needs_no_object_id(tmp_path: Path):
     path = tmp_path / "star.csv"
     pd.DataFrame({"time": [1.0, 2.0, 3.0], "mag": [15.0, 15.1, 15.2]}).to_csv(path, index=False)
-    (light_curve,) = demo_app.read_upload(path)
-    assert light_curve["object_id"] == "star"
+    ((name, light_curve),) = demo_app.read_upload(path)[0].items()
+    assert name == light_curve["object_id"] == "star"
     assert light_curve["mjd"].tolist() == [1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "ecsv", "vot", "fits", "json"])
+def test_a_table_of_six_stars_is_six_stars(tmp_path: Path, ending: str):
+    rows = pd.DataFrame(
+        {
+            "star": np.repeat([f"S{i}" for i in range(6)], 5),
+            "mjd": np.tile(np.arange(5.0), 6) + 58000,
+            "mag": 15 + np.arange(30) / 30,
+        }
+    )
+    path = tmp_path / f"six.{ending}"
+    if ending in ("ecsv", "vot", "fits"):
+        Table.from_pandas(rows).write(path, **({"format": "votable"} if ending == "vot" else {}))
+    else:
+        getattr(rows, f"to_{ending}")(path, **({"orient": "records"} if ending == "json" else {"index": False}))
+    light_curves, account = demo_app.read_upload(path)
+    assert [*light_curves] == [f"S{i}" for i in range(6)]
+    assert [len(one["mjd"]) for one in light_curves.values()] == [5] * 6
+    assert "6 stars; 30 of 30 points used" in account
+
+
+def test_the_bands_of_a_star_are_light_curves_of_their_own(tmp_path: Path):
+    path = tmp_path / "star.csv"
+    pd.DataFrame({"mjd": range(8), "mag": [15.0] * 8, "band": ["g", "r"] * 4}).to_csv(path, index=False)
+    assert [*demo_app.read_upload(path)[0]] == ["star, g", "star, r"]
+
+
+def test_of_a_large_table_the_first_light_curves_are_offered_and_that_is_said(tmp_path: Path):
+    path = tmp_path / "many.parquet"
+    pq.write_table(to_table(simulate_light_curves(demo_app.MAX_UPLOADED + 5, seed=5, classes=["Constant"])), path)
+    light_curves, account = demo_app.read_upload(path)
+    assert len(light_curves) == demo_app.MAX_UPLOADED
+    assert account.startswith(f"The first {demo_app.MAX_UPLOADED} light curves. ")
+
+
+def test_what_the_page_does_with_an_upload_needs_no_browser(tmp_path: Path):
+    pytest.importorskip("gradio", reason="the demo page's tools are not installed: pip install -e '.[demo]'")
+    AstromerForMaskedReconstruction(AstromerConfig(**TINY)).save_pretrained(tmp_path / "model")
+    AstromerForSequenceClassification(AstromerConfig(**TINY)).save_pretrained(tmp_path / "classifier")
+    AstromerFeatureExtractor(window_size=TINY["window_size"]).save_pretrained(tmp_path / "classifier")
+    demo = demo_app.Demo(str(tmp_path / "model"), str(tmp_path / "classifier"), gallery_size=7)
+    page = demo_app.build_page(demo)
+    take = next(function.fn for function in page.fns.values() if function.name == "take")
+    path = tmp_path / "star.csv"
+    curve = simulate_light_curves(1, seed=5)[0]
+    bands = np.where(np.arange(len(curve.mjd)) % 2, "g", "r")
+    pd.DataFrame({"mjd": curve.mjd, "mag": curve.mag, "band": bands}).to_csv(path, index=False)
+    uploaded, _, message, reconstruction, classes, neighbors = take(str(path), 0.5, 0)
+    assert [*uploaded] == ["uploaded: star, r", "uploaded: star, g"]
+    assert message.startswith("star.csv: read as ")
+    assert "root-mean-square error" in message
+    assert sum(classes.values()) == pytest.approx(1, abs=1e-3)
+    assert reconstruction is not None
+    assert neighbors is not None
+
+    path.write_bytes(b"")
+    uploaded, _, message, *nothing = take(str(path), 0.5, 0)
+    assert uploaded == {}
+    assert "This file cannot be read" in message
+    assert str(tmp_path) not in message
+    assert nothing == [None, None, None]
 
 
 @pytest.mark.parametrize(

@@ -552,9 +552,14 @@ def test_the_script_prepares_several_tables_and_prints_the_counts(three_surveys,
     printed = capsys.readouterr().out
     assert "ogle: 600 of 600 light curves, 12000 of 12000 points; train " in printed
     assert re.search(r"macho: 400 of 400 .*-> .*prepared/macho\n", printed)
+    lines = printed.splitlines()[-2:]  # one a file, of what was read
+    assert [line.partition(": ")[0] for line in lines] == [path.name for path in paths]
+    assert all(" stars; " in line and " points used" in line for line in lines)
     preparation = json.loads((tmp_path / "prepared" / "macho" / PREPARATION_FILE).read_text())
     assert preparation["split_rule"]["seed"] == 4
     assert preparation["command"].endswith("--stratify --seed 4")
+    assert preparation["ledger"]["line"] == lines[1]
+    assert preparation["ledger"]["points_read"] == preparation["report"]["points_read"]
 
 
 def test_the_script_takes_records_by_name_and_can_put_all_into_test(three_surveys, tmp_path, monkeypatch):

@@ -14,6 +14,9 @@ from astromer_hf.training.few_shot import Recipe, build_classifier
 from astromer_hf.training.variable_stars import (
     LeafStates,
     choose_points,
+    fit_leaf_temperature,
+    fit_likely_sets,
+    fit_uncertainty,
     label_light_curves,
     leaf_logits,
     leaf_probabilities,
@@ -80,8 +83,16 @@ def test_the_loss_of_several_allowed_classes_sums_their_probabilities():
     allowed = torch.tensor([[True, True, False], [True, True, True]])
     expected = -torch.stack((logits.softmax(1)[0, :2].sum().log(), torch.tensor(0.0)))
     torch.testing.assert_close(partial_label_loss(logits, allowed), expected.mean())
-    weighted = partial_label_loss(logits, allowed, torch.tensor([3.0, 1.0]))
+    weighted = partial_label_loss(logits, allowed, weights=torch.tensor([3.0, 1.0]))
     torch.testing.assert_close(weighted, (3 * expected[0] + expected[1]) / 4)
+
+
+def test_classes_that_a_survey_does_not_have_play_no_part_in_its_loss():
+    logits = torch.tensor([[0.0, 1.0, 9.0]], requires_grad=True)
+    loss = partial_label_loss(logits, torch.tensor([[True, False, False]]), torch.tensor([[True, True, False]]))
+    torch.testing.assert_close(loss, torch.nn.functional.cross_entropy(logits[:, :2], torch.tensor([0])))
+    loss.backward()
+    assert logits.grad[0, 2] == 0
 
 
 def test_groups_weigh_as_the_root_of_their_number():
@@ -122,3 +133,40 @@ def test_states_of_light_curves_are_those_of_the_encoder(curves: RaggedLightCurv
     again = both.select(np.arange(4, 8))
     np.testing.assert_array_equal(again.pooled, states.pooled)
     np.testing.assert_array_equal(again.object_index, states.object_index)
+
+
+def test_the_temperature_of_logits_that_are_too_sure_is_theirs():
+    rng = np.random.default_rng(6)
+    logits = torch.from_numpy(rng.normal(size=(4000, len(LEAF_NAMES)), scale=1.5)).float()
+    drawn = torch.multinomial(logits.softmax(1), 1, generator=torch.Generator().manual_seed(0))[:, 0].numpy()
+    allowed = np.eye(len(LEAF_NAMES), dtype=bool)[drawn]
+    states = LeafStates(np.zeros((4000, 1, 2), np.float16), np.arange(4000), np.full(4000, 30), allowed, np.full(4000, "a"))
+    assert fit_leaf_temperature(states, 3 * logits) == pytest.approx(3, rel=0.08)
+
+
+def test_likely_sets_hold_the_true_class_as_often_as_they_promise_on_each_survey():
+    rng = np.random.default_rng(7)
+
+    def sample(count: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
+        logits = rng.normal(size=(count, 5), scale=scale)
+        probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+        true = (probabilities.cumsum(1) > rng.random((count, 1))).argmax(1)
+        return probabilities, np.eye(5, dtype=bool)[true]
+
+    sharp, vague = sample(3000, 4.0), sample(3000, 0.5)
+    surveys = np.repeat(["sharp", "vague"], 3000)
+    thresholds = fit_likely_sets(np.concatenate((sharp[0], vague[0])), np.concatenate((sharp[1], vague[1])), surveys)
+    assert thresholds == sorted(thresholds, reverse=True)
+    for scale in (4.0, 0.5):
+        probabilities, true = sample(3000, scale)
+        assert (probabilities[true] >= thresholds[40]).mean() >= 0.9 - 0.02
+
+
+def test_predictions_above_the_threshold_of_uncertainty_are_right_as_often_as_asked():
+    rng = np.random.default_rng(8)
+    probability = rng.uniform(0.2, 1, 5000)
+    right = rng.random(5000) < probability
+    threshold = fit_uncertainty(probability, right, np.ones(5000))
+    assert right[probability >= threshold].mean() == pytest.approx(0.95, abs=0.002)
+    assert threshold == pytest.approx(0.9, abs=0.04)
+    assert fit_uncertainty(probability, np.zeros(5000), np.ones(5000)) == 1.0

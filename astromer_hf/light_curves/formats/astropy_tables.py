@@ -68,7 +68,8 @@ def read_fits(path: Path) -> RawTable:
         table = Table.read(chosen, format="fits", unit_parse_strict="silent", astropy_native=has_times)
         headers = [opened[0].header, chosen.header]
     star = next((str(header[key]).strip() for header in headers for key in STAR_KEYS if str(header.get(key, "")).strip()), None)
-    return _raw(path, "FITS", table, star)
+    others = [unit.name or str(place) for place, unit in enumerate(opened) if unit in tables and _has_times(unit.columns.names)]
+    return replace(_raw(path, "FITS", table, star), notes=_notes_on_others(others))
 
 
 def read_votable(path: Path) -> RawTable:
@@ -80,7 +81,10 @@ def read_votable(path: Path) -> RawTable:
         if not tables:
             raise TableError(f"{path.name} cannot be read as a table of light curves: it is a VOTable without a table.")
         chosen = next((table for table in tables if _has_times([field.name for field in table.fields])), tables[0])
-        return _raw(path, "VOTable", chosen.to_table(use_names_over_ids=True), None)
+        others = [
+            table.name or str(i + 1) for i, table in enumerate(tables) if _has_times([field.name for field in table.fields])
+        ]
+        return replace(_raw(path, "VOTable", chosen.to_table(use_names_over_ids=True), None), notes=_notes_on_others(others))
 
 
 def read_ecsv(path: Path) -> RawTable:
@@ -111,6 +115,13 @@ def _raw(path: Path, format: str, table: Any, star: str | None) -> RawTable:
     raw = table_of(table, path.name)
     assert raw is not None
     return replace(raw, format=format, star=star or stem_of(path), files=(path,))
+
+
+def _notes_on_others(names: list[str]) -> tuple[str, ...]:
+    """That tables with times are not read, where there are several."""
+    if len(names) < 2:
+        return ()
+    return (f"of {len(names)} tables with times the first is read, {names[0]}, and {', '.join(names[1:4])} not",)
 
 
 def _has_times(names: list[str]) -> bool:

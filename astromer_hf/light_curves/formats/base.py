@@ -36,6 +36,7 @@ class RawTable:
         files (`tuple[Path, ...]`): the files behind it.
         parquet (`bool`): whether rows can be counted and addressed.
         as_text (`bool`): whether all columns come as text.
+        notes (`tuple[str, ...]`): for the user.
         origin (`str`): of a dataset of the Hub its address, with the commit, by which its content is known.
     """
 
@@ -50,6 +51,7 @@ class RawTable:
     files: tuple[Path, ...] = ()
     parquet: bool = False
     as_text: bool = False
+    notes: tuple[str, ...] = ()
     origin: str = ""
 
     @property

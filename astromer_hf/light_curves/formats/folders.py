@@ -9,6 +9,7 @@ import glob
 import tarfile
 import tempfile
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -20,8 +21,8 @@ import pyarrow as pa
 
 from ...model.feature_extraction_astromer import RaggedLightCurves
 from ..chunk import LightCurveChunk
-from ..columns import COLUMN_GUESSES, FLUX_GUESSES, TableError
-from ..numbers import to_text
+from ..columns import BAND_WORDS, COLUMN_GUESSES, FLUX_GUESSES, TableError
+from ..numbers import to_ids, to_text
 from . import may_be_table, parquet, read_file
 from .base import RawTable, stem_of
 from .nested import is_list
@@ -38,6 +39,7 @@ class Found:
 
     tables: list[RawTable]
     notes: list[str] = field(default_factory=list)
+    unreadable: dict[Path, TableError] = field(default_factory=dict)  # files that should be tables as the others are
 
 
 def is_archive(path: Path) -> bool:
@@ -67,8 +69,13 @@ def unpack(path: Path) -> "tempfile.TemporaryDirectory[str] | None":
     return folder
 
 
-def find_files(path: Path, given: Mapping[str, str | None]) -> "Found | Catalogue":
+def find_files(path: Path, given: Mapping[str, str | None], name: str | None = None) -> "Found | Catalogue":
     """What stands at a path.
+
+    Args:
+        path: of a file or folder, or a pattern.
+        given: role -> column.
+        name: for messages, where the path is that of an unpacked archive.
 
     Raises:
         FileNotFoundError: there is nothing.
@@ -76,17 +83,17 @@ def find_files(path: Path, given: Mapping[str, str | None]) -> "Found | Catalogu
     """
     if not path.exists():
         if files := [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]:
-            return _read_all([file for file in files if file.is_file()], path.name)
+            return _read_all([file for file in files if file.is_file()], path.name, path.parent, given, are_named=True)
         raise FileNotFoundError(f"There is no file {path}.")
     if not path.is_dir():
         table = read_file(path)
         return find_catalogue(path, table, given) or Found([table])
     if files := parquet.find_parquet_files(path):
         return Found([parquet.read_folder(path, files)])
-    return _read_folder(path, given)
+    return _read_folder(path, given, name or path.name)
 
 
-def _read_folder(folder: Path, given: Mapping[str, str | None]) -> "Found | Catalogue":
+def _read_folder(folder: Path, given: Mapping[str, str | None], name: str) -> "Found | Catalogue":
     files = [
         file
         for file in sorted(folder.rglob("*"))
@@ -94,7 +101,14 @@ def _read_folder(folder: Path, given: Mapping[str, str | None]) -> "Found | Cata
     ]
     tables = [file for file in files if may_be_table(file)]
     if not tables:
-        raise TableError(f"The folder {folder} holds no .parquet file, and no other table that can be read.")
+        raise TableError(
+            f"{name} holds no .parquet file, and no other table that can be read"
+            + (
+                f", but {', '.join(file.name for file in files[:3])}: unpack or convert what is in it."
+                if files
+                else "; it is empty."
+            )
+        )
     for file in (file for file in tables if len(file.relative_to(folder).parts) <= 2):
         if len(files) < 2:
             break
@@ -104,32 +118,85 @@ def _read_folder(folder: Path, given: Mapping[str, str | None]) -> "Found | Cata
         except TableError:
             continue
     if given.get("path"):
-        raise TableError(f"No table of {folder} has a column {given['path']!r} with the paths of light curves.")
-    return _read_all(tables, folder.name, len(files) - len(tables))
+        raise TableError(f"No table of {name} has a column {given['path']!r} with the paths of light curves.")
+    return _read_all(tables, name, folder, given, [file for file in files if file not in tables])
 
 
-def _read_all(files: list[Path], name: str, passed_over: int = 0) -> Found:
-    """A table of every file; files such as a README that are no tables are passed over and told."""
-    from ..roles import resolve_roles
+def _read_all(
+    files: Sequence[Path],
+    name: str,
+    root: Path,
+    given: Mapping[str, str | None],
+    others: Sequence[Path] = (),
+    *,
+    are_named: bool = False,
+) -> Found:
+    """A table of every file. What is no table of light curves, such as a README or a list of stars, is passed over and told.
 
+    Args:
+        files, others: that may be tables, and that are none.
+        name: of the folder.
+        root: that they stand in.
+        given: role -> column.
+        are_named: whether the user named the files, so that all of them must be read.
+
+    Raises:
+        TableError: there is no table.
+    """
     if len(files) == 1:
         return Found([read_file(files[0])])
-    tables, refused = [], []
+    tables: dict[Path, RawTable] = {}
+    refused: dict[Path, TableError] = {}
+    known: set[Any] = set()
     for file in files:
+        if any(file in table.files for table in list(tables.values())[-1:]):  # the other one of a pair
+            continue
         try:
             table = read_file(file)
-            if "readme" in file.name.lower():
-                resolve_roles(table, {})
+            if (kind := (table.format, table.has_header, *table.names)) not in known:
+                _check_is_light_curve(table, given)
+                known.add(kind)
+            tables[file] = table
         except TableError as error:
-            if "readme" not in file.name.lower():
-                raise
-            refused.append(str(error))
-            continue
-        tables.append(table)
+            refused[file] = error
+    kinds = {(file.parent, file.suffix.lower()) for file in tables}
+    unreadable: dict[Path, TableError] = {}
+    for file, problem in list(refused.items()):
+        is_other = "readme" in file.name.lower() or file.stat().st_size == 0 or (file.parent, file.suffix.lower()) not in kinds
+        if are_named or not is_other:
+            unreadable[file] = refused.pop(file)
+            if not tables:
+                raise problem
     if not tables:
-        raise TableError(f"{name} holds no table that can be read. {refused[0] if refused else ''}".strip())
-    skipped = passed_over + len(refused)
-    return Found(tables, [f"{skipped} other files are passed over"] if skipped else [])
+        raise TableError(f"{name} holds no table that can be read. {next(iter(refused.values()), '')}".strip())
+    passed = [file.name for file in (*refused, *others)]
+    shown = ", ".join(passed[:5]) + (", ..." if len(passed) > 5 else "")
+    notes = [f"{len(passed)} other file{'s are' if len(passed) > 1 else ' is'} passed over: {shown}"] if passed else []
+    return Found(_told_apart(tables, root), notes, unreadable)
+
+
+def _check_is_light_curve(table: RawTable, given: Mapping[str, str | None]) -> None:
+    """Raise a `TableError` for a table without times and magnitudes."""
+    from ..roles import resolve_roles
+
+    named = {role: column for role, column in given.items() if column in table.names}
+    resolve_roles(table, named, getattr(given, "survey", None))
+
+
+def _told_apart(tables: Mapping[Path, RawTable], root: Path) -> list[RawTable]:
+    """Tables whose folder is named after a band have that band; files of one name in several folders are several stars."""
+    are_bands = {file.parent.name for file in tables} <= BAND_WORDS
+    named = {
+        file: replace(table, band=file.parent.name) if are_bands and table.band is None else table
+        for file, table in tables.items()
+    }
+    counts = Counter((stem_of(file), table.band) for file, table in named.items())
+    return [
+        replace(table, star=str(file.relative_to(root).parent / stem_of(file)))
+        if counts[stem_of(file), table.band] > 1 and table.star == stem_of(file) and file.is_relative_to(root)
+        else table
+        for file, table in named.items()
+    ]
 
 
 # --- Catalogues ---
@@ -229,7 +296,11 @@ class Catalogue:
         columns = [self.path_column, *([self.object_id] if self.object_id else []), *self.annotations.values()]
         for batch in self.table.batches(columns, 2048):
             paths = to_text(batch[self.path_column]).to_pylist()
-            ids = to_text(batch[self.object_id]).to_pylist() if self.object_id else [stem_of(Path(path)) for path in paths]
+            ids = (
+                to_ids(batch[self.object_id], self.object_id).to_pylist()
+                if self.object_id
+                else [stem_of(Path(path)) for path in paths]
+            )
             values = {role: to_text(batch[name]).to_pylist() for role, name in self.annotations.items()}
             for i, path in enumerate(paths):
                 yield Entry(ids[i], {role: own[i] for role, own in values.items()}, self.file.parent, path)

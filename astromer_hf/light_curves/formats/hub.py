@@ -20,6 +20,7 @@ from .base import RawTable, naming, one_line
 from .nested import flat_fields, flatten_batch
 
 NAMES_OF_FORMATS = {"parquet": "parquet of the Hub", "csv": "CSV of the Hub", "json": "JSON of the Hub"}
+_ROWS_LOOKED_AT = 16  # where nothing else says which columns there are
 _BATCH_OF_FILE = 4096  # rows of a parquet file that are decoded at a time
 
 
@@ -172,7 +173,7 @@ def _open(
         return opened if columns is None else opened.select_columns(list(columns))
 
     shown = chosen if builder.config.name == "default" or data_files else f"{builder.config.name}, {chosen}"
-    kind = type(builder).__name__.lower()
+    kind = type(builder.config).__name__.removesuffix("Config").lower()
     return _table(
         f"{name or path} ({data_files or shown})",
         NAMES_OF_FORMATS.get(kind, f"{kind} of the Hub").removesuffix(" of the Hub" if name else ""),
@@ -236,7 +237,7 @@ def _table(
     whole = stream(None)
     features = whole.features
     if features is None:
-        first = next(iter(whole.with_format("arrow").iter(1)), None)
+        first = next(_tables_of(whole, _ROWS_LOOKED_AT), None)
         if first is None:
             raise TableError(f"{name} holds no light curve.")
         stored = first.schema
@@ -249,9 +250,9 @@ def _table(
 
     def batches(columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
         wanted = list(dict.fromkeys(columns))
-        with _reaching(address) if address else nullcontext(), naming(name):
+        with _reaching(address) if address else nullcontext(), _naming_shards(name), naming(name):
             opened = stream(list(dict.fromkeys(tops[column] for column in wanted)))
-            for table in opened.with_format("arrow").iter(rows):
+            for table in _tables_of(opened, rows):
                 for batch in table.combine_chunks().to_batches():
                     plain = flatten_batch(batch, wanted)
                     arrays = [
@@ -260,6 +261,26 @@ def _table(
                     yield pa.RecordBatch.from_arrays(arrays, names=wanted)
 
     return RawTable(name, format, schema, batches, star=star, origin=origin)
+
+
+def _tables_of(dataset: Any, rows: int) -> Iterator[pa.Table]:
+    """A dataset as tables of at most so many rows. Of one without features, such as a generator's, Arrow infers the types."""
+    if dataset.features is not None:
+        yield from dataset.with_format("arrow").iter(rows)
+        return
+    for batch in dataset.with_format(None).iter(rows):
+        yield pa.table(batch)
+
+
+@contextmanager
+def _naming_shards(name: str) -> Iterator[None]:
+    """What `datasets` raises where the files of a split differ in their columns, in one line."""
+    try:
+        yield
+    except TableError:
+        raise
+    except (TypeError, ValueError, KeyError) as error:
+        raise TableError(f"{name} cannot be read, its files may differ in their columns: {one_line(error)[:300]}.") from error
 
 
 def _in_words(numbers: pa.Array, names: Sequence[str]) -> pa.Array:

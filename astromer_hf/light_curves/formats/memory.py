@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ..columns import TableError
+from ...model.feature_extraction_astromer import to_numpy
+from ..columns import COLUMN_GUESSES, TableError
 from .base import RawTable, one_line, table_in_memory
 from .hub import is_dataset, table_of_dataset
 from .nested import flat_fields, flatten_column
@@ -31,7 +32,7 @@ def table_of(source: Any, name: str | None = None, *, split: str | None = None, 
     if hasattr(source, "__arrow_c_stream__"):
         try:
             table = pa.table(_without_mixed_columns(source))
-        except (pa.ArrowException, TypeError) as error:
+        except (pa.ArrowException, TypeError, OverflowError) as error:
             raise TableError(f"The {kind} cannot be read as a table: {one_line(error)}.") from error
         return _of_arrow(kind, table, **options)
     if hasattr(source, "colnames"):
@@ -55,9 +56,14 @@ def _without_mixed_columns(source: Any) -> Any:
     changed = {}
     for name in (name for name, kind in source.dtypes.items() if getattr(kind, "kind", "") == "O"):
         kinds = {type(value) for value in source[name] if not is_missing(value)}
-        if str in kinds and len(kinds) > 1:
+        if (str in kinds and len(kinds) > 1) or (int in kinds and any(map(_is_beyond_int64, source[name]))):
             changed[name] = source[name].map(lambda value: None if is_missing(value) else str(value))
     return source.assign(**changed) if changed else source
+
+
+def _is_beyond_int64(value: Any) -> bool:
+    """Whether this is a whole number for which Arrow would take a float, or nothing."""
+    return isinstance(value, int) and not -(2**63) <= value < 2**63
 
 
 def _of_arrow(kind: str, table: pa.Table, **options: Any) -> RawTable:
@@ -96,6 +102,10 @@ def _of_columns(kind: str, columns: Mapping[str, Any], named: str | None, **opti
 
 def _as_arrow(values: Any, name: str) -> tuple[pa.Array | None, str | None]:
     """A column of any kind as an Arrow array, and its unit; None of what is no column."""
+    try:
+        values = to_numpy(values, "mjd" if name.lower() in COLUMN_GUESSES["mjd"] else name)
+    except ValueError as error:
+        raise TableError(str(error)) from error
     if hasattr(values, "mjd"):  # astropy's Time
         values = values.mjd
     unit = str(getattr(values, "unit", None) or "") or None
@@ -125,8 +135,10 @@ def _as_arrow(values: Any, name: str) -> tuple[pa.Array | None, str | None]:
         if array.dtype.kind == "M":
             array = array.astype("datetime64[ns]")
         values = array.tolist() if array.dtype.kind in "OU" else array
+        if array.dtype.kind == "O" and any(map(_is_beyond_int64, values)):
+            values = [None if value is None else str(value) for value in values]
         return pa.array(values, mask=mask if mask is None or mask.ndim == 1 else None, from_pandas=True), unit
-    except (pa.ArrowException, TypeError, ValueError) as error:
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise TableError(f"The column {name!r} must hold numbers or words: {one_line(error)}.") from error
 
 

@@ -26,22 +26,38 @@ def list_lengths(lists: pa.Array) -> np.ndarray:
 
 
 def is_struct_of_bands(kind: pa.DataType) -> bool:
-    """Whether a column is a struct of structs that all have lists of the same names."""
-    if not pa.types.is_struct(kind) or not kind.num_fields:
+    """Whether a column is a struct of structs that have lists of the same names; one without any value is of type null."""
+    if not pa.types.is_struct(kind):
         return False
-    children = [kind.field(i).type for i in range(kind.num_fields)]
-    return all(pa.types.is_struct(child) and any(is_list(field.type) for field in child) for child in children)
+    known = [child.type for child in kind if not pa.types.is_null(child.type)]
+    return bool(known) and all(map(pa.types.is_struct, known)) and bool(_lists_of_bands(kind))
+
+
+def _lists_of_bands(kind: pa.DataType) -> dict[str, pa.DataType]:
+    """Name -> type of the values, of the lists that all bands of a struct of bands have."""
+    types: dict[str, list[pa.DataType]] = {}
+    known = [child.type for child in kind if pa.types.is_struct(child.type)]
+    for band in known:
+        for child in band:
+            if is_list(child.type):
+                types.setdefault(child.name, []).append(child.type.value_type)
+    return {name: _common(own) for name, own in types.items() if len(own) == len(known)}
+
+
+def _common(types: Sequence[pa.DataType]) -> pa.DataType:
+    """One type for values of several: that of all, or that of floating point numbers."""
+    own = [kind for kind in types if not pa.types.is_null(kind)]
+    if not own or all(kind == own[0] for kind in own):
+        return own[0] if own else types[0]
+    return pa.string() if any(map(pa.types.is_string, own)) else pa.float64()
 
 
 def flat_fields(field: pa.Field) -> list[pa.Field]:
     """The plain columns that a column becomes."""
     kind = field.type
     if is_struct_of_bands(kind):
-        first = kind.field(0).type
-        lists = [child for child in first if is_list(child.type)]
-        return [pa.field(f"{field.name}.{child.name}", child.type) for child in lists] + [
-            pa.field(f"{field.name}.band", pa.list_(pa.string()))
-        ]
+        lists = {**_lists_of_bands(kind), "band": pa.string()}
+        return [pa.field(f"{field.name}.{name}", pa.list_(values)) for name, values in lists.items()]
     if pa.types.is_struct(kind):
         return [inner for child in kind for inner in flat_fields(child.with_name(f"{field.name}.{child.name}"))]
     if is_list(kind) and pa.types.is_struct(kind.value_type):
@@ -83,18 +99,21 @@ def flatten_batch(batch: pa.RecordBatch, columns: Sequence[str]) -> pa.RecordBat
 
 def _join_bands(name: str, column: pa.Array) -> dict[str, pa.Array]:
     """Lists of all bands of a row, one band after the other, and the band of each time."""
-    bands = [column.type.field(i).name for i in range(column.type.num_fields)]
-    structs = [dict(zip([f.name for f in kind.type], part.flatten(), strict=True)) for kind, part in _children(column)]
-    fields = [child.name for child in column.type.field(0).type if is_list(child.type)]
+    fields = _lists_of_bands(column.type)
+    bands = {
+        field.name: dict(zip([child.name for child in field.type], part.flatten(), strict=True))
+        for field, part in zip(column.type, column.flatten(), strict=True)
+        if pa.types.is_struct(field.type)
+    }
     # Every list is joined by its own lengths: whoever uses two together compares them. The band goes with the times.
     joined: dict[str, pa.Array] = {}
-    for field in fields:
-        order, offsets, _ = _row_by_row(np.array([list_lengths(struct[field]) for struct in structs]))
-        values = pa.concat_arrays([struct[field].flatten() for struct in structs])
+    for field, kind in fields.items():
+        order, offsets, _ = _row_by_row(np.array([list_lengths(lists[field]) for lists in bands.values()]))
+        values = pa.concat_arrays([lists[field].flatten().cast(kind) for lists in bands.values()])
         joined[f"{name}.{field}"] = pa.ListArray.from_arrays(offsets, values.take(order))
-    timed = next((field for guess in COLUMN_GUESSES["mjd"] for field in fields if field.lower() == guess), fields[0])
-    _, offsets, owner = _row_by_row(np.array([list_lengths(struct[timed]) for struct in structs]))
-    return joined | {f"{name}.band": pa.ListArray.from_arrays(offsets, pa.array(bands, pa.string()).take(owner))}
+    timed = next((field for guess in COLUMN_GUESSES["mjd"] for field in fields if field.lower() == guess), next(iter(fields)))
+    _, offsets, owner = _row_by_row(np.array([list_lengths(lists[timed]) for lists in bands.values()]))
+    return joined | {f"{name}.band": pa.ListArray.from_arrays(offsets, pa.array([*bands], pa.string()).take(owner))}
 
 
 def _row_by_row(lengths: np.ndarray) -> tuple[pa.Array, pa.Array, pa.Array]:
@@ -110,7 +129,3 @@ def _row_by_row(lengths: np.ndarray) -> tuple[pa.Array, pa.Array, pa.Array]:
     offsets = np.concatenate(([0], np.cumsum(lengths.sum(0))))
     owner = np.repeat(np.tile(np.arange(len(lengths)), lengths.shape[1]), flat_lengths)
     return pa.array(order), pa.array(offsets, pa.int32()), pa.array(owner)
-
-
-def _children(column: pa.Array) -> list[tuple[pa.Field, pa.Array]]:
-    return list(zip(column.type, column.flatten(), strict=True))

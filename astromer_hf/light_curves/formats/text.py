@@ -245,6 +245,11 @@ def _iter_white_space(
 def _uneven(name: str, row: int, values: str, columns: int, shown: str = "") -> TableError:
     """A row with more or fewer values than there are columns."""
     found = f" ({shown[:80]})" if shown else ""
+    if row == 1:
+        return TableError(
+            f"{name} cannot be read as a table of light curves: its header names {columns} columns, and the first row has "
+            f"{values} values{found}. Give every column one name, without blanks where they separate the columns."
+        )
     return TableError(
         f"{name} cannot be read as a table of light curves: row {row} of the data has {values} values{found}, and there are "
         f"{columns} columns. Mend that row; write - for a missing value, and quotes around a text with the delimiter in it."

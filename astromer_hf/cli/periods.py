@@ -1,0 +1,55 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""`astromer-hf periods`: the period of every star, without a model."""
+
+import sys
+import time
+from typing import Annotated
+
+import typer
+
+from .options import Columns, OutputTable, Quiet, Table, with_columns
+from .report import Report, reports
+
+EXAMPLES = (
+    "astromer-hf periods curves.parquet -o periods.parquet",
+    "astromer-hf periods two_bands.csv -o periods.parquet --processes 4",
+)
+
+
+@reports
+@with_columns
+def periods(
+    source: Table,
+    output: OutputTable,
+    columns: Columns,
+    processes: Annotated[int, typer.Option(min=-1, metavar="N", help="Number of processes; -1 for one per core.")] = -1,
+    quiet: Quiet = False,
+) -> Report:
+    """Find the period of every light curve.
+
+    The output has a row for each star and band, since bands are never mixed: period in days, its false-alarm probability,
+    amplitude, epochs of maximum and minimum light, and the alternatives: half, double, and aliases of one day.
+    """
+    from ..inference.periods import find_periods
+
+    if processes == 0:
+        raise typer.BadParameter("--processes must be -1 or at least 1.")
+    started = time.perf_counter()
+    found = find_periods(source, output, columns=columns, num_processes=processes, show_progress=not quiet)
+    seconds = time.perf_counter() - started
+    if found.without_period:
+        shown = "; ".join(f"{name}: {why}" for name, why in list(found.without_period.items())[:10])
+        more = " ..." if len(found.without_period) > 10 else ""
+        print(f"{len(found.without_period)} light curves have no period: {shown}{more}", file=sys.stderr)
+    text = (
+        f"{found.num_light_curves} light curves, {found.num_significant} with a significant period (false-alarm probability "
+        f"below 0.1 %), in {seconds:.1f} s -> {output}"
+    )
+    facts = {
+        "output": output,
+        "num_light_curves": found.num_light_curves,
+        "num_significant": found.num_significant,
+        "without_period": found.without_period,
+        "seconds": seconds,
+    }
+    return Report(text, facts)

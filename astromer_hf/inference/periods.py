@@ -1,0 +1,162 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""Periods of all light curves of a source: one row a star and band, on several processes.
+
+`evaluation/periods.py` finds the period of one light curve; this file runs it over a `LightCurveSource` and writes a table.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from ..evaluation.periods import NoPeriodError, Period, find_period
+from ..light_curves.chunk import LightCurveChunk
+from ..light_curves.source import LightCurveSource
+from ..model.feature_extraction_astromer import RaggedLightCurves
+from .output_files import complete_or_absent
+
+CURVES_PER_TASK = 32
+ALTERNATIVES = {
+    "half": "period_half",
+    "double": "period_double",
+    "alias +1": "period_alias_plus",
+    "alias -1": "period_alias_minus",
+}
+COLUMNS = (
+    "period",
+    "false_alarm_probability",
+    "period_significance",
+    "period_is_significant",
+    "amplitude",
+    "epoch_of_maximum",
+    "epoch_of_minimum",
+    "period_explained",
+    *ALTERNATIVES.values(),
+)
+
+
+@dataclass
+class PeriodsReport:
+    """What was found.
+
+    Args:
+        num_light_curves, num_significant (`int`): of all, and with a significant period.
+        without_period (`dict[str, str]`): id -> why no period could be searched.
+    """
+
+    num_light_curves: int = 0
+    num_significant: int = 0
+    without_period: dict[str, str] = field(default_factory=dict)
+
+
+def find_periods(
+    source: Any,
+    output: str | Path,
+    *,
+    columns: Any = None,
+    num_processes: int = -1,
+    show_progress: bool = True,
+) -> PeriodsReport:
+    """Write the period of every light curve of a source, one row each: a star in several bands has a row for each band.
+
+    Bands are never mixed, since amplitude and zero point differ between them. Compare the rows of a star: a period that
+    several bands share is more certain than its significance in one of them.
+
+    Args:
+        source, columns: see `LightCurveSource.open`.
+        output: parquet file.
+        num_processes (`int`): -1 for one per core.
+
+    Returns:
+        A [`PeriodsReport`]. A light curve that cannot have a period has nulls and its reason in the column `problem`.
+    """
+    opened = LightCurveSource.open(source, columns=columns)
+    report = PeriodsReport()
+    with complete_or_absent(Path(output)) as partial:
+        writer: pq.ParquetWriter | None = None
+        try:
+            for table in _tables(opened, report, num_processes, show_progress):
+                writer = writer or pq.ParquetWriter(partial, table.schema)
+                writer.write_table(table)
+            if writer is None:
+                pq.write_table(_table([], [], None), partial)
+        finally:
+            if writer is not None:
+                writer.close()
+    return report
+
+
+def _tables(opened: LightCurveSource, report: PeriodsReport, num_processes: int, show_progress: bool) -> Iterator[pa.Table]:
+    with (
+        joblib.Parallel(num_processes, return_as="generator") as parallel,
+        tqdm(total=opened.num_light_curves, unit=" curves", disable=None if show_progress else True) as progress,
+    ):
+        for chunk in opened.chunks():
+            curves, _ = chunk.curves.clean()
+            parts = np.split(np.arange(len(curves)), range(CURVES_PER_TASK, len(curves), CURVES_PER_TASK))
+            found: list[Period | str] = []
+            for part in parallel(joblib.delayed(_search)(curves.select(numbers)) for numbers in parts if len(numbers)):
+                found += part
+                progress.update(len(part))
+            _count(report, chunk, found)
+            yield _table(found, curves.lengths.tolist(), chunk)
+
+
+def _search(curves: RaggedLightCurves) -> list[Period | str]:
+    """The period of each clean light curve, or why there is none."""
+    found: list[Period | str] = []
+    for start, stop in zip(curves.offsets[:-1], curves.offsets[1:], strict=True):
+        errors = None if curves.magnitude_errors is None else curves.magnitude_errors[start:stop]
+        try:
+            found.append(find_period(curves.times[start:stop], curves.magnitudes[start:stop], errors))
+        except NoPeriodError as error:
+            found.append(str(error))
+    return found
+
+
+def _count(report: PeriodsReport, chunk: LightCurveChunk, found: list[Period | str]) -> None:
+    bands = chunk.annotations["band"].to_pylist() if "band" in chunk.annotations else [None] * len(chunk)
+    report.num_light_curves += len(found)
+    for number, one in enumerate(found):
+        if isinstance(one, str):
+            report.without_period[", ".join(str(part) for part in (chunk.id_of(number), bands[number]) if part)] = one
+        else:
+            report.num_significant += one.is_significant
+
+
+def _table(found: list[Period | str], num_points: list[int], chunk: LightCurveChunk | None) -> pa.Table:
+    rows = [None if isinstance(one, str) else describe(one) for one in found]
+    strings = pa.string()
+    columns: dict[str, pa.Array] = {
+        "object_id": pa.array([], strings) if chunk is None else chunk.object_ids.cast(strings),
+    }
+    if chunk is not None:
+        columns |= {role: chunk.annotations[role] for role in ("band", "label") if role in chunk.annotations}
+    columns["num_points"] = pa.array(num_points, pa.int64())
+    for name in COLUMNS:
+        kind = pa.bool_() if name == "period_is_significant" else pa.float64()
+        columns[name] = pa.array([None if row is None else row[name] for row in rows], kind)
+    columns["problem"] = pa.array([one if isinstance(one, str) else None for one in found], strings)
+    return pa.table(columns)
+
+
+def describe(period: Period) -> dict[str, float | bool | None]:
+    """A period as columns of a table, `COLUMNS`; alternatives that were out of range are None."""
+    alternatives = {one.kind: one.period for one in period.alternatives}
+    return {
+        "period": period.period,
+        "false_alarm_probability": period.false_alarm_probability,
+        "period_significance": period.significance,
+        "period_is_significant": period.is_significant,
+        "amplitude": period.amplitude,
+        "epoch_of_maximum": period.epoch_of_maximum,
+        "epoch_of_minimum": period.epoch_of_minimum,
+        "period_explained": period.explained,
+        **{column: alternatives.get(kind) for kind, column in ALTERNATIVES.items()},
+    }
