@@ -18,6 +18,7 @@ from torch import nn
 from transformers.utils.generic import maybe_autocast
 
 from .configuration_astromer import AstromerConfig
+from .quantization_astromer import input_dtype
 
 
 @dataclass
@@ -234,7 +235,7 @@ class AstromerFolding(nn.Module):
         of_window = torch.cat((of_period, self.shapes(folded)), dim=2)
         of_window = of_window[..., None].expand(-1, -1, -1, angles.shape[-1])
         features = torch.cat((of_observation, of_window), dim=2).flatten(1, 2).transpose(1, 2)
-        return self.projection(features.to(self.projection.weight.dtype))
+        return self.projection(features.to(input_dtype(self.projection)))
 
 
 class AstromerSeparationBias(nn.Module):

@@ -43,6 +43,7 @@ from .heads_astromer import (
 from .losses_astromer import RECONSTRUCTION_LOSSES, inverse_error_weights, sequence_classification_loss
 from .masks_astromer import add_to_mask, attention_mask_of, center_times, resolve_masks
 from .outputs_astromer import AstromerForMaskedReconstructionOutput
+from .quantization_astromer import AstromerMeasurementLinear, input_dtype
 from .weights_astromer import StrictPreTrainedModel
 
 
@@ -90,14 +91,14 @@ class AstromerEmbeddings(nn.Module):
 
     def __init__(self, config: AstromerConfig):
         super().__init__()
-        self.magnitude_embedding = nn.Linear(1, config.hidden_size)
+        self.magnitude_embedding = AstromerMeasurementLinear(1, config.hidden_size)
         self.time_encoding = AstromerTimeEncoding(config)
         self.mask_token = nn.Parameter(torch.empty(())) if config.use_mask_token else None
         self.folding = AstromerFolding(config) if config.num_folding_periods else None
-        self.scale_embedding = nn.Linear(2, config.hidden_size) if config.normalize_amplitude else None
+        self.scale_embedding = AstromerMeasurementLinear(2, config.hidden_size) if config.normalize_amplitude else None
         num_bands = len(config.bands or [])
         self.band_embedding = nn.Embedding(num_bands, config.hidden_size) if config.use_band_embedding else None
-        self.error_embedding = nn.Linear(2, config.hidden_size) if config.use_magnitude_errors else None
+        self.error_embedding = AstromerMeasurementLinear(2, config.hidden_size) if config.use_magnitude_errors else None
 
     def forward(
         self,
@@ -110,7 +111,7 @@ class AstromerEmbeddings(nn.Module):
         error_features: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Embed `magnitudes` and `times`, both (B, L), into (B, L, D)."""
-        dtype = self.magnitude_embedding.weight.dtype
+        dtype = input_dtype(self.magnitude_embedding)
         embedded = self.magnitude_embedding(magnitudes[..., None].to(dtype))
         embedded = embedded + self.time_encoding(times).to(embedded.dtype)
         if self.scale_embedding is not None:

@@ -16,6 +16,8 @@ import torch
 from huggingface_hub import try_to_load_from_cache
 from transformers.modeling_utils import PreTrainedModel
 
+from .quantization_astromer import keep_small_layers
+
 
 def _checksum(header: dict[str, Any], file: BinaryIO) -> str:
     """SHA-256 of names, types and shapes in the `header` of a safetensors file, and of the numbers that follow in `file`."""
@@ -154,6 +156,8 @@ class StrictPreTrainedModel(PreTrainedModel):
         folder = Path(str(pretrained_model_name_or_path), kwargs.get("subfolder") or "")
         if strict and pretrained_model_name_or_path is not None:
             verify_checksums(folder)
+        if "quantization_config" in kwargs:
+            kwargs["quantization_config"] = keep_small_layers(kwargs["quantization_config"])
         model, loading = cast(
             Any,
             super().from_pretrained(

@@ -8,6 +8,7 @@ shown with the magnitude of a random observation of the window; the rest is hidd
 """
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -99,6 +100,12 @@ def mean_of_visible(magnitudes: np.ndarray, visible: np.ndarray) -> np.ndarray:
     return (magnitudes * visible).sum(1, keepdims=True) / np.maximum(counts, 1)
 
 
+def has_several_processes() -> bool:
+    """Whether this process is one of several that torchrun or accelerate has started."""
+    is_group = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return (torch.distributed.get_world_size() if is_group else int(os.environ.get("WORLD_SIZE", "1"))) > 1
+
+
 @dataclass
 class _WindowCollator:
     """Cut one window out of each light curve of a batch, or all windows, and centre and pad them.
@@ -111,13 +118,14 @@ class _WindowCollator:
     feature_extractor: AstromerFeatureExtractor
     windows: WindowKind = "random"
     window_size: int | None = None
-    padding: Literal["longest", "max_length"] = "longest"
+    padding: Literal["auto", "longest", "max_length"] = "auto"
     seed: int = 0
 
     def cut(
         self, features: "LightCurveBatch | Sequence[dict[str, Any]]"
     ) -> tuple[LightCurveWindows, "LightCurveBatch", np.random.Generator]:
         """The windows of a batch, whose `object_index` counts light curves of the batch; the batch; and its generator."""
+        given = isinstance(features, LightCurveBatch)
         batch = features if isinstance(features, LightCurveBatch) else LightCurveBatch.from_rows(features)
         if not batch.lengths.all():
             raise ValueError(
@@ -127,7 +135,8 @@ class _WindowCollator:
         generator = self.batch_generator(batch)
         size = self.feature_extractor.window_size if self.window_size is None else self.window_size
         nth, start, length = cut_windows(batch.lengths, size, self.windows, generator)
-        padded_length = size if self.padding == "max_length" else None
+        has_one_width = self.padding == "max_length" or (self.padding == "auto" and not given and has_several_processes())
+        padded_length = size if has_one_width else None
         windows = self.feature_extractor.gather(batch.curves, batch.indices[nth], start, length, padded_length)
         windows.object_index = nth
         return windows, batch, generator
@@ -151,7 +160,9 @@ class DataCollatorForMaskedLightCurves(_WindowCollator):
             `"sequential"` for evaluation: every window of every light curve. (Trainer's evaluation drops windows of its last
             batch if a light curve gives several: pass it light curves that `training.cut_sequentially` has cut.)
         window_size (`int`, *optional*): observations in a full window; the extractor's own when absent.
-        padding (`str`, defaults to `"longest"`): `"max_length"` gives every batch the same width (for `torch.compile`).
+        padding (`str`, defaults to `"auto"`): `"longest"`: to the longest window of a batch; `"max_length"`: to a full window,
+            so that every batch has the same width (for `torch.compile`). `"auto"` is `"longest"`, but `"max_length"` for rows
+            in a training of several processes: if the rows are streamed, accelerate joins the batches of all processes.
         seed (`int`, defaults to 0): of windows and masks.
         probed_fraction, random_fraction, same_fraction (`float`): see `draw_masks`.
 
@@ -241,7 +252,8 @@ class LightCurveBatch:
                 "`remove_unused_columns=False`."
             )
         magerr = None
-        if any(row.get("magerr") is not None for row in rows):
+        # Batches of several processes are joined, so that all need the same entries, whatever their rows know.
+        if any(row.get("magerr") is not None for row in rows) or ("magerr" in rows[0] and has_several_processes()):
             magerr = [np.full(len(row["mjd"]), np.nan) if row.get("magerr") is None else row["magerr"] for row in rows]
         curves = RaggedLightCurves.from_arrays([row["mjd"] for row in rows], [row["mag"] for row in rows], magerr)
         numbers = all(isinstance(row.get("label"), (int, float, np.number)) for row in rows)

@@ -392,3 +392,17 @@ def test_the_benchmark_prints_windows_a_second(capsys):
     script = runpy.run_path(str(Path(__file__).resolve().parents[2] / "scripts" / "benchmark_collator.py"))
     script["main"](script["parse_args"](["--objects", "20", "--batch-sizes", "8", "--seconds", "0.1"]))
     assert re.search(r"batch +8: +[\d,]+ windows of 200 a second", capsys.readouterr().out)
+
+
+def test_rows_are_padded_to_full_windows_where_the_batches_of_several_processes_are_joined(monkeypatch: pytest.MonkeyPatch):
+    collator = DataCollatorForMaskedLightCurves(AstromerFeatureExtractor(20))
+    short = [{"mjd": [1.0, 2.0, 4.0], "mag": [15.0, 15.5, 15.2], "magerr": None}]
+    curves = InMemoryLightCurves(RaggedLightCurves.from_arrays([1.0, 2.0, 4.0], [15.0, 15.5, 15.2]))
+    assert collator(short)["times"].shape == (1, 3)
+    assert "magnitude_errors" not in collator(short)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert collator(short)["times"].shape == (1, 20)
+    assert collator(short)["magnitude_errors"][0, :3].isnan().all()
+    assert collator(curves[0])["times"].shape == (1, 3)  # each process has its own batches of these
+    collator.padding = "longest"
+    assert collator(short)["times"].shape == (1, 3)

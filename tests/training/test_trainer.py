@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import run_pretraining
@@ -34,6 +35,27 @@ from astromer_hf.training.trainer import (
 
 SCRIPT = Path(run_pretraining.__file__)
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+STREAMED = """
+import json, sys
+import datasets
+import torch
+from transformers import Trainer, TrainingArguments
+from astromer_hf import AstromerConfig, AstromerFeatureExtractor, AstromerForSequenceClassification
+from astromer_hf.training.data_collator import DataCollatorForLightCurveClassification
+
+torch.manual_seed(0)
+model = AstromerForSequenceClassification(AstromerConfig(**json.loads(sys.argv[3])))
+rows = datasets.load_dataset("parquet", data_files=sys.argv[1], split="train", streaming=True)
+arguments = TrainingArguments(
+    sys.argv[2], max_steps=3, per_device_train_batch_size=2, use_cpu=True, save_strategy="no", remove_unused_columns=False,
+    disable_tqdm=True, logging_steps=1, optim="sgd", max_grad_norm=0.0, report_to=[],
+)
+collator = DataCollatorForLightCurveClassification(AstromerFeatureExtractor(60))
+trainer = Trainer(model, arguments, data_collator=collator, train_dataset=rows)
+trainer.train()
+if trainer.is_world_process_zero():
+    print("losses", json.dumps([entry["loss"] for entry in trainer.state.log_history if "loss" in entry]))
+"""
 SURVEY = replace(SIMULATED_SURVEYS["ztf_like"], min_points=30, max_points=60)
 # Adam would blow up the rounding errors of parameters whose gradient is zero.
 PLAIN_DESCENT = {"optim": "sgd", "learning_rate": 0.02}
@@ -333,3 +355,26 @@ def test_a_regression_that_learned_standardised_numbers_predicts_numbers(head: s
         before = model(**inputs).logits
         rescale_predictions(model, 5000.0, 40.0)
         torch.testing.assert_close(model(**inputs).logits, 5000 + 40 * before)
+
+
+# --- Streamed datasets ---
+
+
+def test_two_processes_train_on_streamed_light_curves_of_unequal_length(tmp_path: Path):
+    """The stock Trainer and the collator's defaults. accelerate joins the batches of both, of which one knows no error."""
+    curves = simulate_light_curves(12, seed=3)
+    lengths = [10, 45, 20, 33, 8, 60, 25, 17, 50, 12, 40, 30]
+    columns = {name: [getattr(c, name)[:n].tolist() for c, n in zip(curves, lengths, strict=True)] for name in ("mjd", "mag")}
+    errors = [None, None, *([0.02] * n for n in lengths[2:])]
+    labels = [i % 3 for i in range(12)]
+    kind = pa.list_(pa.float64())
+    table = pa.table({**columns, "magerr": pa.array(errors, kind), "label": labels})
+    pq.write_table(table, tmp_path / "curves.parquet")
+    (tmp_path / "train.py").write_text(STREAMED)
+    config = json.dumps({**TINY, "window_size": 60, "hidden_dropout_prob": 0.0, "num_labels": 3})
+    arguments = (tmp_path / "train.py", tmp_path / "curves.parquet", tmp_path / "out", config)
+    done = launch_ranks(2, *arguments, environment=ENVIRONMENT)
+    assert done.returncode == 0, done.stderr[-3000:]
+    losses = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("losses")).removeprefix("losses"))
+    assert len(losses) == 3
+    assert np.isfinite(losses).all()
