@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ..model.feature_extraction_astromer import RaggedLightCurves, to_numpy
+from ..model.ragged_astromer import RaggedLightCurves, to_numpy
 from ..model.times_astromer import check_time_precision
 from .chunk import LightCurveChunk
 from .columns import COLUMN_GUESSES, NONE, MissingColumnsError, TableError

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..model.feature_extraction_astromer import MAX_ABS_MAGNITUDE, MAX_ABS_TIME_DAYS, RaggedLightCurves
+from ..model.ragged_astromer import MAX_ABS_MAGNITUDE, MAX_ABS_TIME_DAYS, RaggedLightCurves
 from .chunk import LightCurveChunk
 from .columns import TableError
 from .fluxes import POGSON, asinh_magnitudes_of, looks_like_flux, magnitudes_of, unit_ratio

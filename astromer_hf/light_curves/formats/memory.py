@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ...model.feature_extraction_astromer import to_numpy
+from ...model.ragged_astromer import to_numpy
 from ..columns import COLUMN_GUESSES, TableError
 from .base import RawTable, one_line, table_in_memory
 from .hub import is_dataset, table_of_dataset
