@@ -456,8 +456,8 @@ class LightCurveSource:
                 empty.append(table.name)
             if len(self.ledger.notes) < _MAX_NOTES:
                 self.ledger.notes += [note for note in self.roles_of(number).notes if note not in self.ledger.notes]
-        for file, error in broken.items():
-            yield self._without_points(stem_of(file), error)
+        for file, problem in broken.items():
+            yield self._without_points(stem_of(file), problem)
         if len(self.tables) > 1:
             self.ledger.tell_empty(empty)
 
