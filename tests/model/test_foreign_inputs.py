@@ -74,7 +74,8 @@ def test_rows_of_a_table_are_light_curves(rows, pipe, expected):
 
 @pytest.mark.parametrize("kind", ["pandas", "arrow", "polars", "numpy", "torch", None])
 def test_rows_of_a_dataset_are_light_curves_whatever_its_format(kind, pipe, expected):
-    dataset = datasets.Dataset.from_pandas(FRAME).with_format(kind)
+    exact: dict[str | None, dict[str, Any]] = {"numpy": {"dtype": np.float64}, "torch": {"dtype": torch.float64}}
+    dataset = datasets.Dataset.from_pandas(FRAME).with_format(kind, **exact.get(kind, {}))
     for rows in (dataset, [dataset[0], dataset[1]], list(dataset), (row for row in dataset)):
         close([result["embedding"] for result in pipe(rows)], expected)
 
