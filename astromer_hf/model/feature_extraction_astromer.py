@@ -7,7 +7,6 @@ Input columns have catalogue names (`mjd`, `mag`, `magerr`), output tensors plur
 the extractor gathers and centres them.
 """
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,13 +15,12 @@ from transformers import BatchFeature
 from transformers.feature_extraction_sequence_utils import SequenceFeatureExtractor
 from transformers.utils import PaddingStrategy, TensorType, is_torch_tensor
 
+from .padding_astromer import PER_OBSERVATION, entry_to_numpy, windows_by_entry
 from .ragged_astromer import RaggedLightCurves
 from .sharing_astromer import EXTRACTOR_MAP, copy_code
 
 WindowKind = Literal["sequential", "random", "first", "last"]
 WINDOW_KINDS: tuple[WindowKind, ...] = ("sequential", "random", "first", "last")
-# Entries of a window that have one value for each observation, besides `labels` of a reconstruction.
-PER_OBSERVATION = ("times", "magnitude_errors", "attention_mask", "masked_positions", "loss_mask", "band_ids")
 
 
 def cut_windows(
@@ -294,9 +292,9 @@ class AstromerFeatureExtractor(SequenceFeatureExtractor):
         Raises:
             ValueError: there is no window, entries differ in length, or arguments contradict each other.
         """
-        columns = _as_columns(processed_features)
+        columns = windows_by_entry(processed_features)
         is_torch = any(is_torch_tensor(value) for values in columns.values() for value in values)
-        arrays = {name: [_to_numpy(value) for value in values] for name, values in columns.items()}
+        arrays = {name: [entry_to_numpy(value) for value in values] for name, values in columns.items()}
         lengths = [len(window) for window in arrays["magnitudes"]]
         strategy = self._get_padding_strategies(padding=padding, max_length=max_length)
         for name, value in (("max_length", max_length), ("pad_to_multiple_of", pad_to_multiple_of)):
@@ -338,35 +336,6 @@ class AstromerFeatureExtractor(SequenceFeatureExtractor):
         missing = max(width - len(values), 0)
         fill = self.padding_value if values.dtype.kind == "f" else 0
         return np.pad(values, (0, missing) if self.padding_side == "right" else (missing, 0), constant_values=fill)
-
-
-def _to_numpy(value: Any) -> np.ndarray:
-    if is_torch_tensor(value):
-        value = value.detach().cpu()
-        value = value.float() if value.is_floating_point() and value.itemsize < 4 else value  # numpy has no bfloat16
-    return np.asarray(value)
-
-
-def _as_columns(features: Any) -> dict[str, Sequence[Any]]:
-    """A batch of windows, in any form that `AstromerFeatureExtractor.pad` takes, as the entries of all windows by name."""
-    if not isinstance(features, Mapping):
-        rows: Sequence[Mapping[str, Any]] = features
-        if not len(rows):
-            raise ValueError("A batch needs at least one window, got none.")
-        if other := next((row for row in rows if row.keys() != rows[0].keys()), None):
-            raise ValueError(f"All windows of a batch need the same entries, got {sorted(rows[0])} and {sorted(other)}.")
-        features = {name: [row[name] for row in rows] for name in rows[0]}
-    columns = {name: features[name] for name in features}
-    if "magnitudes" not in columns:
-        raise ValueError(f"Windows need `magnitudes`, got {sorted(columns)}. `AstromerFeatureExtractor` makes them.")
-    if not len(columns["magnitudes"]):
-        raise ValueError("A batch needs at least one window, got none.")
-    if np.ndim(columns["magnitudes"][0]) != 1:
-        raise ValueError("`magnitudes` must be a list of windows, each 1-d: for one window pass a list that holds it.")
-    for name, values in columns.items():
-        if len(values) != len(columns["magnitudes"]):
-            raise ValueError(f"There are {len(columns['magnitudes'])} windows, and `{name}` has {len(values)} entries.")
-    return columns
 
 
 def center_window(values: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
