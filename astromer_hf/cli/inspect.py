@@ -2,7 +2,7 @@
 """`astromer-hf inspect`: how a file of light curves is understood, without a model."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -64,7 +64,7 @@ def draw(first: "list[FirstLightCurve]", picture: Path) -> None:
     from ..evaluation.periods import NoPeriodError, find_period
     from ..plots.figures import plot_light_curves
 
-    panels = []
+    panels: list[tuple[str, Any, Any]] = []
     labels: list[str | None] = []  # None: time
     for one in first:
         if not len(one.mjd):
