@@ -133,8 +133,8 @@ def find_period(
 
     The highest peaks of the generalised Lomb-Scargle periodogram and of its sums over harmonics, with their halves, doubles and
     daily aliases, are refitted by Fourier series of up to 8 harmonics. The Bayesian criterion selects a period and a number of
-    harmonics. Where all observations are at one time of the night, periods are left out that agree with 1, 1/2, 1/3, ... days
-    over the span, because a slow trend looks the same.
+    harmonics. Where the observations are at one time of the night, periods are left out of which a harmonic agrees with whole
+    cycles a day over the span, because a slow trend looks the same.
 
     Args:
         mjd (`np.ndarray` of shape `(L,)`): times in days, in any order.
@@ -162,8 +162,9 @@ def find_period(
     spectrum = periodogram(times, magnitudes, weights, highest)
     candidates = _candidates(spectrum, lowest, highest)
     if abs(np.exp(2j * np.pi * times).mean()) > NIGHTLY:
-        cycles = np.round(candidates)
-        trends = (cycles >= 1) & (np.abs(candidates - cycles) * span < 0.75)
+        harmonics = candidates[:, None] * np.arange(1, 5)
+        cycles = np.round(harmonics)
+        trends = ((cycles >= 1) & (np.abs(harmonics - cycles) * span < 1.001)).any(1)
         candidates = candidates[~trends] if not trends.all() else candidates
 
     most = int(np.clip(len(times) // OBSERVATIONS_PER_HARMONIC, 1, MAX_HARMONICS))
