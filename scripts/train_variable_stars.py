@@ -26,7 +26,7 @@ import torch
 from sklearn.metrics import f1_score
 
 from astromer_hf.baselines.hand_crafted_features import extract_features, random_forest
-from astromer_hf.cli.numbers import count, seed, whole
+from astromer_hf.cli.numbers import count, fraction, seed, whole
 from astromer_hf.hub.load import load_encoder
 from astromer_hf.inference.decisions import likely_set_threshold
 from astromer_hf.inference.output_files import complete_or_absent
@@ -86,7 +86,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--validation-per-class", type=count, default=100, help="(%(default)s)")
     parser.add_argument("--test-per-class", type=count, default=150, help="(%(default)s)")
     parser.add_argument("--max-epochs", type=count, default=60, help="of a head (%(default)s)")
-    parser.add_argument("--within-survey", type=float, default=1.0, help="part of the loss, see `LeafHead` (%(default)s)")
+    parser.add_argument("--within-survey", type=fraction, default=1.0, help="part of the loss, see `LeafHead` (%(default)s)")
     parser.add_argument("--head", choices=HEADS, default="last", help="what the head reads (%(default)s)")
     parser.add_argument("--folds", type=count, default=3, help="draws of labels of the survey itself (%(default)s)")
     parser.add_argument("--jobs", type=whole(-1, 4096), default=-1, help="processes for features and forest (-1: one a core)")

@@ -22,7 +22,9 @@ def periods(
     source: Table,
     output: OutputTable,
     columns: Columns,
-    processes: Annotated[int, typer.Option(min=-1, metavar="N", help="Number of processes; -1 for one per core.")] = -1,
+    processes: Annotated[
+        int | None, typer.Option(min=1, max=4096, metavar="N", help="Number of processes. Default: one per core.")
+    ] = None,
     quiet: Quiet = False,
 ) -> Report:
     """Find the period of every light curve.
@@ -32,10 +34,8 @@ def periods(
     """
     from ..inference.period_tables import find_periods
 
-    if processes == 0:
-        raise typer.BadParameter("--processes must be -1 or at least 1.")
     started = time.perf_counter()
-    found = find_periods(source, output, columns=columns, num_processes=processes, show_progress=not quiet)
+    found = find_periods(source, output, columns=columns, num_processes=processes or -1, show_progress=not quiet)
     seconds = time.perf_counter() - started
     if found.without_period:
         shown = "; ".join(f"{name}: {why}" for name, why in list(found.without_period.items())[:10])
