@@ -86,7 +86,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--validation-per-class", type=count, default=100, help="(%(default)s)")
     parser.add_argument("--test-per-class", type=count, default=150, help="(%(default)s)")
     parser.add_argument("--max-epochs", type=count, default=60, help="of a head (%(default)s)")
-    parser.add_argument("--within-survey", type=fraction, default=1.0, help="part of the loss, see `LeafHead` (%(default)s)")
+    parser.add_argument("--within-survey", type=fraction, default=0.9, help="part of the loss, see `LeafHead` (%(default)s)")
     parser.add_argument("--head", choices=HEADS, default="last", help="what the head reads (%(default)s)")
     parser.add_argument("--folds", type=count, default=3, help="draws of labels of the survey itself (%(default)s)")
     parser.add_argument("--jobs", type=whole(-1, 4096), default=-1, help="processes for features and forest (-1: one a core)")
@@ -208,6 +208,7 @@ def leave_out(args: argparse.Namespace, encoder: AstromerModel, left_out: Sequen
     known = np.unique(train_allowed[single].argmax(1))
     tested, counts = np.unique(whole.allowed[whole.allowed.sum(1) == 1].argmax(1), return_counts=True)
     leaves = np.intersect1d(tested[counts >= FEWEST_TESTED], known)
+    leaves = leaves[leaves != LEAF_NAMES.index("OTHER")]  # other things on each survey
 
     probabilities = leaf_probabilities(whole, leaf_logits(model, whole))
     of_short = leaf_probabilities(short, leaf_logits(model, short))

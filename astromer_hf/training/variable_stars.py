@@ -184,7 +184,7 @@ class LeafHead(nn.Module):
             one of these. A head of 1 learns nothing of leaves that no survey has together. In between, both losses are mixed.
     """
 
-    def __init__(self, model: AstromerForSequenceClassification, within_survey: float = 1.0):
+    def __init__(self, model: AstromerForSequenceClassification, within_survey: float = 0.9):
         super().__init__()
         self.classifier, self.within_survey = model.classifier, within_survey
 
@@ -211,7 +211,7 @@ def train_leaf_head(
     validation: LeafStates,
     recipe: Recipe,
     seed: int,
-    within_survey: float = 1.0,
+    within_survey: float = 0.9,
 ) -> list[dict[str, float]]:
     """Train the head of `model`, in place, on states of its frozen encoder; the losses of every epoch. See `LeafHead`."""
     head = LeafHead(model, within_survey)
