@@ -191,24 +191,25 @@ def score(probabilities: np.ndarray, allowed: np.ndarray, leaves: np.ndarray) ->
     return float(f1_score(true, predicted, labels=leaves, average="macro", zero_division=0))
 
 
-def leave_out(args: argparse.Namespace, encoder: AstromerModel, left_out: Sequence[str]) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Scores on surveys whose labels the classifier has not seen, and its predictions."""
+def leave_out(
+    args: argparse.Namespace, encoder: AstromerModel, left_out: Sequence[str]
+) -> tuple[dict[str, Any], pd.DataFrame] | None:
+    """Scores on surveys whose labels the classifier has not seen, and its predictions; None where no class is known to both."""
     others = [survey for survey in args.surveys if survey not in left_out]
-    model = train_head(
-        args,
-        encoder,
-        load_states(args, others, "train", KINDS["train"]),
-        load_states(args, others, "validation", KINDS["validation"]),
-    )
+    train = load_states(args, others, "train", KINDS["train"])
     whole, short = (load_states(args, left_out, "test", [kind]) for kind in ("whole", "short"))
+    known, told = (
+        np.bincount(states.allowed[states.allowed.sum(1) == 1].argmax(1), minlength=len(LEAF_NAMES))
+        for states in (train, whole)
+    )
+    leaves = np.flatnonzero((known > 0) & (told >= FEWEST_TESTED))
+    leaves = leaves[leaves != LEAF_NAMES.index("OTHER")]  # other things on each survey
+    if len(leaves) < 2:
+        return None
+    model = train_head(args, encoder, train, load_states(args, others, "validation", KINDS["validation"]))
     training, train_allowed = load_features(args, others, "train")
     asked, _ = load_features(args, left_out, "test")
-
     single = train_allowed.sum(1) == 1
-    known = np.unique(train_allowed[single].argmax(1))
-    tested, counts = np.unique(whole.allowed[whole.allowed.sum(1) == 1].argmax(1), return_counts=True)
-    leaves = np.intersect1d(tested[counts >= FEWEST_TESTED], known)
-    leaves = leaves[leaves != LEAF_NAMES.index("OTHER")]  # other things on each survey
 
     probabilities = leaf_probabilities(whole, leaf_logits(model, whole))
     of_short = leaf_probabilities(short, leaf_logits(model, short))
@@ -234,7 +235,7 @@ def leave_out(args: argparse.Namespace, encoder: AstromerModel, left_out: Sequen
         row[f"{labels} labels of it"] = float(np.mean(scores))
     frame = pd.DataFrame(probabilities, columns=list(LEAF_NAMES)).assign(group=whole.groups)
     frame["right"] = whole.allowed[np.arange(len(whole)), probabilities.argmax(1)]
-    return row, frame
+    return row, frame.loc[whole.allowed[:, leaves].any(1)]
 
 
 # --- The classifier of all surveys ---
@@ -292,11 +293,14 @@ def main(args: argparse.Namespace) -> None:
     for name, left_out in LEFT_OUT.items():
         if not set(left_out) <= set(args.surveys) or set(left_out) == set(args.surveys):
             continue
-        rows[name], frame = leave_out(args, encoder, left_out)
-        predictions.append(frame.assign(left_out=name))
+        if (left := leave_out(args, encoder, left_out)) is None:
+            print(f"{name}: no two classes that other surveys have too")
+            continue
+        rows[name] = left[0]
+        predictions.append(left[1].assign(left_out=name))
         print(f"{name}: {json.dumps(rows[name])}", flush=True)
     if not rows:
-        raise SystemExit("error: at least two surveys are needed, of which one can be left out")
+        raise SystemExit("error: at least two surveys that share two classes are needed")
     frame = pd.concat(predictions)
     write_table(args.output / "leave_one_survey_out.md", pd.DataFrame(rows).T)
     frame.to_parquet(args.output / "leave_one_survey_out.parquet", index=False)
