@@ -235,7 +235,7 @@ def leave_out(
         row[f"{labels} labels of it"] = float(np.mean(scores))
     frame = pd.DataFrame(probabilities, columns=list(LEAF_NAMES)).assign(group=whole.groups)
     frame["right"] = whole.allowed[np.arange(len(whole)), probabilities.argmax(1)]
-    return row, frame.loc[whole.allowed[:, leaves].any(1)]
+    return row, frame.iloc[np.flatnonzero(whole.allowed[:, leaves].any(1))]
 
 
 # --- The classifier of all surveys ---
