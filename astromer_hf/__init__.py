@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .hub.check import check_checkpoint
     from .hub.conversion import convert_tf_checkpoint
-    from .hub.load import default_model_folder, load_model
+    from .hub.load import default_classifier_folder, default_model_folder, load_model
     from .hub.push import push_checkpoint
     from .inference.classification import classify_light_curves, classify_multiband_light_curves, classify_table
     from .inference.embedding import embed_light_curves, embed_multiband_light_curves, embed_table
@@ -53,6 +53,7 @@ _MODULES = {  # of the names above
     "classify_multiband_light_curves": "inference.classification",
     "classify_table": "inference.classification",
     "convert_tf_checkpoint": "hub.conversion",
+    "default_classifier_folder": "hub.load",
     "default_model_folder": "hub.load",
     "embed_light_curves": "inference.embedding",
     "embed_multiband_light_curves": "inference.embedding",
@@ -85,6 +86,7 @@ __all__ = [
     "classify_multiband_light_curves",
     "classify_table",
     "convert_tf_checkpoint",
+    "default_classifier_folder",
     "default_model_folder",
     "embed_light_curves",
     "embed_multiband_light_curves",

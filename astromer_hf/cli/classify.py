@@ -25,6 +25,7 @@ from .options import (
 from .report import Report, reports, table_report
 
 EXAMPLES = (
+    "astromer-hf classify curves.parquet -o classes.parquet",
     "astromer-hf classify curves.parquet -o classes.parquet --model my-classifier",
     "astromer-hf classify curves.parquet -o classes.parquet --model my-classifier --dropout-passes 20 --json",
 )
@@ -36,7 +37,10 @@ def classify(
     source: Table,
     output: OutputTable,
     columns: Columns,
-    model: Annotated[str, typer.Option(help="Folder, or id on the Hub, of a trained classifier.")],
+    model: Annotated[
+        str | None,
+        typer.Option(help="Folder, or id on the Hub, of a classifier. Default: the package's own, of variable stars."),
+    ] = None,
     revision: Revision = None,
     device: Device = "auto",
     dtype: Precision = "float32",
@@ -52,15 +56,19 @@ def classify(
 ) -> Report:
     """Predict the class of every object of a table of light curves, with probabilities.
 
-    The model is a classifier, such as astromer-hf fit writes. The output has the columns object_id, num_points, num_windows,
-    dropped_points, predicted_label, probability and one probability per class, in the order of the table.
+    Without --model, the classes are those of the package's own classifier: RR Lyrae, Cepheids, delta Scuti, eclipsing, rotating
+    and long-period variables, other, and not variable. Its card says how good it is and what it does not know. For classes of
+    your own, train a classifier with astromer-hf fit. The output has the columns object_id, num_points, num_windows,
+    dropped_points, predicted_label, probability and one probability per class, in the order of the table; of the package's own
+    classifier also parent_label, parent_probability, is_uncertain and remark.
     """
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
-    from ..hub.load import find_model, load_model
+    from ..hub.load import default_classifier_folder, find_model, load_model
     from ..inference.classification import classify_table
 
     quiet_transformers()
+    model = model or str(default_classifier_folder())
     kind = (AutoConfig.from_pretrained(find_model(model, revision)).architectures or ["an unknown model"])[0]
     if not kind.endswith("ForSequenceClassification"):
         raise ValueError(

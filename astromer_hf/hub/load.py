@@ -108,20 +108,34 @@ OFFICIAL_CHECKPOINTS: dict[str, OfficialCheckpoint] = {
 # --- Finding ---
 
 DEFAULT_MODEL = "astromer-surveys-small"
+DEFAULT_CLASSIFIER = "astromer-variable-stars"
 _MODEL_FOLDERS = tuple(root / "model_cards" for root in (Path(__file__).parents[1], Path(__file__).parents[2]))
 
 
 def default_model_folder() -> Path:
-    """The model that comes with the package: inside it if installed from a wheel, beside it in a source checkout.
+    """The pre-trained model that comes with the package: inside it if installed from a wheel, beside it in a source checkout.
 
     Raises:
         FileNotFoundError: it is in neither place.
     """
+    return _own_folder(DEFAULT_MODEL)
+
+
+def default_classifier_folder() -> Path:
+    """The classifier of variable stars that comes with the package, see `default_model_folder`.
+
+    Raises:
+        FileNotFoundError: it is in neither place.
+    """
+    return _own_folder(DEFAULT_CLASSIFIER)
+
+
+def _own_folder(name: str) -> Path:
     for folder in _MODEL_FOLDERS:
-        if (folder / DEFAULT_MODEL / "model.safetensors").is_file():
-            return folder / DEFAULT_MODEL
+        if (folder / name / WEIGHTS_FILE).is_file():
+            return folder / name
     raise FileNotFoundError(
-        f"The default model {DEFAULT_MODEL} does not come with this installation (expected in "
+        f"The default model {name} does not come with this installation (expected in "
         f"{' or '.join(map(str, _MODEL_FOLDERS))}); name another model, --model on the command line."
     )
 
