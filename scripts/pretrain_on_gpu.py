@@ -65,6 +65,11 @@ def seed(text: str) -> int:
     return int(text)
 
 
+def not_negative(text: str) -> float:
+    """A number from 0."""
+    return float(text) if float(text) == 0 else positive(text)
+
+
 def positive(text: str) -> float:
     """A number above 0."""
     if not 0 < float(text) <= 1e9:
@@ -78,7 +83,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("-o", "--output", type=Path, required=True, help="a folder for the runs")
     parser.add_argument("--seconds", type=positive, default=400, help="of a run that names none (%(default)s)")
     parser.add_argument("--runs", type=json.loads, default=[{"name": "run"}], help="JSON, see above")
-    parser.add_argument("--deadline", type=positive, default=math.inf, help="seconds after which a run is cut short and saved")
+    parser.add_argument(
+        "--deadline", type=not_negative, default=math.inf, help="seconds after which a run is cut short and saved"
+    )
     parser.add_argument("--stars", type=count, default=512, help="of a step (%(default)s)")
     parser.add_argument("--learning-rate", type=positive, default=1e-3, help="the highest (%(default)s)")
     parser.add_argument("--throughput", action="store_true", help="first a table of windows a second")

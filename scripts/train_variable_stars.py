@@ -147,7 +147,7 @@ def compute_states(args: argparse.Namespace, encoder: AstromerModel) -> None:
 def load_states(args: argparse.Namespace, surveys: Sequence[str], split: str, kinds: Sequence[str]) -> LeafStates:
     """States of these surveys, one after the other."""
     files = [args.output / "states" / f"{survey}-{split}-{kind}.npz" for survey in surveys for kind in kinds]
-    return LeafStates.concatenate([LeafStates(**np.load(file)) for file in files])
+    return LeafStates.concatenate([LeafStates(**np.load(file, allow_pickle=False)) for file in files])
 
 
 def load_features(args: argparse.Namespace, surveys: Sequence[str], split: str) -> tuple[np.ndarray, np.ndarray]:
@@ -161,7 +161,7 @@ def load_features(args: argparse.Namespace, surveys: Sequence[str], split: str) 
             values, _ = extract_features(curves, num_processes=args.jobs, show_progress=True)
             with complete_or_absent(file) as partial, partial.open("wb") as opened:
                 np.savez(opened, values=values, allowed=allowed)
-        stored = np.load(file)
+        stored = np.load(file, allow_pickle=False)
         parts.append((stored["values"], stored["allowed"]))
     return np.concatenate([values for values, _ in parts]), np.concatenate([allowed for _, allowed in parts])
 

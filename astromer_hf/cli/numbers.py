@@ -55,7 +55,7 @@ TRAINING: dict[str, Callable[[str], Any]] = {
     "gradient_accumulation_steps": count,
     "num_train_epochs": positive,
     "max_steps": whole(-1),  # -1: as many as the epochs need
-    "learning_rate": positive,
+    "learning_rate": real(0, 1e9),
     "weight_decay": real(0, 1e9),
     "adam_epsilon": positive,
     "adam_beta1": fraction,

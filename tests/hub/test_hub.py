@@ -185,6 +185,7 @@ def test_the_shared_code_is_all_that_the_model_needs(tiny):
     standard = {
         "collections",
         "contextlib",
+        "copy",
         "dataclasses",
         "functools",
         "hashlib",
@@ -195,6 +196,7 @@ def test_the_shared_code_is_all_that_the_model_needs(tiny):
         "pathlib",
         "shutil",
         "typing",
+        "warnings",
     }
     assert outside <= standard | {
         "torch",

@@ -54,7 +54,7 @@ def test_ids_of_an_arrow_table_and_of_the_embeddings_are_those_that_came(kind, t
     [
         ([b"\xff\xfe", b"a", b"b"], pa.binary(), "binary, and its values have no text"),
         ([one.bytes for one in UUIDS], pa.binary(16), r"fixed_size_binary\[16\], and its values have no text"),
-        ([1e17, 2.0, 3.0], pa.float64(), r"are rounded, such as 1e\+17"),
+        ([1e17, 2.0, 3.0], pa.float64(), r"double, in which a number as large as 1e\+17 has lost its last digits"),
         ([2.0**24, 2.0, 3.0], pa.float32(), "float, in which a number as large as 16777216 has lost its last digits"),
         ([[1], [2], [3]], pa.list_(pa.int64()), "and its values have no text"),
     ],

@@ -24,6 +24,7 @@ from astromer_hf.light_curves.cleaning import Cleaning, CleaningReport, Variabil
 from astromer_hf.light_curves.columns import PREPARED_SCHEMA, TableError
 from astromer_hf.light_curves.preparation import PREPARATION_FILE, SplitRule, prepare_datasets, read_splits
 from astromer_hf.light_curves.simulation import simulate_light_curves, to_table
+from astromer_hf.light_curves.source import LightCurveSource
 from astromer_hf.light_curves.splits import SPLITS, assign_splits, split_of
 from astromer_hf.light_curves.surveys import SURVEYS, Survey
 from astromer_hf.model.feature_extraction_astromer import RaggedLightCurves
@@ -119,13 +120,27 @@ def test_a_file_without_errors_or_points_is_read_and_one_without_numbers_refused
     table = read(tmp_path / "table.csv", cleaning=Cleaning(min_points=0))
     assert table["mag"].to_pylist() == [[10, 11], [], [], [12]]
     assert np.isnan(table["magerr"].combine_chunks().flatten().to_numpy()).all()
-    for content, message in {"1 10\nx y\n": "is not a light curve", "1\n2\n": "needs columns of times and magnitudes"}.items():
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("1 10\nx y\n", "is not a light curve"),
+        ("1\n2\n", "needs columns of times and magnitudes"),
+        (None, "no light curve 'c'; looked for .*LCs/c"),
+    ],
+    ids=["words", "one column", "no file"],
+)
+def test_a_file_of_a_catalogue_that_cannot_be_read_is_told_and_the_others_are_read(tmp_path, content, message):
+    (tmp_path / "a").write_text("1 10\n2 11\n")
+    if content is not None:
         (tmp_path / "c").write_text(content)
-        with pytest.raises(TableError, match=message):
-            read(tmp_path / "table.csv")
-    (tmp_path / "c").unlink()
-    with pytest.raises(TableError, match=r"no light curve 'c'; looked for .*LCs/c"):
-        read(tmp_path / "table.csv")
+    (tmp_path / "table.csv").write_text("id,path\na,a\nc,c\n")
+    assert read(tmp_path / "table.csv", cleaning=Cleaning(min_points=0))["mag"].to_pylist() == [[10, 11], []]
+    source = LightCurveSource.open(tmp_path / "table.csv")
+    assert [len(chunk) for chunk in source.chunks()] == [2]
+    assert list(source.ledger.unreadable) == ["c"]
+    assert re.search(message, source.ledger.unreadable["c"])
 
 
 def test_the_record_groups_labels_and_names_the_identity(tmp_path):
