@@ -29,7 +29,7 @@ from ..light_curves.source import LightCurveSource
 from ..model.feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves, mean_over_windows
 from ..model.heads_astromer import activate, problem_type_of
 from ..model.inference_astromer import in_evaluation_mode, unwrap
-from .decisions import decide, find_remarks, likely_set_threshold
+from .decisions import decide, find_remarks, likely_set_threshold, remarks_of_objects, usable_bands
 from .runner import TableReport, WindowRunner, map_table, pool_states
 
 
@@ -100,9 +100,11 @@ class LightCurveClassifier:
         config, combination = self.runner.model.config, curves.combination
         resolve_combination(config, combination.kind, combination.bands)
         light_curves, dropped = curves.light_curves.clean()
+        remarks = find_remarks(light_curves, config)
         if combination.kind == "mean":
             logits, light_curve, length = self._run(light_curves)
-            values = curves.combine(activate(logits, config).numpy(), light_curve, length)
+            counts = usable_bands(remarks, curves.object_index, len(light_curves))[light_curve]  # in the mean over bands
+            values = curves.combine(activate(logits, config).numpy()[counts], light_curve[counts], length[counts])
         else:
             windows = self.runner.cut(light_curves)
             light_curve = windows[0]
@@ -114,6 +116,7 @@ class LightCurveClassifier:
             dropped_points=curves.sum_per_object(dropped),
             bands=combination.bands,
             has_band=curves.has_band(light_curves.lengths),
+            remarks=None if remarks is None else remarks_of_objects(remarks, curves.object_index, len(curves)),
         )
 
     def _classify_concatenated(

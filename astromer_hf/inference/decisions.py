@@ -28,6 +28,27 @@ def find_remarks(curves: RaggedLightCurves, config: Any) -> np.ndarray | None:
     return remarks
 
 
+def usable_bands(remarks: np.ndarray | None, object_index: np.ndarray, count: int) -> np.ndarray:
+    """The light curves `(count,)`, bool, that count for their object: those without a remark, or all where none is without.
+
+    `remarks` are of the light curves, `object_index` is the object of each.
+    """
+    if remarks is None:
+        return np.ones(count, dtype=bool)
+    good = np.array([remark is None for remark in remarks], dtype=bool)
+    return good | ~np.isin(object_index, object_index[good])
+
+
+def remarks_of_objects(remarks: np.ndarray, object_index: np.ndarray, num_objects: int) -> np.ndarray:
+    """Remarks of objects `(num_objects,)`: the one of their first light curve where all have one, else None."""
+    found = np.full(num_objects, None, dtype=object)
+    good = np.array([remark is None for remark in remarks], dtype=bool)
+    first, place = np.unique(object_index, return_index=True)
+    found[first] = remarks[place]
+    found[object_index[good]] = None
+    return found
+
+
 def decide(probabilities: np.ndarray, missing: np.ndarray, config: Any, coverage: float | None = None) -> dict[str, pa.Array]:
     """Columns of N objects: those that the configuration has the numbers for.
 

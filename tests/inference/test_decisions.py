@@ -11,7 +11,7 @@ from conftest import TINY
 
 from astromer_hf import AstromerConfig, AstromerForSequenceClassification
 from astromer_hf.inference.classification import classify_table
-from astromer_hf.inference.decisions import decide, find_remarks, likely_set_threshold
+from astromer_hf.inference.decisions import decide, find_remarks, likely_set_threshold, remarks_of_objects, usable_bands
 from astromer_hf.model.feature_extraction_astromer import RaggedLightCurves
 
 NAMES = ["RRab", "RRc", "EA"]
@@ -68,6 +68,34 @@ def test_few_observations_and_constant_magnitudes_are_remarked():
     few = "fewer than 20 observations"
     assert find_remarks(curves, CONFIG).tolist() == [None, "all magnitudes are equal", few, few]
     assert find_remarks(curves, AstromerConfig(**TINY)) is None
+
+
+def test_an_object_in_several_bands_has_a_remark_where_all_of_them_have():
+    remarks = np.array(["few", None, "few", "equal", None], dtype=object)
+    objects = np.array([0, 0, 1, 1, 3])
+    assert usable_bands(remarks, objects, 5).tolist() == [False, True, True, True, True]
+    assert remarks_of_objects(remarks, objects, 4).tolist() == [None, "few", None, None]
+    assert usable_bands(None, objects, 5).all()
+
+
+def test_a_band_of_few_points_does_not_count_where_another_has_enough(tmp_path: Path):
+    rng = np.random.default_rng(1)
+    rows = [
+        (star, band, t, 15 + rng.normal()) for star, band, n in (("a", "g", 40), ("a", "r", 5), ("b", "g", 5)) for t in range(n)
+    ]
+    table = pd.DataFrame(rows, columns=["object_id", "band", "mjd", "mag"])
+    model = AstromerForSequenceClassification(CONFIG).eval()
+
+    def probabilities(own: pd.DataFrame, **options: str) -> pd.DataFrame:
+        own.to_parquet(tmp_path / "curves.parquet", index=False)
+        classify_table(tmp_path / "curves.parquet", tmp_path / "classes.parquet", model, **options)
+        return pq.read_table(tmp_path / "classes.parquet").to_pandas().set_index("object_id")
+
+    both = probabilities(table, combine_bands="mean")
+    alone = probabilities(table[(table["object_id"] == "a") & (table["band"] == "g")])
+    assert both.loc["a", "probability_RRab"] == pytest.approx(alone.loc["a", "probability_RRab"], rel=1e-5)
+    assert both["remark"].fillna("").to_dict() == {"a": "", "b": "fewer than 20 observations"}
+    assert pd.isna(both.loc["b", "predicted_label"])
 
 
 @pytest.mark.parametrize(
