@@ -48,6 +48,7 @@ from astromer_hf.model.feature_extraction_astromer import mean_over_windows
 from astromer_hf.model.heads_astromer import activate
 from astromer_hf.plots.figures import plot_confusion_matrix
 from astromer_hf.training.data_collator import DataCollatorForLightCurveClassification, InMemoryLightCurves
+from astromer_hf.training.few_shot import DECISIONS
 from astromer_hf.training.trainer import (
     ScriptArguments,
     WeightedCrossEntropy,
@@ -258,6 +259,7 @@ def build_model(source: str | Path, task: Task, data: DataArguments, head: HeadA
         id2label=names,
         classifier_temperature=1.0,  # not that of an earlier head
         band_combination=None,
+        **DECISIONS,
         label2id={name: i for i, name in names.items()},
         **head.fields,
     )

@@ -194,7 +194,10 @@ def score(probabilities: np.ndarray, allowed: np.ndarray, leaves: np.ndarray) ->
 def leave_out(
     args: argparse.Namespace, encoder: AstromerModel, left_out: Sequence[str]
 ) -> tuple[dict[str, Any], pd.DataFrame] | None:
-    """Scores on surveys whose labels the classifier has not seen, and its predictions; None where no class is known to both."""
+    """Scores on surveys whose labels the classifier has not seen, and its predictions; None where no class is known to both.
+
+    Temperature and sets of likely classes are fitted to validation stars of the other surveys, as for the classifier of all.
+    """
     others = [survey for survey in args.surveys if survey not in left_out]
     train = load_states(args, others, "train", KINDS["train"])
     whole, short = (load_states(args, left_out, "test", [kind]) for kind in ("whole", "short"))
@@ -206,21 +209,21 @@ def leave_out(
     leaves = leaves[leaves != LEAF_NAMES.index("OTHER")]  # other things on each survey
     if len(leaves) < 2:
         return None
-    model = train_head(args, encoder, train, load_states(args, others, "validation", KINDS["validation"]))
+    validation = load_states(args, others, "validation", KINDS["validation"])
+    model = train_head(args, encoder, train, validation)
+    calibrate(model, validation)
     training, train_allowed = load_features(args, others, "train")
     asked, _ = load_features(args, left_out, "test")
     single = train_allowed.sum(1) == 1
-
-    probabilities = leaf_probabilities(whole, leaf_logits(model, whole))
-    of_short = leaf_probabilities(short, leaf_logits(model, short))
     forest = random_forest(args.seed, n_jobs=args.jobs).fit(
         np.nan_to_num(training[single], nan=-9), train_allowed[single].argmax(1)
     )
+    probabilities, of_short = (predict(model, states) for states in (whole, short))
     of_forest = np.zeros_like(probabilities)
     of_forest[:, forest.classes_] = forest.predict_proba(np.nan_to_num(asked, nan=-9))
     row = {
         "classes": " ".join(LEAF_NAMES[leaf] for leaf in leaves),
-        "stars": int(np.isin(whole.allowed.argmax(1), leaves).sum()),
+        "light curves": int(((whole.allowed.sum(1) == 1) & whole.allowed[:, leaves].any(1)).sum()),
         "not seen": score(probabilities, whole.allowed, leaves),
         f"not seen, {SHORT_POINTS} points": score(of_short, short.allowed, leaves),
         "features and forest, not seen": score(of_forest, whole.allowed, leaves),
@@ -229,67 +232,82 @@ def leave_out(
     for labels in (20, 100):
         scores = []
         for fold in range(args.folds):
-            few = take_labels(own, labels, fold)
-            head = train_head(args, encoder, few, take_labels(own_validation, max(labels // 4, 5), fold))
-            scores.append(score(leaf_probabilities(whole, leaf_logits(head, whole)), whole.allowed, leaves))
-        row[f"{labels} labels of it"] = float(np.mean(scores))
-    frame = pd.DataFrame(probabilities, columns=list(LEAF_NAMES)).assign(group=whole.groups)
-    frame["right"] = whole.allowed[np.arange(len(whole)), probabilities.argmax(1)]
-    return row, frame.iloc[np.flatnonzero(whole.allowed[:, leaves].any(1))]
+            few, others_of_it = take_labels(own, labels, fold), take_labels(own_validation, labels // 4, fold)
+            scores.append(score(predict(train_head(args, encoder, few, others_of_it), whole), whole.allowed, leaves))
+        row[f"{labels} + {labels // 4} labels of it"] = float(np.mean(scores))
+    frames = []
+    for split, states in {"validation": own_validation, "test": whole}.items():
+        found = predict(model, states)
+        frame = pd.DataFrame(found, columns=list(LEAF_NAMES)).assign(group=states.groups, split=split)
+        frame["right"] = states.allowed[np.arange(len(states)), found.argmax(1)]
+        frame["in_set"] = in_likely_set(found, states.allowed, model.config)
+        frames.append(frame.iloc[np.flatnonzero(states.allowed[:, leaves].any(1))])
+    return row, pd.concat(frames)
+
+
+def predict(model: Any, states: LeafStates) -> np.ndarray:
+    """Probabilities (N, C) at the temperature of the model."""
+    return leaf_probabilities(states, leaf_logits(model, states), model.config.classifier_temperature)
+
+
+def calibrate(model: Any, validation: LeafStates) -> None:
+    """Fit temperature and sets of likely classes of a model to validation light curves."""
+    config = model.config
+    config.classifier_temperature = fit_leaf_temperature(validation, leaf_logits(model, validation))
+    surveys = np.array([group.partition(" ")[0] for group in validation.groups])
+    config.likely_set_thresholds = fit_likely_sets(predict(model, validation), validation.allowed, surveys)
+
+
+def in_likely_set(probabilities: np.ndarray, allowed: np.ndarray, config: Any) -> np.ndarray:
+    """Which light curves have an allowed class in their set of likely ones, `(N,)` bool."""
+    likely = probabilities >= likely_set_threshold(config, COVERAGE)
+    return ((likely | (probabilities == probabilities.max(1, keepdims=True))) & allowed).any(1)
+
+
+def mark(predictions: pd.DataFrame, uncertain_below: float) -> dict[str, float]:
+    """How many of these predictions are not uncertain, how many of those are right, and how many sets hold the true class."""
+    sure = predictions[list(LEAF_NAMES)].max(axis=1) >= uncertain_below
+    return {
+        "not uncertain": float(sure.mean()),
+        "accuracy of these": float(predictions["right"][sure].mean()),
+        f"in the {COVERAGE:.0%} set": float(predictions["in_set"].mean()),
+    }
 
 
 # --- The classifier of all surveys ---
 
 
-def survey_of(groups: np.ndarray) -> np.ndarray:
-    """The first word of each group."""
-    return np.array([group.partition(" ")[0] for group in groups])
-
-
-def train_on_all(args: argparse.Namespace, encoder: AstromerModel, predictions: pd.DataFrame) -> tuple[Any, pd.DataFrame]:
-    """The calibrated classifier, and its scores on the test stars of each survey.
-
-    Args:
-        predictions: of `leave_out`, for the threshold of uncertainty.
-    """
+def train_on_all(args: argparse.Namespace, encoder: AstromerModel, uncertain_below: float) -> tuple[Any, pd.DataFrame]:
+    """The calibrated classifier, and its scores on the test stars of each survey."""
     validation = load_states(args, args.surveys, "validation", KINDS["validation"])
     model = train_head(args, encoder, load_states(args, args.surveys, "train", KINDS["train"]), validation)
-    logits = leaf_logits(model, validation)
+    calibrate(model, validation)
     config = model.config
-    config.classifier_temperature = fit_leaf_temperature(validation, logits)
-    probabilities = leaf_probabilities(validation, logits, config.classifier_temperature)
-    config.likely_set_thresholds = fit_likely_sets(probabilities, validation.allowed, survey_of(validation.groups))
-    counts = predictions["left_out"].map(predictions["left_out"].value_counts())
-    config.uncertain_below = fit_uncertainty(
-        predictions[list(LEAF_NAMES)].max(axis=1).to_numpy(), predictions["right"].to_numpy(), (1 / counts).to_numpy()
-    )
-    config.label_parents, config.fewest_points = dict(PARENT_OF), FEWEST_POINTS
-
+    config.uncertain_below, config.label_parents, config.fewest_points = uncertain_below, dict(PARENT_OF), FEWEST_POINTS
     rows = {}
     for survey in args.surveys:
         for kind in KINDS["test"]:
             states = load_states(args, [survey], "test", [kind])
-            found = leaf_probabilities(states, leaf_logits(model, states), config.classifier_temperature)
-            right = states.allowed[np.arange(len(states)), found.argmax(1)]
-            sure = found.max(1) >= config.uncertain_below
-            likely = np.where(states.allowed, found, 0).max(1) >= likely_set_threshold(config, COVERAGE)
-            single = states.allowed[states.allowed.sum(1) == 1].argmax(1)
-            leaves, members = np.unique(single, return_counts=True)
+            found = predict(model, states)
+            frame = pd.DataFrame(found, columns=list(LEAF_NAMES))
+            frame["right"] = states.allowed[np.arange(len(states)), found.argmax(1)]
+            frame["in_set"] = in_likely_set(found, states.allowed, config)
+            leaves, members = np.unique(states.allowed[states.allowed.sum(1) == 1].argmax(1), return_counts=True)
+            leaves = leaves[members >= FEWEST_TESTED]
             rows[survey, kind] = {
-                "stars": len(states),
-                "macro-F1": score(found, states.allowed, leaves[members >= FEWEST_TESTED]),
-                "accuracy": right.mean(),
-                "not uncertain": sure.mean(),
-                "accuracy of these": right[sure].mean() if sure.any() else float("nan"),
-                f"in the {COVERAGE:.0%} set": likely.mean(),
+                "number": len(states),
+                "macro-F1": score(found, states.allowed, leaves) if len(leaves) > 1 else float("nan"),
+                "accuracy": float(frame["right"].mean()),
+                **mark(frame, uncertain_below),
             }
-    return model, pd.DataFrame(rows).T
+    return model, pd.DataFrame(rows.values(), pd.MultiIndex.from_tuples(rows))
 
 
 def main(args: argparse.Namespace) -> None:
     encoder, _ = load_encoder(args.encoder, None, "auto", "float32")
     compute_states(args, encoder)
-    rows, predictions = {}, []
+    rows: dict[str, dict[str, Any]] = {}
+    parts = []
     for name, left_out in LEFT_OUT.items():
         if not set(left_out) <= set(args.surveys) or set(left_out) == set(args.surveys):
             continue
@@ -297,14 +315,22 @@ def main(args: argparse.Namespace) -> None:
             print(f"{name}: no two classes that other surveys have too")
             continue
         rows[name] = left[0]
-        predictions.append(left[1].assign(left_out=name))
+        parts.append(left[1].assign(left_out=name))
         print(f"{name}: {json.dumps(rows[name])}", flush=True)
     if not rows:
         raise SystemExit("error: at least two surveys that share two classes are needed")
-    frame = pd.concat(predictions)
-    write_table(args.output / "leave_one_survey_out.md", pd.DataFrame(rows).T)
-    frame.to_parquet(args.output / "leave_one_survey_out.parquet", index=False)
-    model, scores = train_on_all(args, encoder, frame)
+    predictions = pd.concat(parts)
+    predictions.to_parquet(args.output / "leave_one_survey_out.parquet", index=False)
+    # The threshold is fitted to validation stars of surveys left out, each survey once and with the same weight.
+    alone = predictions[
+        (predictions["split"] == "validation") & predictions["left_out"].map(lambda name: len(LEFT_OUT[name]) == 1)
+    ]
+    weights = 1 / alone["left_out"].map(alone["left_out"].value_counts()).to_numpy()
+    uncertain_below = fit_uncertainty(alone[list(LEAF_NAMES)].max(axis=1).to_numpy(), alone["right"].to_numpy(), weights)
+    for name, row in rows.items():
+        row |= mark(predictions[(predictions["left_out"] == name) & (predictions["split"] == "test")], uncertain_below)
+    write_table(args.output / "leave_one_survey_out.md", pd.DataFrame(rows.values(), list(rows)))
+    model, scores = train_on_all(args, encoder, uncertain_below)
     write_table(args.output / "test_scores.md", scores)
     model.eval().save_pretrained(args.output / "model")
     AstromerFeatureExtractor(window_size=model.config.window_size).save_pretrained(args.output / "model")

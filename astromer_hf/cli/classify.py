@@ -50,7 +50,10 @@ def classify(
     bands: Bands = None,
     coverage: Annotated[
         float | None,
-        typer.Option(callback=likely, help="Add likely_labels, the classes among which the true one is so often, such as 0.9."),
+        typer.Option(
+            callback=likely,
+            help="Add likely_labels: the true class is among them so often (0.9) on surveys like those of the training.",
+        ),
     ] = None,
     quiet: Quiet = False,
 ) -> Report:

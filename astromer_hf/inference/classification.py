@@ -160,6 +160,7 @@ class LightCurveClassifier:
         if not curves.lengths.all():
             raise ValueError(f"Light curve {np.argmin(curves.lengths)} has no usable observation: remove it.")
         config.classifier_temperature = 1.0
+        config.uncertain_below = config.likely_set_thresholds = None  # they are of another temperature
         logits, object_index, length = self._run(curves)
 
         def probabilities_at(temperature: float) -> np.ndarray:
@@ -312,6 +313,8 @@ def classify_table(
         if dropout_passes is not None:
             spread = sample_with_dropout(model, lambda: predict(curves).values, num_passes=dropout_passes, seed=seed).std
             missing = columns["num_points"].to_numpy() == 0
+            if "remark" in columns:
+                missing = missing | columns["remark"].is_valid().to_numpy(zero_copy_only=False)
             for i in range(model.config.num_labels):
                 columns[f"spread_{model.config.id2label[i]}"] = pa.array(spread[:, i].copy(), pa.float32(), mask=missing)
         return columns

@@ -2,7 +2,8 @@
 """What a classifier states of an object beyond its probabilities: wider classes, uncertainty, and sets of likely classes.
 
 `classification.py` adds these columns to its table. The numbers behind them are fields of the classifier's configuration, which
-`scripts/train_variable_stars.py` fits to validation stars.
+`scripts/train_variable_stars.py` fits to validation stars: of the surveys it is trained on, and for `uncertain_below` of
+surveys left out. On surveys that are unlike all of these they promise nothing.
 """
 
 from typing import Any

@@ -116,8 +116,10 @@ class AstromerConfig(PreTrainedConfig):
             probability is the sum of its classes'.
         uncertain_below (`float`, *optional*): Probability of the predicted class below which it is called uncertain.
         likely_set_thresholds (`list[float]`, *optional*): For coverages of 50 %, 51 %, ... 99 %: the classes with at least this
-            probability hold the true one so often (split conformal prediction, Sadinle et al. 2019, JASA 114, 223).
-        fewest_points (`int`, defaults to 0): A classifier gives no class to light curves with fewer observations.
+            probability hold the true one so often on light curves like the validation ones (split conformal prediction,
+            Sadinle et al. 2019, JASA 114, 223).
+        fewest_points (`int`, defaults to 0): Tables of classes give no class to light curves with fewer observations, nor,
+            where it is positive, to those whose magnitudes are all equal.
         use_weighted_layer_sum (`bool`, defaults to `False`): Classify from a learned mixture of the input embedding and every
             block's output (layer-skip pooling) instead of the last block's output.
         concatenate_layers (`bool`, defaults to `False`): Classify from the input embedding and every block's output, pooled

@@ -538,6 +538,10 @@ def adapt_encoder(model: Any, curves: RaggedLightCurves, validation: RaggedLight
     fit(model, InMemoryLightCurves(curves), InMemoryLightCurves(cut), collator, recipe, seed)
 
 
+# What a classifier states beyond its probabilities was fitted to it, and is not of another head.
+DECISIONS: dict[str, Any] = {"label_parents": None, "uncertain_below": None, "likely_set_thresholds": None, "fewest_points": 0}
+
+
 def build_classifier(
     config: AstromerConfig, classes: Sequence[str], seed: int, **head: Any
 ) -> AstromerForSequenceClassification:
@@ -555,6 +559,7 @@ def build_classifier(
         "use_weighted_layer_sum": False,
         "concatenate_layers": False,
         "band_combination": None,
+        **DECISIONS,
         **head,
     }
     return AstromerForSequenceClassification(AstromerConfig.from_dict(fields))

@@ -152,11 +152,12 @@ def partial_label_loss(
 
 
 class RowsOfStates(Dataset[Any]):
-    """Windows of `LeafStates` as batches for `LeafHead`. A window weighs as its light curve does, a group by `weigh_groups`."""
+    """Windows of `LeafStates` as batches for `LeafHead`. The windows of a light curve share its weight, see `weigh_groups`."""
 
     def __init__(self, states: LeafStates):
         self.states = states
-        self.weights = weigh_groups(states.groups).astype(np.float32)
+        num_windows = np.bincount(states.object_index, minlength=len(states))
+        self.weights = (weigh_groups(states.groups) / np.maximum(num_windows, 1)).astype(np.float32)
         surveys, number = np.unique([group.partition(" ")[0] for group in states.groups], return_inverse=True)
         self.possible = np.array([possible_leaves(SURVEYS[survey]) for survey in surveys])[number]
 
@@ -265,7 +266,7 @@ def fit_likely_sets(probabilities: np.ndarray, allowed: np.ndarray, surveys: np.
         of_surveys = []
         for survey in np.unique(surveys):
             scores = np.sort(of_label[surveys == survey])
-            rank = int(np.floor((len(scores) + 1) * (1 - coverage)))
+            rank = int(np.floor(round((len(scores) + 1) * (1 - coverage), 9)))  # 100 · (1 - 0.9) is not quite 10
             of_surveys.append(scores[rank - 1] if rank else 0.0)
         thresholds.append(float(min(of_surveys)))
     return thresholds

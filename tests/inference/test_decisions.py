@@ -84,14 +84,16 @@ def test_a_band_of_few_points_does_not_count_where_another_has_enough(tmp_path: 
         (star, band, t, 15 + rng.normal()) for star, band, n in (("a", "g", 40), ("a", "r", 5), ("b", "g", 5)) for t in range(n)
     ]
     table = pd.DataFrame(rows, columns=["object_id", "band", "mjd", "mag"])
-    model = AstromerForSequenceClassification(CONFIG).eval()
+    model = AstromerForSequenceClassification(AstromerConfig(**TINY, **FIELDS, classifier_dropout=0.3)).eval()
 
-    def probabilities(own: pd.DataFrame, **options: str) -> pd.DataFrame:
+    def probabilities(own: pd.DataFrame, **options: object) -> pd.DataFrame:
         own.to_parquet(tmp_path / "curves.parquet", index=False)
         classify_table(tmp_path / "curves.parquet", tmp_path / "classes.parquet", model, **options)
         return pq.read_table(tmp_path / "classes.parquet").to_pandas().set_index("object_id")
 
     both = probabilities(table, combine_bands="mean")
+    spread = probabilities(table, combine_bands="mean", dropout_passes=2)
+    assert spread["spread_RRab"].isna().to_dict() == {"a": False, "b": True}
     alone = probabilities(table[(table["object_id"] == "a") & (table["band"] == "g")])
     assert both.loc["a", "probability_RRab"] == pytest.approx(alone.loc["a", "probability_RRab"], rel=1e-5)
     assert both["remark"].fillna("").to_dict() == {"a": "", "b": "fewer than 20 observations"}

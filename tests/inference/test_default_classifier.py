@@ -1,16 +1,20 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""The classifier of variable stars that comes with the package, on light curves that it never saw."""
+"""The classifier of variable stars that comes with the package, on light curves that it did not see in training."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from transformers import AutoModelForSequenceClassification
 
-from astromer_hf import AstromerConfig, default_classifier_folder
+from astromer_hf import AstromerConfig, default_classifier_folder, load_model
 from astromer_hf.cli.main import main
+from astromer_hf.inference.classification import LightCurveClassifier
 from astromer_hf.light_curves.simulation import simulate_light_curves, to_table
 from astromer_hf.light_curves.taxonomy import LEAF_NAMES, PARENT_OF
+from astromer_hf.model.feature_extraction_astromer import RaggedLightCurves
+from astromer_hf.training.few_shot import build_classifier
 
 # What a simulated class is in the taxonomy.
 EXPECTED = {
@@ -64,8 +68,23 @@ def test_light_curves_without_order_in_time_are_not_variable(simulated: pd.DataF
     assert (found["predicted_label"] == "NOT_VARIABLE").mean() > 0.9
 
 
-def test_rr_lyrae_of_a_survey_that_it_never_saw_are_recognised(shared_data: Path, tmp_path: Path):
+def test_rr_lyrae_of_macho_where_it_only_saw_cepheids_are_recognised(shared_data: Path, tmp_path: Path):
     table = pd.read_parquet(shared_data / "macho_with_err.parquet")
     found = classify(table[table["label"] == "RRab"], tmp_path)
     assert len(found) == 12
     assert (found["predicted_label"] == "RRab").mean() > 0.9
+
+
+def test_a_new_head_on_it_states_nothing_that_was_fitted_to_the_old_one():
+    config = AstromerConfig.from_pretrained(default_classifier_folder())
+    own = build_classifier(config, ["a", "b"], 0).config
+    assert (own.label_parents, own.uncertain_below, own.likely_set_thresholds, own.fewest_points) == (None, None, None, 0)
+    assert own.classifier_temperature == 1.0
+
+
+def test_a_new_calibration_ends_what_was_fitted_to_the_old_one(simulated: pd.DataFrame):
+    model, extractor = load_model(str(default_classifier_folder()), AutoModelForSequenceClassification)
+    curves = RaggedLightCurves.from_arrays(list(simulated["mjd"][:4]), list(simulated["mag"][:4]))
+    LightCurveClassifier(model, extractor).calibrate(curves, np.arange(4))
+    assert model.config.uncertain_below is None
+    assert model.config.likely_set_thresholds is None

@@ -46,7 +46,8 @@ def test_each_survey_is_left_out_and_scored_beside_the_forest_and_its_own_labels
     assert "| ASAS | RRab EA | 24 |" in table
     assert "both Catalinas" not in table  # of which one is not here
     predictions = pd.read_parquet(trained / "out" / "leave_one_survey_out.parquet")
-    assert predictions["left_out"].value_counts().to_dict() == {"Catalina": 24, "ASAS": 24}
+    counts = predictions.groupby(["left_out", "split"]).size().to_dict()
+    assert counts == {(survey, split): 24 for survey in ("Catalina", "ASAS") for split in ("validation", "test")}
     assert {group.split(" ")[0] for group in predictions.loc[predictions["left_out"] == "ASAS", "group"]} == {"asas_acvs"}
 
 

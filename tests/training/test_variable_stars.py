@@ -162,6 +162,15 @@ def test_likely_sets_hold_the_true_class_as_often_as_they_promise_on_each_survey
         assert (probabilities[true] >= thresholds[40]).mean() >= 0.9 - 0.02
 
 
+def test_the_threshold_of_a_likely_set_is_the_probability_of_the_conformal_rank():
+    of_true = np.arange(1, 100) / 100  # of 99 light curves
+    probabilities = np.stack((of_true, 1 - of_true), axis=1)
+    allowed = np.tile([True, False], (99, 1))
+    thresholds = fit_likely_sets(probabilities, allowed, np.full(99, "a"))
+    assert thresholds[40] == 0.10  # the tenth smallest: (99 + 1) · (1 - 0.9)
+    assert thresholds[0] == 0.50
+
+
 def test_predictions_above_the_threshold_of_uncertainty_are_right_as_often_as_asked():
     rng = np.random.default_rng(8)
     probability = rng.uniform(0.2, 1, 5000)
