@@ -24,7 +24,7 @@ import torch
 from conftest import TINY, report_lines
 from forks import run_forked
 from huggingface_hub.errors import StrictDataclassError
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -705,6 +705,7 @@ NUMBERS = hnp.scalar_dtypes().flatmap(lambda dtype: hnp.arrays(dtype, st.integer
 
 @MANY
 @given(NUMBERS, NUMBERS)
+@example(np.array([1.0], dtype=">f2"), np.array([], dtype=bool))
 def test_arrays_of_any_type_are_embedded_or_refused_with_one_clear_error(mjd: np.ndarray, mag: np.ndarray):
     result, error = attempt(lambda: embed_light_curves(MODEL, mjd, mag), ValueError)
     if error is not None:

@@ -40,8 +40,9 @@ def check_time_precision(times: np.ndarray, dtype: Any, name: str, days_per_unit
     """
     largest = float(np.max(np.abs(times), where=np.isfinite(times), initial=0.0))
     if (step := time_step_days(largest, dtype, days_per_unit)) > MAX_STEP_DAYS:
+        kind = getattr(dtype, "name", dtype)  # without the order of its bytes
         raise ValueError(
-            f"{name} came as {dtype}, in which one step at {largest:.6g} is {1440 * step:.2g} minutes: read it as float64 "
+            f"{name} came as {kind}, in which one step at {largest:.6g} is {1440 * step:.2g} minutes: read it as float64 "
             '(datasets: `with_format(None)` or `with_format("numpy", dtype=np.float64)`). If the minutes are lost already and '
             "do not matter, convert it to float64 yourself."
         )
