@@ -44,7 +44,6 @@ from astromer_hf.cli.numbers import count, seed
 from astromer_hf.evaluation.classification_metrics import score_classes
 from astromer_hf.hub.load import load_encoder, load_model
 from astromer_hf.inference.output_files import complete_or_absent, only_writer
-from astromer_hf.model.feature_extraction_astromer import RaggedLightCurves
 from astromer_hf.plots.figures import plot_confusion_matrix, plot_few_shot, plot_learning_curves
 from astromer_hf.training.few_shot import (
     Draw,
@@ -64,6 +63,7 @@ from astromer_hf.training.few_shot import (
 )
 from astromer_hf.training.table_classifier import SMALL_MLP, THINNED_COPIES
 from astromer_hf.training.trainer import load_split
+from astromer_hf.training.variable_stars import choose_points
 
 SURVEYS = ("crts_css", "asas_acvs", "sss_catalina_south")
 DEVIATIONS = {"classifier_pooling": "mean_std"}
@@ -94,15 +94,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def shorten(curves: RaggedLightCurves, max_points: int, seed: int) -> RaggedLightCurves:
-    """A random part of the observations of each light curve, so many at the most."""
-    owner = curves.object_index
-    order = np.lexsort((np.random.default_rng(seed).random(len(owner)), owner))
-    rank = np.empty(len(owner), dtype=np.int64)
-    rank[order] = np.arange(len(owner)) - curves.offsets[:-1][owner]
-    return curves.keep(rank < max_points)
-
-
 class Survey:
     """A survey's labelled light curves, its draws and the data that methods share; everything is computed on first use."""
 
@@ -118,7 +109,9 @@ class Survey:
         labelled = load_labelled_survey(folder, min_train=self.args.min_train, test_per_class=self.args.test_per_class)
         if self.args.max_points is None:
             return labelled
-        return replace(labelled, curves=shorten(labelled.curves, self.args.max_points, self.args.seed))
+        return replace(
+            labelled, curves=choose_points(labelled.curves, self.args.max_points, np.random.default_rng(self.args.seed))
+        )
 
     @cached_property
     def draws(self) -> dict[tuple[int, int], Draw]:
