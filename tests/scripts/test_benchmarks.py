@@ -10,9 +10,10 @@ from pathlib import Path
 import benchmark_memory
 import benchmark_training
 import estimate_scale
+import profile_embedding
 import pyarrow.parquet as pq
 import pytest
-from conftest import TINY
+from conftest import TINY, TINY_EXTENDED
 
 from astromer_hf import AstromerConfig, AstromerModel
 from astromer_hf.cli.main import main
@@ -87,6 +88,18 @@ def test_the_onnx_benchmark_reports_rates_of_the_same_embeddings(capsys: pytest.
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].endswith("1 threads")
     assert all(float(line.rsplit(maxsplit=1)[1]) < 1e-4 for line in lines[1:])
+
+
+def test_the_profile_puts_all_time_of_the_model_into_its_rows(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    AstromerModel(AstromerConfig(**TINY_EXTENDED)).save_pretrained(tmp_path / "model")
+    pq.write_table(to_table(simulate_light_curves(6)), tmp_path / "curves.parquet")
+    options = ["--models", str(tmp_path / "model"), "--dtypes", "float32", "--repeats", "1"]
+    columns = profile_embedding.main(profile_embedding.parse_args([str(tmp_path / "curves.parquet"), *options]))
+    (rows,) = columns.values()
+    assert min(milliseconds for row, milliseconds in rows.items() if row != "reading, cutting and writing") > 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" | ")[0].removeprefix("| ") for line in lines[2:]] == [*profile_embedding.ROWS, "sum"]
+    assert abs(float(lines[-1].split("|")[-2]) - sum(rows.values())) < 1
 
 
 def test_a_survey_takes_its_light_curves_over_the_rate_of_all_processes():
