@@ -46,7 +46,7 @@ def build_page(demo: Demo, downloads: Downloads | None = None) -> gr.Blocks:
     first = next(iter(gallery))
     examples = write_examples(downloads.examples)
     disabled = [gr.update(value=None, interactive=False)] * 4
-    nothing: list[Any] = [None, "", gr.update(), "", None, "", *[None, ""] * NEIGHBORS, None]
+    nothing: list[Any] = [None, "", None, "", None, "", *[None, ""] * NEIGHBORS, None]
 
     def show(look: Look, axis: str) -> list[Any]:
         """Values of `star_parts`."""
