@@ -30,9 +30,11 @@ class FoldedTimes:
         powers (`torch.FloatTensor` of shape `(B, K)`): fraction of the visible magnitudes' variance that a Fourier series of
             `AstromerPeriodogram.search_harmonics` at that frequency explains, in [0, 1).
         evidence (`torch.FloatTensor` of shape `(B, C)`): log likelihood ratio of the series at every candidate against a
-            constant, -(n - 7)/2 · ln(1 - power). The first K are the chosen ones.
+            constant, -(n - 7)/2 · ln(1 - power). The first K are the chosen ones. With `unambiguous_folding` a candidate that
+            lies within a resolution of a better one has none.
         phases (`torch.FloatTensor` of shape `(B, K, L)`): in cycles of `folding_period_multiple` periods, in [-0.5, 0.5], at
-            visible and hidden observations alike; 0 where the period's own sinusoid is faintest.
+            visible and hidden observations alike; 0 where the period's own sinusoid is faintest, and with
+            `unambiguous_folding` at the faintest of these places.
         coefficients (`torch.FloatTensor` of shape `(B, K, 2, folding_harmonics)`): cosines and sines of the Fourier series in
             that phase which fits the visible magnitudes.
         fits (`torch.FloatTensor` of shape `(B, K, L)`): the series at every observation.
@@ -79,6 +81,7 @@ class AstromerPeriodogram(nn.Module):
         self.harmonics = config.folding_harmonics
         self.num_bands = config.num_frequencies // self.steps_per_band
         self.max_frequency = float(config.max_frequency)
+        self.is_unambiguous = config.unambiguous_folding
 
     @torch.no_grad()
     def forward(
@@ -106,6 +109,8 @@ class AstromerPeriodogram(nn.Module):
             frequencies, powers = frequencies.gather(1, order), powers.gather(1, order)
 
             evidence = -torch.log1p(-powers) * (count - (2 * self.search_harmonics + 1)).clamp(min=0) / 2
+            if self.is_unambiguous:
+                evidence = evidence.masked_fill(self._repeats_better(frequencies, powers, 1 / span), 0.0)
             frequencies, powers = frequencies[:, : self.num_periods], powers[:, : self.num_periods]
             phases = fractional(frequencies[..., None] / self.period_multiple * times[:, None])
             phases, coefficients, fits = self._fit_series(magnitudes, phases, weights)
@@ -156,6 +161,14 @@ class AstromerPeriodogram(nn.Module):
         others = powers.scatter(1, torch.cat(chosen, 1), -1.0).argsort(1, descending=True)[:, : -self.num_periods or None]
         return torch.cat((*chosen, others), 1)
 
+    @staticmethod
+    def _repeats_better(frequencies: torch.Tensor, powers: torch.Tensor, resolution: torch.Tensor) -> torch.Tensor:
+        """Candidates (B, C) that lie within a resolution of a better one, such as a peak on the edge of two bands."""
+        near = (frequencies[:, :, None] - frequencies[:, None]).abs() < resolution[..., None]
+        rank = torch.arange(frequencies.shape[1], device=frequencies.device)
+        better = (powers[:, None] > powers[:, :, None]) | ((powers[:, None] == powers[:, :, None]) & (rank < rank[:, None]))
+        return (near & better).any(2)
+
     def _fit_series(
         self, magnitudes: torch.Tensor, phases: torch.Tensor, weights: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -169,10 +182,15 @@ class AstromerPeriodogram(nn.Module):
         cosines, sines = solved[..., 1 : self.harmonics + 1], solved[..., self.harmonics + 1 :]
         orders = torch.arange(1, self.harmonics + 1, device=angles.device, dtype=angles.dtype)
 
-        # Count phases from where the period's own sinusoid is faintest. For multiples of the period that is one place of
-        # several, and which of them depends on the day the window is centred on; `shapes` does not.
+        # Count phases from where the period's own sinusoid is faintest. A multiple of the period has several such places:
+        # without `unambiguous_folding` the day the window is centred on decides between them. (`shapes` is the same for all.)
         own = self.period_multiple - 1
         epoch = torch.atan2(sines[..., own], cosines[..., own])[..., None] / self.period_multiple
+        if self.is_unambiguous and self.period_multiple > 1:
+            places = torch.arange(self.period_multiple, device=angles.device) * (2 * math.pi / self.period_multiple)
+            waves = orders[:, None] * (epoch + places)[..., None, :]  # (B, K, harmonics, multiple)
+            there = (cosines[..., None] * waves.cos() + sines[..., None] * waves.sin()).sum(2)
+            epoch = epoch + places[there.argmax(-1, keepdim=True)]
         shift_cosines, shift_sines = (orders * epoch).cos(), (orders * epoch).sin()
         cosines, sines = cosines * shift_cosines + sines * shift_sines, sines * shift_cosines - cosines * shift_sines
         phases = fractional(phases - epoch / (2 * math.pi))
