@@ -53,7 +53,15 @@ def main(args: argparse.Namespace) -> None:
     model, classifier = args.model or str(default_model_folder()), args.classifier or str(default_classifier_folder())
     demo = Demo(model, classifier, args.gallery, args.simulated)
     page = build_page(demo).queue(max_size=32)
-    page.launch(server_name=args.host, server_port=args.port, share=False, css=STYLE, max_file_size="50mb")
+    page.launch(
+        server_name=args.host,
+        server_port=args.port,
+        share=False,
+        css=STYLE,
+        max_file_size="50mb",
+        footer_links=["gradio", "settings"],
+        run_history=False,  # users see nothing of each other
+    )
 
 
 if __name__ == "__main__":

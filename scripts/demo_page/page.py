@@ -5,6 +5,7 @@ Before this file stand the other parts of `demo_page`; after it `scripts/demo_ap
 """
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -24,6 +25,7 @@ STYLE = """
 .js-plotly-plot .xtitle, .js-plotly-plot .ytitle { fill: var(--body-text-color) !important; }
 .js-plotly-plot .legend .bg { fill-opacity: 0 !important; }
 #neighbors .modebar-container { display: none; }  /* it would cover so small a picture */
+@media (max-width: 640px) { .js-plotly-plot .modebar-container { display: none; } }
 .gradio-container { max-width: 1280px !important; margin: 0 auto !important; }
 """
 HEAD = """# What is this star?
@@ -46,7 +48,7 @@ def build_page(demo: Demo, downloads: Downloads | None = None) -> gr.Blocks:
     first = next(iter(gallery))
     examples = write_examples(downloads.examples)
     disabled = [gr.update(value=None, interactive=False)] * 4
-    nothing: list[Any] = [None, "", gr.update(), "", None, "", *[None, ""] * NEIGHBORS, None]
+    nothing: list[Any] = [None, "", None, "", None, "", *[None, ""] * NEIGHBORS, None]
 
     def show(look: Look, axis: str) -> list[Any]:
         """Values of `star_parts`."""
@@ -118,7 +120,7 @@ def build_page(demo: Demo, downloads: Downloads | None = None) -> gr.Blocks:
             raise gr.Error("A period is a positive number of days.")
         return [draw_light_curve(look, period if axis == PHASE and period else None), *disabled]
 
-    def multiply(look: Look | None, period: float | None, axis: str, factor: float) -> list[Any]:
+    def multiply(factor: float, look: Look | None, period: float | None, axis: str) -> list[Any]:
         new = period * factor if look is not None and period else period
         return [new, *fold(look, new, axis)]
 
@@ -230,8 +232,8 @@ def build_page(demo: Demo, downloads: Downloads | None = None) -> gr.Blocks:
             again.click(read_again, [upload, kind, fraction, axis, *choosers], [*of_file, *seen]),
             axis.input(**refold),
             period.submit(**refold),
-            half.click(lambda *values: multiply(*values, 0.5), [look, period, axis], [period, picture, *buttons]),
-            double.click(lambda *values: multiply(*values, 2.0), [look, period, axis], [period, picture, *buttons]),
+            half.click(partial(multiply, 0.5), [look, period, axis], [period, picture, *buttons]),
+            double.click(partial(multiply, 2.0), [look, period, axis], [period, picture, *buttons]),
             reset.click(found, [look, axis], [period, picture, *buttons]),
         ):
             event.then(**files)

@@ -17,6 +17,7 @@ from .stars import Gallery, Look, Neighbor
 SVG_POINTS = 3000  # more are drawn by the graphics processor
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "star")
 THIS_STAR = "this star"
+MAP_COLORS = tuple(color for color in COLORS if color != "#000000")  # which is not seen in the dark
 _GRID = "rgba(128, 128, 128, 0.25)"
 
 
@@ -31,9 +32,9 @@ def draw_light_curve(look: Look, period_days: float | None) -> go.Figure:
     errors = np.full(len(look.mjd), np.nan) if look.magerr is None else look.magerr
     told = np.stack([look.mjd, errors, look.mag], 1)
     error = [f" ± {one:.3f}" if np.isfinite(one) else "" for one in errors]
-    x, cycles = look.mjd, (0,)
+    x, cycles = look.mjd, range(1)
     if period_days is not None:
-        x, cycles = phases(look.mjd, period_days, epoch_of(look)), (0, 1)
+        x, cycles = phases(look.mjd, period_days, epoch_of(look)), range(2)
     figure = go.Figure()
     kind = go.Scatter if len(observed) * len(cycles) <= SVG_POINTS else go.Scattergl
     hidden = look.hidden
@@ -116,7 +117,7 @@ def draw_map(gallery: Gallery, look: Look) -> go.Figure:
                 mode="markers",
                 name=str(label),
                 marker={
-                    "color": COLORS[number % len(COLORS)],
+                    "color": MAP_COLORS[number % len(MAP_COLORS)],
                     "symbol": SYMBOLS[number % len(SYMBOLS)],
                     "size": 6,
                     "opacity": 0.75,
@@ -151,6 +152,7 @@ def _lay_out(figure: go.Figure, x: str, y: str, *, height: int) -> None:
         paper_bgcolor=clear,
         plot_bgcolor=clear,
         font={"size": 13},
+        separators=".",  # a decimal point, and nothing between thousands of days
         hovermode="closest",
         dragmode="zoom",
         modebar={"bgcolor": clear, "color": "#888888", "activecolor": COLORS[1], "remove": ["select2d", "lasso2d"]},

@@ -90,7 +90,7 @@ class Columns:
                 raise TableError(f"Choose the column of the {what}.")
         before = recognised or Columns(kind="")
         value, error = ("flux", "flux_err") if self.kind == FLUXES else ("mag", "magerr")
-        changed = {
+        changed: dict[str, tuple[Any, Any]] = {
             "object_id": (self.object_id, before.object_id),
             "mjd": (self.time, before.time),
             value: ((self.kind, self.value), (before.kind, before.value)),
