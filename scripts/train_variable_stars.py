@@ -4,8 +4,8 @@
 Example:
     python scripts/train_variable_stars.py data/prepared --encoder model_cards/astromer-surveys-small -o runs/variable_stars
 
-1. States of the frozen encoder for light curves of all surveys, for copies with fewer observations, for copies without order in
-   time, and for copies as other surveys would have seen them. They are kept in `states/`, so that a run that was stopped goes on.
+1. States of the frozen encoder for light curves of all surveys, and for copies: with fewer observations, without order in time,
+   and as other surveys would have seen them. They are kept in `states/`, so that a run that was stopped goes on.
 2. Leave-one-survey-out: for each survey a head is trained on the others and scored on its test stars, beside a random forest on
    hand-crafted features of the same stars, and beside heads that have seen 20 and 100 labels a class of that survey alone.
    `leave_one_survey_out.md` is the table.
@@ -107,7 +107,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--validation-per-class", type=count, default=100, help="(%(default)s)")
     parser.add_argument("--test-per-class", type=count, default=150, help="(%(default)s)")
     parser.add_argument("--max-epochs", type=count, default=60, help="of a head (%(default)s)")
-    parser.add_argument("--within-survey", type=fraction, default=0.9, help="part of the loss, see `LeafHead` (%(default)s)")
+    parser.add_argument("--within-survey", type=fraction, default=0.3, help="part of the loss, see `LeafHead` (%(default)s)")
     parser.add_argument("--head", choices=HEADS, default="last", help="what the head reads (%(default)s)")
     parser.add_argument("--folds", type=count, default=3, help="draws of labels of the survey itself (%(default)s)")
     parser.add_argument("--jobs", type=whole(-1, 4096), default=-1, help="processes for features and forest (-1: one a core)")
