@@ -15,6 +15,7 @@ from .options import (
     Device,
     DropoutPasses,
     OutputTable,
+    Periods,
     Precision,
     Quiet,
     Revision,
@@ -26,6 +27,7 @@ from .report import Report, reports, table_report
 
 EXAMPLES = (
     "astromer-hf classify curves.parquet -o classes.parquet",
+    "astromer-hf classify curves.parquet -o classes.parquet --periods",
     "astromer-hf classify curves.parquet -o classes.parquet --model my-classifier",
     "astromer-hf classify curves.parquet -o classes.parquet --model my-classifier --dropout-passes 20 --json",
 )
@@ -55,6 +57,7 @@ def classify(
             help="Add likely_labels: the true class is among them so often (0.9) on surveys like those of the training.",
         ),
     ] = None,
+    periods: Periods = False,
     quiet: Quiet = False,
 ) -> Report:
     """Predict the class of every object of a table of light curves, with probabilities.
@@ -91,6 +94,7 @@ def classify(
         combine_bands=combine_bands,
         bands=bands or None,
         coverage=coverage,
+        periods=periods,
         description={"model": model, "dtype": dtype},
         batch_size=batch_size,
         columns=columns,

@@ -16,6 +16,7 @@ from .options import (
     CombineBands,
     Device,
     Model,
+    Periods,
     Precision,
     Quiet,
     Revision,
@@ -74,6 +75,7 @@ def embed(
         int | None,
         typer.Option(min=1, max=MANY, metavar="N", help="Light curves per file of the folder OUTPUT, about. Default: 16384."),
     ] = None,
+    periods: Periods = False,
     quiet: Quiet = False,
 ) -> Report:
     """Compute one embedding per object of a table of light curves.
@@ -100,6 +102,7 @@ def embed(
         "bands": bands or None,
         "batch_size": batch_size,
         "columns": columns,
+        "periods": periods,
         "show_progress": not quiet,
     }
     started = time.perf_counter()

@@ -223,6 +223,10 @@ BatchSize = Annotated[
     int | None,
     typer.Option(min=1, max=10**6, metavar="WINDOWS", help="Windows per forward pass. Default: 8 on a CPU, 256 on a GPU."),
 ]
+Periods = Annotated[
+    bool,
+    typer.Option("--periods", help="Add the columns of astromer-hf periods: period, significance, alternatives."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress bar.")]
 DropoutPasses = Annotated[
     int | None, typer.Option(min=2, max=10_000, metavar="N", help="Estimate the spread from N passes with dropout.")

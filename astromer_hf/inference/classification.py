@@ -30,6 +30,7 @@ from ..model.feature_extraction_astromer import AstromerFeatureExtractor, Ragged
 from ..model.heads_astromer import activate, problem_type_of
 from ..model.inference_astromer import in_evaluation_mode, unwrap
 from .decisions import decide, find_remarks, likely_set_threshold, remarks_of_objects, usable_bands
+from .period_tables import period_columns
 from .runner import TableReport, WindowRunner, map_table, pool_states
 
 
@@ -284,6 +285,7 @@ def classify_table(
     bands: Sequence[str] | None = None,
     split: str | None = None,
     coverage: float | None = None,
+    periods: bool = False,
     **options: Any,
 ) -> TableReport:
     """Classify a table of light curves into a parquet table, in the same order and with bounded memory.
@@ -309,6 +311,7 @@ def classify_table(
         bands: to combine by the mean; all by default.
         split: of a dataset that has several.
         coverage: add `likely_labels`, the classes among which the true one is so often, from 0.5 to 0.99.
+        periods: add the columns of `period_columns`, the period of every row and its significance.
 
     Raises:
         FileNotFoundError, TableError, ValueError: as `map_table`; or the model has no dropout, no weights for this
@@ -336,7 +339,7 @@ def classify_table(
                 missing = missing | columns["remark"].is_valid().to_numpy(zero_copy_only=False)
             for i in range(model.config.num_labels):
                 columns[f"spread_{model.config.id2label[i]}"] = pa.array(spread[:, i].copy(), pa.float32(), mask=missing)
-        return columns
+        return columns | (period_columns(curves) if periods else {})
 
     return map_table(source, output, process, combination=combination, **options)
 

@@ -25,6 +25,7 @@ from ..light_curves.numbers import name_of
 from ..light_curves.source import LightCurveSource
 from ..model.feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves, cut_windows, mean_over_windows
 from ..model.inference_astromer import unwrap
+from .period_tables import period_columns
 from .runner import TableReport, WindowRunner, map_table
 
 
@@ -210,6 +211,7 @@ def embed_table(
     combine_bands: CombinationKind | BandCombination | None = None,
     bands: Sequence[str] | None = None,
     split: str | None = None,
+    periods: bool = False,
 ) -> TableReport:
     """Embed a table of light curves into a parquet table, in the same order and with bounded memory.
 
@@ -238,6 +240,7 @@ def embed_table(
         bands: to combine, in this order; other bands are left out. The default is all bands for a mean, and the `bands` of the
             model's configuration for a concatenation.
         split: of a dataset that has several.
+        periods: add the columns of `period_columns`, the period of every row and its significance.
 
     Raises:
         FileNotFoundError: there is no such source, or no folder for the output.
@@ -254,8 +257,10 @@ def embed_table(
 
     def process(curves: Any) -> dict[str, pa.Array]:
         if combination is not None:
-            return _as_columns(embedder.embed_objects(curves))
-        return _as_columns(embedder.embed(curves, return_windows=level == "window", return_observations=level == "observation"))
+            result = embedder.embed_objects(curves)
+        else:
+            result = embedder.embed(curves, return_windows=level == "window", return_observations=level == "observation")
+        return _as_columns(result) | (period_columns(curves) if periods else {})
 
     return map_table(
         source,

@@ -2,6 +2,7 @@
 """Periods of all light curves of a source: one row a star and band, on several processes.
 
 `evaluation/periods.py` finds the period of one light curve; this file runs it over a `LightCurveSource` and writes a table.
+`embedding.py` and `classification.py` add the same columns to theirs by `period_columns`.
 """
 
 from collections.abc import Iterator
@@ -13,15 +14,18 @@ import joblib
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 from tqdm import tqdm
 
 from ..evaluation.periods import NoPeriodError, Period, find_period
+from ..light_curves.bands import MultibandLightCurves
 from ..light_curves.chunk import LightCurveChunk
 from ..light_curves.source import LightCurveSource
 from ..model.feature_extraction_astromer import RaggedLightCurves
 from .output_files import complete_or_absent
 
 CURVES_PER_TASK = 32
+FEW_CURVES = 100  # are searched sooner by one process than a second one starts, which imports torch
 ALTERNATIVES = {
     "half": "period_half",
     "double": "period_double",
@@ -71,12 +75,14 @@ def find_periods(
     Args:
         source, columns: see `LightCurveSource.open`.
         output: parquet file.
-        num_processes (`int`): -1 for one per core.
+        num_processes (`int`): -1 for one per core, or a single one for few light curves.
 
     Returns:
-        A [`PeriodsReport`]. A light curve that cannot have a period has nulls and its reason in the column `problem`.
+        A [`PeriodsReport`]. A light curve that cannot have a period has nulls and its reason in the column `period_problem`.
     """
     opened = LightCurveSource.open(source, columns=columns)
+    if num_processes == -1 and opened.num_light_curves is not None and opened.num_light_curves <= FEW_CURVES:
+        num_processes = 1
     report = PeriodsReport()
     with complete_or_absent(Path(output)) as partial:
         writer: pq.ParquetWriter | None = None
@@ -99,13 +105,53 @@ def _tables(opened: LightCurveSource, report: PeriodsReport, num_processes: int,
     ):
         for chunk in opened.chunks():
             curves, _ = chunk.curves.clean()
-            parts = np.split(np.arange(len(curves)), range(CURVES_PER_TASK, len(curves), CURVES_PER_TASK))
             found: list[Period | str] = []
-            for part in parallel(joblib.delayed(_search)(curves.select(numbers)) for numbers in parts if len(numbers)):
+            for part in parallel(_tasks(curves)):
                 found += part
                 progress.update(len(part))
             _count(report, chunk, found)
             yield _table(found, curves.lengths.tolist(), chunk)
+
+
+def period_columns(
+    curves: RaggedLightCurves | MultibandLightCurves, *, num_processes: int | None = None
+) -> dict[str, pa.Array]:
+    """The periods of light curves as columns, `COLUMNS` and `period_problem`; one row each, or one row an object.
+
+    The bands of an object are searched one by one. Its row has the band whose period is the most significant, named in
+    `period_band`: the values are those that `find_periods` has for that band.
+
+    Args:
+        curves: N light curves as they stand in the table, or N objects in several bands.
+        num_processes (`int`, *optional*): by default as many as torch has threads, or one where light curves are few.
+    """
+    clean, _ = curves.clean()
+    single = clean if isinstance(clean, RaggedLightCurves) else clean.light_curves
+    if num_processes is None:
+        num_processes = torch.get_num_threads() if len(single) > CURVES_PER_TASK else 1
+    parts = joblib.Parallel(num_processes)(_tasks(single))
+    found: list[Period | str] = [one for part in parts for one in part]
+    if isinstance(clean, RaggedLightCurves):
+        return _as_columns(found)
+    chosen: list[int | None] = [None] * len(clean)
+    for number, owner in enumerate(clean.object_index.tolist()):
+        before = chosen[owner]
+        if before is None or _significance(found[number]) > _significance(found[before]):
+            chosen[owner] = number
+    bands = [None if number is None else clean.combination.bands[clean.band_index[number]] for number in chosen]
+    columns = _as_columns(["no light curve in these bands" if number is None else found[number] for number in chosen])
+    has_period = columns["period"].is_valid().to_numpy(zero_copy_only=False)
+    return {"period_band": pa.array(bands, pa.string(), mask=~has_period), **columns}
+
+
+def _significance(found: Period | str) -> float:
+    return -1.0 if isinstance(found, str) else found.significance
+
+
+def _tasks(curves: RaggedLightCurves) -> Iterator[Any]:
+    """Searches of some clean light curves each, for `joblib.Parallel`."""
+    for start in range(0, len(curves), CURVES_PER_TASK):
+        yield joblib.delayed(_search)(curves.select(np.arange(start, min(start + CURVES_PER_TASK, len(curves)))))
 
 
 def _search(curves: RaggedLightCurves) -> list[Period | str]:
@@ -131,7 +177,6 @@ def _count(report: PeriodsReport, chunk: LightCurveChunk, found: list[Period | s
 
 
 def _table(found: list[Period | str], num_points: list[int], chunk: LightCurveChunk | None) -> pa.Table:
-    rows = [None if isinstance(one, str) else describe(one) for one in found]
     strings = pa.string()
     columns: dict[str, pa.Array] = {
         "object_id": pa.array([], strings) if chunk is None else chunk.object_ids.cast(strings),
@@ -139,11 +184,17 @@ def _table(found: list[Period | str], num_points: list[int], chunk: LightCurveCh
     if chunk is not None:
         columns |= {role: chunk.annotations[role] for role in ("band", "label") if role in chunk.annotations}
     columns["num_points"] = pa.array(num_points, pa.int64())
+    return pa.table(columns | _as_columns(found))
+
+
+def _as_columns(found: list[Period | str]) -> dict[str, pa.Array]:
+    rows = [None if isinstance(one, str) else describe(one) for one in found]
+    columns: dict[str, pa.Array] = {}
     for name in COLUMNS:
         kind = pa.bool_() if name == "period_is_significant" else pa.float64()
         columns[name] = pa.array([None if row is None else row[name] for row in rows], kind)
-    columns["problem"] = pa.array([one if isinstance(one, str) else None for one in found], strings)
-    return pa.table(columns)
+    columns["period_problem"] = pa.array([one if isinstance(one, str) else None for one in found], pa.string())
+    return columns
 
 
 def describe(period: Period) -> dict[str, float | bool | None]:

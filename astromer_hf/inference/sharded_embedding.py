@@ -175,6 +175,7 @@ def embed_shards(
     description: Mapping[str, str] | None = None,
     combine_bands: CombinationKind | None = None,
     bands: Sequence[str] | None = None,
+    periods: bool = False,
 ) -> ShardedReport:
     """Embed every `num_workers`-th shard of a table, starting with shard `worker`, into a folder.
 
@@ -187,7 +188,8 @@ def embed_shards(
         model: an ASTROMER model.
         worker, num_workers: index of this process and number of processes.
         objects_per_shard: see `plan_shards`.
-        feature_extractor, batch_size, columns, level, show_progress, description, combine_bands, bands: as for `embed_table`.
+        feature_extractor, batch_size, columns, level, show_progress, description, combine_bands, bands, periods: as for
+            `embed_table`.
 
     Raises:
         FileNotFoundError: there is no such source, or no parent folder for the output.
@@ -209,7 +211,7 @@ def embed_shards(
     if not output.absolute().parent.is_dir():
         raise FileNotFoundError(f"There is no folder {output.parent} for the output.")
     output.mkdir(exist_ok=True)
-    settings = _describe_run(opened, model, feature_extractor, level, objects_per_shard, combination)
+    settings = _describe_run(opened, model, feature_extractor, level, objects_per_shard, combination) | {"periods": periods}
     _begin(output, settings)
     identity = _digest(json.dumps(settings, sort_keys=True).encode())
     if (output / SUCCESS_FILE).exists() and not all(_is_done(output / shard.file_name, shard, identity) for shard in shards):
@@ -236,6 +238,7 @@ def embed_shards(
                 description={**(description or {}), _SETTINGS_KEY: identity, _SHARD_KEY: shard.description},
                 rows=shard.rows,
                 combine_bands=combination,
+                periods=periods,
             )
         except (TableError, OutputInUseError) as error:
             failures.append(f"{shard.file_name}: {error}")
