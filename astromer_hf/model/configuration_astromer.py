@@ -25,6 +25,8 @@ _LARGEST = {
     "folding_period_multiple": 2**6,
     "classifier_hidden_sizes": 2**16,
     "classifier_lstm_sizes": 2**14,
+    "novelty_references": 2**16,
+    "novelty_directions": 2**14,
 }
 LIKELY_SET_COVERAGES = tuple(percent / 100 for percent in range(50, 100))
 
@@ -122,6 +124,10 @@ class AstromerConfig(PreTrainedConfig):
             Sadinle et al. 2019, JASA 114, 223).
         fewest_points (`int`, defaults to 0): Tables of classes give no class to light curves with fewer observations, nor,
             where it is positive, to those whose magnitudes are all equal.
+        novelty_references (`int`, defaults to 0): States of the training set that a classifier keeps, from the nearest of which
+            novelty is measured, see `AstromerNovelty`. 0 turns it off.
+        novelty_directions (`int`, defaults to 32): Directions in which it is measured.
+        unlike_above (`float`, *optional*): Novelty above which an object is called unlike the training set.
         use_weighted_layer_sum (`bool`, defaults to `False`): Classify from a learned mixture of the input embedding and every
             block's output (layer-skip pooling) instead of the last block's output.
         concatenate_layers (`bool`, defaults to `False`): Classify from the input embedding and every block's output, pooled
@@ -188,6 +194,9 @@ class AstromerConfig(PreTrainedConfig):
     uncertain_below: float | int | None = None
     likely_set_thresholds: list[float | int] | None = None
     fewest_points: int = 0
+    novelty_references: int = 0
+    novelty_directions: int = 32
+    unlike_above: float | int | None = None
     use_weighted_layer_sum: bool = False
     concatenate_layers: bool = False
     bands: list[str] | None = None
@@ -265,8 +274,18 @@ class AstromerConfig(PreTrainedConfig):
                 f"`likely_set_thresholds` needs a number for each of {len(LIKELY_SET_COVERAGES)} coverages, got "
                 f"{len(self.likely_set_thresholds)}."
             )
-        if self.fewest_points < 0:
-            raise ValueError(f"`fewest_points` must not be negative, got {self.fewest_points}.")
+        for name in ("fewest_points", "novelty_references"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"`{name}` must not be negative, got {getattr(self, name)}.")
+        if self.novelty_directions < 1:
+            raise ValueError(f"`novelty_directions` must be at least 1, got {self.novelty_directions}.")
+        if self.unlike_above is not None and not (self.novelty_references and 0 <= self.unlike_above < float("inf")):
+            raise ValueError(
+                "`unlike_above` must be a distance from 0 on, and needs `novelty_references`, from which it is measured, got "
+                f"{self.unlike_above} and {self.novelty_references}."
+            )
+        if self.novelty_references and self.band_combination == "concat":
+            raise ValueError("Novelty is of windows in one band: leave `novelty_references` at 0 where bands are concatenated.")
         if self.use_residual_projection and not self.use_residual:
             raise ValueError("`use_residual_projection` projects what `use_residual` adds: set `use_residual=True` as well.")
         if self.problem_type == "regression" and self.classifier_temperature != 1:

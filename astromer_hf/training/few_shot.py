@@ -539,7 +539,14 @@ def adapt_encoder(model: Any, curves: RaggedLightCurves, validation: RaggedLight
 
 
 # What a classifier states beyond its probabilities was fitted to it, and is not of another head.
-DECISIONS: dict[str, Any] = {"label_parents": None, "uncertain_below": None, "likely_set_thresholds": None, "fewest_points": 0}
+DECISIONS: dict[str, Any] = {
+    "label_parents": None,
+    "uncertain_below": None,
+    "likely_set_thresholds": None,
+    "fewest_points": 0,
+    "novelty_references": 0,
+    "unlike_above": None,
+}
 
 
 def build_classifier(
