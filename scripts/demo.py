@@ -1,15 +1,18 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""A demonstration: embed light curves, hide half of their magnitudes, and draw the reconstruction.
+"""A demonstration: embed light curves, hide half of their magnitudes, find look-alikes, classify, and draw all of it.
 
 `make demo` runs it. It uses the real light curves and the released weights in the folder `shared` beside the repository if they
-exist, and otherwise simulated light curves and the packaged or a new model. The output says which.
+exist, and otherwise simulated light curves and the packaged or a new model. The output and the caption of `overview.png` say
+which. The real stars of that picture are of the test split: no weights were trained on them.
 
 Example:
     python scripts/demo.py --num-objects 100 --output runs/demo
 """
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +20,7 @@ import pyarrow.parquet as pq
 import torch
 from matplotlib.figure import Figure
 from torch.utils.data import DataLoader, TensorDataset
-from transformers import set_seed
+from transformers import pipeline, set_seed
 from transformers.utils import logging
 
 from astromer_hf import (
@@ -28,18 +31,25 @@ from astromer_hf import (
     RaggedLightCurves,
 )
 from astromer_hf.cli.numbers import count
+from astromer_hf.evaluation.periods import find_period
 from astromer_hf.evaluation.reconstruction_metrics import score_windows
 from astromer_hf.hub.conversion import convert_tf_checkpoint
-from astromer_hf.hub.load import DEFAULT_MODEL
+from astromer_hf.hub.load import DEFAULT_MODEL, default_classifier_folder
 from astromer_hf.inference.embedding import embed_table
+from astromer_hf.inference.neighbors import Embeddings, find_neighbors
 from astromer_hf.light_curves.simulation import simulate_light_curves, to_table
-from astromer_hf.light_curves.source import iter_light_curves
+from astromer_hf.light_curves.source import LightCurveSource, iter_light_curves
+from astromer_hf.light_curves.splits import assign_splits
 from astromer_hf.plots.figures import plot_embedding_map, plot_light_curve
+from astromer_hf.plots.overview import Folded, Reconstructed, plot_overview
 from astromer_hf.training.data_collator import draw_masks, mean_of_visible
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGED_MODEL = ROOT / "model_cards" / DEFAULT_MODEL
 NUM_CLASSES = 6  # of Catalina South on the map, the most frequent ones
+RECONSTRUCTED = ("RRab",)  # the class of the star in the overview, and of the one whose look-alikes are searched for
+SEARCHED = ("EA", "EclipsingBinary")
+NUM_LOOK_ALIKES = 3
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -54,7 +64,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     logging.disable_progress_bar()
     args.output.mkdir(parents=True, exist_ok=True)
-    light_curves, gallery = choose_tables(args)
+    light_curves, gallery, stars = choose_tables(args)
     models = load_models(args)
     shown = list(models)[-1]
 
@@ -65,26 +75,29 @@ def main(args: argparse.Namespace) -> None:
 
     draw_reconstruction(models, light_curves, args.output / "light_curve.png")
     draw_map(models[shown], shown, gallery, args.output / "embedding_map.png")
+    embedded = args.output / "embedding_map.parquet"
+    draw_overview(models[shown], gallery, embedded, args.output / "overview.png", f"{stars}; encoder: {shown}")
 
 
-def choose_tables(args: argparse.Namespace) -> tuple[Path, Path]:
-    """Tables of light curves to embed and reconstruct, and for the map."""
+def choose_tables(args: argparse.Namespace) -> tuple[Path, Path, str]:
+    """Tables of light curves to embed and reconstruct, and for the map and the overview, and what the latter's stars are."""
     macho, catalina = (args.shared / "data" / f"{name}.parquet" for name in ("macho_with_err", "sss_catalina_south"))
     gallery = args.output / "gallery.parquet"
     if macho.is_file() and catalina.is_file():
         print("Data: real light curves of MACHO (bands R and B) and, for the map, of Catalina South.")
         pq.write_table(sample_classes(catalina, args.num_objects // NUM_CLASSES), gallery)
-        return macho, gallery
+        return macho, gallery, "Stars of the Catalina Surveys, South, that no model was trained on"
     print(f"Data: simulated light curves, since {args.shared / 'data'} does not hold the real ones.")
     simulated = args.output / "simulated.parquet"
     pq.write_table(to_table(simulate_light_curves(28)), simulated)
     pq.write_table(to_table(simulate_light_curves(args.num_objects, seed=1)), gallery)
-    return simulated, gallery
+    return simulated, gallery, "Simulated stars"
 
 
 def sample_classes(table: Path, per_class: int) -> pa.Table:
-    """The same number of light curves, at random, of each of the most frequent classes."""
-    labels = pq.read_table(table, columns=["label"])["label"].to_pandas()
+    """The same number of light curves of the test split, at random, of each of the most frequent classes."""
+    rows = pq.read_table(table, columns=["id", "label"]).to_pandas()
+    labels = rows.loc[assign_splits(rows["id"]) == "test", "label"]
     frequent = labels[labels.isin(labels.value_counts().index[:NUM_CLASSES])].sample(frac=1, random_state=0)
     return pq.read_table(table).take(frequent.groupby(frequent).head(per_class).index.to_numpy())
 
@@ -164,6 +177,42 @@ def draw_map(model: AstromerForMaskedReconstruction, name: str, gallery: Path, p
     table = pq.read_table(picture.with_suffix(".parquet"))
     vectors, labels = np.stack(table["embedding"].to_numpy()), table["label"].to_pylist()
     save(plot_embedding_map(vectors, labels, title=f"Light curves embedded by {name}"), picture)
+
+
+def draw_overview(model: AstromerForMaskedReconstruction, gallery: Path, embedded: Path, picture: Path, caption: str) -> None:
+    """Draw four uses of the models on stars of the gallery: the first of each class, whatever comes out."""
+    embeddings = Embeddings.read(embedded)
+    assert embeddings.labels is not None
+    source = LightCurveSource.open(gallery)
+    first = {label: embeddings.object_ids[embeddings.labels == label][0] for label in sorted(set(embeddings.labels))}
+    fallback = next(iter(first.values()))
+    chosen, query = (next((first[name] for name in names if name in first), fallback) for names in (RECONSTRUCTED, SEARCHED))
+    neighbors = find_neighbors(embeddings, query, NUM_LOOK_ALIKES).to_dict("records")
+    look_alikes = {query: "query", **{row["object_id"]: f"distance {row['distance']:.1f}" for row in neighbors}}
+    curves = {one["object_id"]: one for one in source.find([chosen, *look_alikes, *first.values()]).light_curves()}
+
+    reconstruct = pipeline("light-curve-reconstruction", model=model, device="cpu")
+    result = reconstruct(curves[chosen], hidden_fraction=0.5, seed=0, return_numpy=True)
+    label_of = dict(zip(embeddings.object_ids, embeddings.labels, strict=True))
+    classify = pipeline("light-curve-classification", model=str(default_classifier_folder()), device="cpu")
+    classes = classify([curves[object_id] for object_id in first.values()])
+    figure = plot_overview(
+        fold(result, label_of[chosen]),
+        Reconstructed(result["hidden"], result["reconstruction"]),
+        embeddings.vectors,
+        embeddings.labels.tolist(),
+        [fold(curves[object_id], f"{label_of[object_id]}, {said}") for object_id, said in look_alikes.items()],
+        {label: one["probabilities"] for label, one in zip(first, classes, strict=True)},
+        caption=caption,
+    )
+    save(figure, picture)
+
+
+def fold(curve: Mapping[str, Any], title: str) -> Folded:
+    """A light curve folded on its period, brightest at phase 0; the title tells the period."""
+    mjd, mag = (np.asarray(curve[name]) for name in ("mjd", "mag"))
+    found = find_period(mjd, mag, curve.get("magerr"))
+    return Folded(f"{title}, P = {found.period:.4g} d", (mjd - found.epoch_of_maximum) / found.period % 1, mag)
 
 
 def save(figure: Figure, picture: Path) -> None:

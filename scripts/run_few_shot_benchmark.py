@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 import re
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -41,6 +42,7 @@ from astromer_hf import AstromerConfig, AstromerModel
 from astromer_hf.baselines.hand_crafted_features import extract_features, feature_names, random_forest
 from astromer_hf.baselines.lstm_baseline import LightCurveLSTMForSequenceClassification
 from astromer_hf.cli.numbers import count, seed
+from astromer_hf.cli.plot import best_of_each_kind
 from astromer_hf.evaluation.classification_metrics import score_classes
 from astromer_hf.hub.load import load_encoder, load_model
 from astromer_hf.inference.output_files import complete_or_absent, only_writer
@@ -466,16 +468,19 @@ def describe_scores(mean: float, deviation: float, count: float) -> str:
 
 
 def draw_pictures(runs: pd.DataFrame, output: Path, order: Sequence[str]) -> Iterator[Path]:
-    """Scores against samples a class (paper, Fig. 11), learning curves (Fig. 12), and the best model's confusion matrix."""
+    """Scores against samples a class (paper, Fig. 11), learning curves (Fig. 12), and the best model's confusion matrix.
+
+    The first two show the best method of each kind, five at most, as `astromer-hf plot few-shot` does.
+    """
     for survey, rows in runs.groupby("survey", sort=False):
+        chosen, every = best_of_each_kind(rows), [method for method in order if method in set(rows["method"])]
         scores: dict[str, Any] = {
             method: {count: list(group["macro_f1"]) for count, group in part.groupby("samples_per_class")}
-            for method in order
+            for method in chosen
             if len(part := rows[rows["method"] == method])
         }
-        figure = plot_few_shot(scores)
-        figure.axes[0].set_title(str(survey))
-        yield save(figure, output / f"{survey}_scores.png")
+        some = f": {len(chosen)} of {len(every)} methods, the best of each kind" if len(chosen) < len(every) else ""
+        yield save(plot_few_shot(scores, title=f"{survey}{some}"), output / f"{survey}_scores.png")
         largest = rows[(rows["samples_per_class"] == rows["samples_per_class"].max()) & (rows["fold"] == 0)]
         of_models = largest[largest["weights"] != ""]
         best = (of_models if len(of_models) else largest).sort_values("macro_f1").iloc[-1]
@@ -483,16 +488,18 @@ def draw_pictures(runs: pd.DataFrame, output: Path, order: Sequence[str]) -> Ite
         counts = np.array(best["confusion"]).reshape(len(classes), -1)
         true, predicted = (np.repeat(np.indices(counts.shape)[axis].ravel(), counts.ravel()) for axis in (0, 1))
         figure = plot_confusion_matrix([classes[i] for i in true], [classes[i] for i in predicted])
-        figure.suptitle(f"{survey}\n{best['method']}, {best['samples_per_class']} a class", fontsize="small")
+        title = textwrap.fill(f"{best['method']}, {best['samples_per_class']} a class", 60)
+        figure.suptitle(f"{survey}\n{title}", fontsize="small")
         yield save(figure, output / f"{survey}_confusion.png")
-        curves = {}
-        for _, row in largest.iterrows():
-            if history := json.loads(row["history"]):
-                losses = pd.DataFrame(history)
+        own_network = ~largest["method"].str.contains(" averaged with ")  # else that of another row
+        trained = largest[own_network & (largest["history"].map(json.loads).str.len() > 0)]
+        if len(trained):
+            curves = {}
+            for _, row in trained[trained["method"].isin(best_of_each_kind(trained))].iterrows():
+                losses = pd.DataFrame(json.loads(row["history"]))
                 curves[row["method"]] = (losses["epoch"].to_numpy(), losses["eval_loss"].to_numpy())
-        if curves:
             figure = plot_learning_curves(curves)
-            figure.axes[0].set(xlabel="epoch", ylabel="validation loss")
+            figure.axes[0].set(xlabel="epoch", ylabel="validation loss", title=f"{survey}, {best['samples_per_class']} a class")
             yield save(figure, output / f"{survey}_learning_curves.png")
 
 

@@ -30,6 +30,7 @@ TINY_EXTENDED = {
     "num_candidate_periods": 4,
     "num_frequencies": 512,
     "folding_period_multiple": 2,
+    "unambiguous_folding": True,
     "use_mask_token": True,
     "normalize_amplitude": True,
     "use_residual": True,

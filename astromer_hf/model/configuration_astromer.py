@@ -74,6 +74,8 @@ class AstromerConfig(PreTrainedConfig):
             fitted to the visible magnitudes.
         folding_period_multiple (`int`, defaults to 1): Fold on so many times each period, whose harmonics then include its
             fractions. An eclipsing binary's periodogram peaks at half of its period.
+        unambiguous_folding (`bool`, defaults to `False`): Give no trust to candidate periods that repeat a better one, and
+            count the phases of a multiple of the period from its faintest minimum. Off in checkpoints trained before it.
         phase_bias_scale (`float`, defaults to 0.05): Scale in cycles of the preference for observations near in phase.
         phase_bias_strength (`float`, defaults to 4.0): Its exponent, for a fully trusted period.
         use_mask_token (`bool`, defaults to `False`): Give hidden observations a learned magnitude instead of 0, the visible
@@ -157,6 +159,7 @@ class AstromerConfig(PreTrainedConfig):
     max_frequency: float | int = 10.0
     folding_harmonics: int = 3
     folding_period_multiple: int = 1
+    unambiguous_folding: bool = False
     phase_bias_scale: float | int = 0.05
     phase_bias_strength: float | int = 4.0
     use_mask_token: bool = False

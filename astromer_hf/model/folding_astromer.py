@@ -30,9 +30,11 @@ class FoldedTimes:
         powers (`torch.FloatTensor` of shape `(B, K)`): fraction of the visible magnitudes' variance that a Fourier series of
             `AstromerPeriodogram.search_harmonics` at that frequency explains, in [0, 1).
         evidence (`torch.FloatTensor` of shape `(B, C)`): log likelihood ratio of the series at every candidate against a
-            constant, -(n - 7)/2 · ln(1 - power). The first K are the chosen ones.
+            constant, -(n - 7)/2 · ln(1 - power). The first K are the chosen ones. With `unambiguous_folding` a candidate that
+            lies within a resolution of a better one has none.
         phases (`torch.FloatTensor` of shape `(B, K, L)`): in cycles of `folding_period_multiple` periods, in [-0.5, 0.5], at
-            visible and hidden observations alike; 0 where the period's own sinusoid is faintest.
+            visible and hidden observations alike; 0 where the period's own sinusoid is faintest, and with
+            `unambiguous_folding` at the faintest of these places.
         coefficients (`torch.FloatTensor` of shape `(B, K, 2, folding_harmonics)`): cosines and sines of the Fourier series in
             that phase which fits the visible magnitudes.
         fits (`torch.FloatTensor` of shape `(B, K, L)`): the series at every observation.
@@ -49,10 +51,10 @@ class FoldedTimes:
 class AstromerPeriodogram(nn.Module):
     """Find the K best periods of each window in its visible magnitudes and fold its times on them.
 
-    1. Propose. The Schuster periodogram |Σ_j w_j m_j exp(2πi f t_j)|² is computed on a grid of F frequencies f = n·δ. With
-       n = M·a + b the exponential is a product, exp(2πi M·a·δ·t)·exp(2πi b·δ·t). The sum over observations is therefore one
-       batched matrix product, and each observation needs only F/M + M sines and cosines. The C bands of M frequencies with the
-       highest peaks give one candidate each.
+    1. Propose. The Schuster periodogram |Σ_j w_j m_j exp(2πi f t_j)|² is computed on a grid of F frequencies f = n·δ, in F/M
+       bands of M. With n = c ± d, where c is the middle of a band, the exponential is a product, exp(2πi c·δ·t)·exp(±2πi d·δ·t).
+       The sums over observations are therefore batched matrix products of F/M + M/2 waves, which both signs share. The C bands
+       with the highest peaks give one candidate each.
     2. Judge. Around each peak a Fourier series of 3 harmonics with a floating mean is fitted by penalised least squares at 9
        frequencies, and the best is kept. The floating mean and the harmonics separate most aliases from periods.
     3. Fold on the K candidates that explain most, at least a resolution apart, and fit a series of `folding_harmonics` to each.
@@ -79,6 +81,7 @@ class AstromerPeriodogram(nn.Module):
         self.harmonics = config.folding_harmonics
         self.num_bands = config.num_frequencies // self.steps_per_band
         self.max_frequency = float(config.max_frequency)
+        self.is_unambiguous = config.unambiguous_folding
 
     @torch.no_grad()
     def forward(
@@ -106,6 +109,8 @@ class AstromerPeriodogram(nn.Module):
             frequencies, powers = frequencies.gather(1, order), powers.gather(1, order)
 
             evidence = -torch.log1p(-powers) * (count - (2 * self.search_harmonics + 1)).clamp(min=0) / 2
+            if self.is_unambiguous:
+                evidence = evidence.masked_fill(self._repeats_better(frequencies, powers, 1 / span), 0.0)
             frequencies, powers = frequencies[:, : self.num_periods], powers[:, : self.num_periods]
             phases = fractional(frequencies[..., None] / self.period_multiple * times[:, None])
             phases, coefficients, fits = self._fit_series(magnitudes, phases, weights)
@@ -113,17 +118,29 @@ class AstromerPeriodogram(nn.Module):
 
     def _peaks_of_bands(self, magnitudes: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
         """The grid numbers n (B, C) of the highest peaks of the C strongest bands; `steps` (B, L) is δ·t."""
+
+        def waves(numbers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            angles = 2 * math.pi * fractional(numbers[:, None] * steps[:, None])  # (B, numbers, L)
+            return angles.cos(), angles.sin()
+
         grid = torch.arange(max(self.num_bands, self.steps_per_band), device=steps.device, dtype=steps.dtype)
-        band_starts, within = grid[: self.num_bands] * self.steps_per_band, grid[: self.steps_per_band] + 1
-        coarse = 2 * math.pi * fractional(band_starts[:, None] * steps[:, None])
-        fine = 2 * math.pi * fractional(within[:, None] * steps[:, None])
-        cosines, sines = coarse.cos() * magnitudes[:, None], coarse.sin() * magnitudes[:, None]  # (B, bands, L)
-        fine_cosines, fine_sines = fine.cos(), fine.sin()  # (B, M, L)
-        real = torch.cat((cosines, -sines), 2) @ torch.cat((fine_cosines, fine_sines), 2).transpose(1, 2)  # (B, bands, M)
-        imaginary = torch.cat((sines, cosines), 2) @ torch.cat((fine_cosines, fine_sines), 2).transpose(1, 2)
-        peak, place = (real.square() + imaginary.square()).max(dim=2)
-        bands = peak.topk(self.num_candidates, dim=1).indices
-        return (bands * self.steps_per_band + place.gather(1, bands) + 1).to(steps.dtype)
+        middle = (self.steps_per_band + 1) / 2  # of the numbers 1 to M
+        # Waves in the middle of the bands, by angle addition: band a = i·columns + j.
+        columns = next(number for number in range(math.isqrt(self.num_bands), 0, -1) if self.num_bands % number == 0)
+        rows = grid[: self.num_bands // columns] * (columns * self.steps_per_band)
+        row_cosines, row_sines = ((wave * magnitudes[:, None])[:, :, None] for wave in waves(rows))
+        column_cosines, column_sines = (wave[:, None] for wave in waves(grid[:columns] * self.steps_per_band + middle))
+        cosines = (row_cosines * column_cosines - row_sines * column_sines).flatten(1, 2)  # (B, bands, L)
+        sines = (row_sines * column_cosines + row_cosines * column_sines).flatten(1, 2)
+        # The frequencies at equal distances below and above the middle share their products.
+        fine = torch.cat(waves(grid[: self.steps_per_band // 2] + 0.5), 1).transpose(1, 2)  # (B, L, M)
+        cosines_cosines, cosines_sines = (cosines @ fine).chunk(2, dim=2)  # (B, bands, M/2)
+        sines_cosines, sines_sines = (sines @ fine).chunk(2, dim=2)
+        below = ((cosines_cosines + sines_sines).square() + (sines_cosines - cosines_sines).square()).max(dim=2)
+        above = ((cosines_cosines - sines_sines).square() + (sines_cosines + cosines_sines).square()).max(dim=2)
+        bands = torch.maximum(below.values, above.values).topk(self.num_candidates, dim=1).indices
+        from_middle = torch.where(above.values >= below.values, above.indices + 0.5, -0.5 - below.indices)
+        return bands * self.steps_per_band + middle + from_middle.gather(1, bands)
 
     def _explained(
         self, magnitudes: torch.Tensor, times: torch.Tensor, weights: torch.Tensor, frequencies: torch.Tensor
@@ -156,6 +173,14 @@ class AstromerPeriodogram(nn.Module):
         others = powers.scatter(1, torch.cat(chosen, 1), -1.0).argsort(1, descending=True)[:, : -self.num_periods or None]
         return torch.cat((*chosen, others), 1)
 
+    @staticmethod
+    def _repeats_better(frequencies: torch.Tensor, powers: torch.Tensor, resolution: torch.Tensor) -> torch.Tensor:
+        """Candidates (B, C) that lie within a resolution of a better one, such as a peak on the edge of two bands."""
+        near = (frequencies[:, :, None] - frequencies[:, None]).abs() < resolution[..., None]
+        rank = torch.arange(frequencies.shape[1], device=frequencies.device)
+        better = (powers[:, None] > powers[:, :, None]) | ((powers[:, None] == powers[:, :, None]) & (rank < rank[:, None]))
+        return (near & better).any(2)
+
     def _fit_series(
         self, magnitudes: torch.Tensor, phases: torch.Tensor, weights: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -169,10 +194,15 @@ class AstromerPeriodogram(nn.Module):
         cosines, sines = solved[..., 1 : self.harmonics + 1], solved[..., self.harmonics + 1 :]
         orders = torch.arange(1, self.harmonics + 1, device=angles.device, dtype=angles.dtype)
 
-        # Count phases from where the period's own sinusoid is faintest. For multiples of the period that is one place of
-        # several, and which of them depends on the day the window is centred on; `shapes` does not.
+        # Count phases from where the period's own sinusoid is faintest. A multiple of the period has several such places:
+        # without `unambiguous_folding` the day the window is centred on decides between them. (`shapes` is the same for all.)
         own = self.period_multiple - 1
         epoch = torch.atan2(sines[..., own], cosines[..., own])[..., None] / self.period_multiple
+        if self.is_unambiguous and self.period_multiple > 1:
+            places = torch.arange(self.period_multiple, device=angles.device) * (2 * math.pi / self.period_multiple)
+            waves = orders[:, None] * (epoch + places)[..., None, :]  # (B, K, harmonics, multiple)
+            there = (cosines[..., None] * waves.cos() + sines[..., None] * waves.sin()).sum(2)
+            epoch = epoch + places[there.argmax(-1, keepdim=True)]
         shift_cosines, shift_sines = (orders * epoch).cos(), (orders * epoch).sin()
         cosines, sines = cosines * shift_cosines + sines * shift_sines, sines * shift_cosines - cosines * shift_sines
         phases = fractional(phases - epoch / (2 * math.pi))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import ArrayLike
 from sklearn.decomposition import PCA
 from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
@@ -200,7 +200,11 @@ def plot_learning_curves(curves: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> F
         shown = marker if len(np.asarray(steps)) < 60 else None
         axes.plot(steps, values, color=color, marker=shown, markersize=4, linestyle=line, linewidth=1.2, label=name)
     axes.set(xlabel="step", ylabel="value", yscale="log")
-    axes.legend()
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if sum(map(len, curves)) > 60:  # it would hide the lines
+        figure.legend(fontsize="small", loc="outside lower center")
+    else:
+        axes.legend()
     return figure
 
 

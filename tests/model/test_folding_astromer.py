@@ -133,6 +133,24 @@ def test_few_observations_are_searched_for_low_frequencies_only():
         assert folded.frequencies.max() > highest / 4
 
 
+@pytest.mark.parametrize("num_bands", [1, 4, 7, 24])
+def test_candidates_are_the_highest_peaks_of_the_schuster_periodogram(num_bands: int):
+    generator = torch.Generator().manual_seed(num_bands)
+    times = (torch.rand(3, 60, generator=generator) - 0.5) * 800
+    magnitudes = torch.sin(2 * torch.pi * times / 3.3) + torch.randn(3, 60, generator=generator)
+    steps = times / 1600
+    num_candidates = min(num_bands, 5)
+    found = periodogram(1, num_candidate_periods=num_candidates, num_frequencies=128 * num_bands)._peaks_of_bands(magnitudes, steps)
+
+    numbers = torch.arange(1, 128 * num_bands + 1, dtype=torch.float64)
+    waves = torch.exp(2j * torch.pi * numbers[:, None] * steps.double()[:, None])  # (windows, F, observations)
+    powers = (waves * magnitudes.double()[:, None]).sum(-1).abs().square().view(3, num_bands, 128)
+    peak, place = powers.max(-1)
+    strongest = peak.topk(num_candidates, dim=1).indices
+    expected = strongest * 128 + place.gather(1, strongest) + 1
+    torch.testing.assert_close(found, expected.float(), rtol=0, atol=0)
+
+
 def test_an_observation_of_a_large_error_does_not_lead_the_periodogram_astray():
     batch, true = centred_curves("RRab", 10)
     magnitudes, times, visible = arguments(batch)
@@ -195,6 +213,36 @@ def test_a_shift_of_the_times_changes_neither_phases_nor_series(days: float):
     torch.testing.assert_close(after.coefficients, before.coefficients, rtol=0, atol=2e-3)
     torch.testing.assert_close(after.fits, before.fits, rtol=0, atol=5e-3)
     assert wrapped(after.phases - before.phases).max() < 5e-3
+
+
+@pytest.mark.parametrize("days", [0.27, -341.9])
+def test_phases_of_two_periods_are_counted_from_the_deeper_minimum_wherever_the_window_is_centred(days: float):
+    times = torch.rand(4, 200).double().sort(1).values * 900
+    periods, epochs = torch.tensor([0.37, 0.81, 1.63, 2.9]).double(), torch.tensor([0.0, 0.2, 0.6, 0.9]).double()
+    phases = (times / periods[:, None] - epochs[:, None]).remainder(1.0)  # an eclipse of 0.6 mag at 0 and one of 0.4 mag at 0.5
+    depths = sum(depth * torch.exp(-0.5 * (wrapped(phases - at) / 0.08) ** 2) for depth, at in ((0.6, 0.0), (0.4, 0.5)))
+    magnitudes, visible = depths.float() - depths.mean(1, keepdim=True).float(), torch.ones(4, 200, dtype=torch.bool)
+    finder = periodogram(1, folding_harmonics=6, folding_period_multiple=2, unambiguous_folding=True)
+    folded = finder(magnitudes, (times + days).float(), visible)
+    torch.testing.assert_close(folded.frequencies[:, 0].double(), 2 / periods, rtol=1e-3, atol=0)
+    assert wrapped(folded.phases[:, 0].double() - phases).max() < 0.05
+
+
+def test_a_period_on_the_edge_of_two_bands_is_trusted_once():
+    times = torch.linspace(0, 400, 200)[None] + 0.9 * torch.rand(1, 200)
+    times[0, 0], times[0, -1] = 0.0, 401.0
+    visible = torch.ones(1, 200, dtype=torch.bool)
+    edge = (5 * 128 + 0.5) * 10 / 16384  # between the last frequency of a band and the first of the next
+    magnitudes = 0.3 * (2 * math.pi * edge * times).cos() + 0.05 * torch.randn(1, 200)
+    fields = {**TINY, "num_folding_periods": 1, "num_candidate_periods": 16}
+    trusts = []
+    for is_unambiguous in (False, True):
+        folding = AstromerModel(AstromerConfig(**fields, unambiguous_folding=is_unambiguous)).embeddings.folding
+        folded = folding.periodogram(magnitudes, times, visible)
+        assert folded.frequencies.item() == pytest.approx(edge, rel=1e-3)
+        trusts.append(folding.gates(folded).item())
+    assert trusts[0] < 0.6
+    assert trusts[1] > 0.95
 
 
 def test_phases_count_multiples_of_the_period():

@@ -12,6 +12,7 @@ from matplotlib.image import imread
 
 from astromer_hf import AstromerConfig, AstromerForMaskedReconstruction, RaggedLightCurves
 from astromer_hf.light_curves.simulation import simulate_light_curves
+from astromer_hf.light_curves.splits import assign_splits
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def assert_complete(output: Path, num_objects: int) -> None:
     embeddings = pq.read_table(output / "embeddings.parquet")
     assert len(embeddings) == num_objects
     assert np.isfinite(np.stack(embeddings["embedding"].to_numpy())).all()
-    for picture in ("light_curve.png", "embedding_map.png"):
+    for picture in ("light_curve.png", "embedding_map.png", "overview.png"):
         assert np.ptp(imread(output / picture)[..., :3]) > 0.5
 
 
@@ -72,7 +73,9 @@ def test_real_curves_and_released_weights_are_shown_beside_another_model(
     assert "macho_a0: R²" in said
     assert "tiny: R²" in said
     assert "sees what it reconstructs" in said
-    assert len(pq.read_table(tmp_path / "out" / "gallery.parquet")) == 12
+    gallery = pq.read_table(tmp_path / "out" / "gallery.parquet")
+    assert len(gallery) == 12
+    assert set(assign_splits(gallery["id"].to_pylist())) == {"test"}  # nothing was trained on them
 
 
 def test_the_sample_holds_as_many_of_each_frequent_class(shared_data: Path):
