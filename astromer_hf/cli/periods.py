@@ -24,7 +24,9 @@ def periods(
     columns: Columns,
     processes: Annotated[
         int | None,
-        typer.Option(min=1, max=4096, metavar="N", help="Number of processes. Default: one per core; one for few light curves."),
+        typer.Option(
+            min=1, max=4096, metavar="N", help="Number of processes. Default: one per core; one for few light curves."
+        ),
     ] = None,
     quiet: Quiet = False,
 ) -> Report:

@@ -25,7 +25,7 @@ from ..model.feature_extraction_astromer import RaggedLightCurves
 from .output_files import complete_or_absent
 
 CURVES_PER_TASK = 32
-FEW_CURVES = 64  # are searched sooner by one process than a second one starts, which imports torch
+FEW_CURVES = 100  # are searched sooner by one process than a second one starts, which imports torch
 ALTERNATIVES = {
     "half": "period_half",
     "double": "period_double",
