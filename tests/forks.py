@@ -15,7 +15,9 @@ import subprocess
 import sys
 import tempfile
 import types
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +95,22 @@ def run_forked(*arguments: object, timeout: float = 300, **options: Any) -> subp
 def launch_ranks(count: int, *arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run `torchrun --standalone --nproc_per_node=COUNT ARGUMENTS`: the same agent, but its ranks are forked as well."""
     return run_forked("-c", "import sys, forks; forks._launch_here(sys.argv[1:])", count, *arguments, **options)
+
+
+@contextmanager
+def forked_workers() -> Iterator[None]:
+    """Worker processes of joblib are forked from the tests, in place of new interpreters that import torch for seconds."""
+    import joblib
+    from joblib.externals.loky.backend.context import set_start_method
+
+    if "fork" in multiprocessing.get_all_start_methods():
+        set_start_method("fork", force=True)
+    with joblib.parallel_config("loky", idle_worker_timeout=5), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="`fork` start method should not be used with `loky`")
+        try:
+            yield
+        finally:
+            set_start_method(None, force=True)
 
 
 def _launch_here(words: list[str]) -> None:

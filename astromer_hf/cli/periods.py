@@ -23,7 +23,10 @@ def periods(
     output: OutputTable,
     columns: Columns,
     processes: Annotated[
-        int | None, typer.Option(min=1, max=4096, metavar="N", help="Number of processes. Default: one per core.")
+        int | None,
+        typer.Option(
+            min=1, max=4096, metavar="N", help="Number of processes. Default: one per core; one for few light curves."
+        ),
     ] = None,
     quiet: Quiet = False,
 ) -> Report:

@@ -25,6 +25,7 @@ from ..model.feature_extraction_astromer import RaggedLightCurves
 from .output_files import complete_or_absent
 
 CURVES_PER_TASK = 32
+FEW_CURVES = 100  # are searched sooner by one process than a second one starts, which imports torch
 ALTERNATIVES = {
     "half": "period_half",
     "double": "period_double",
@@ -74,12 +75,14 @@ def find_periods(
     Args:
         source, columns: see `LightCurveSource.open`.
         output: parquet file.
-        num_processes (`int`): -1 for one per core.
+        num_processes (`int`): -1 for one per core, or a single one for few light curves.
 
     Returns:
         A [`PeriodsReport`]. A light curve that cannot have a period has nulls and its reason in the column `period_problem`.
     """
     opened = LightCurveSource.open(source, columns=columns)
+    if num_processes == -1 and opened.num_light_curves is not None and opened.num_light_curves <= FEW_CURVES:
+        num_processes = 1
     report = PeriodsReport()
     with complete_or_absent(Path(output)) as partial:
         writer: pq.ParquetWriter | None = None

@@ -51,10 +51,10 @@ class FoldedTimes:
 class AstromerPeriodogram(nn.Module):
     """Find the K best periods of each window in its visible magnitudes and fold its times on them.
 
-    1. Propose. The Schuster periodogram |Σ_j w_j m_j exp(2πi f t_j)|² is computed on a grid of F frequencies f = n·δ. With
-       n = M·a + b the exponential is a product, exp(2πi M·a·δ·t)·exp(2πi b·δ·t). The sum over observations is therefore one
-       batched matrix product, and each observation needs only F/M + M sines and cosines. The C bands of M frequencies with the
-       highest peaks give one candidate each.
+    1. Propose. The Schuster periodogram |Σ_j w_j m_j exp(2πi f t_j)|² is computed on a grid of F frequencies f = n·δ, in F/M
+       bands of M. With n = c ± d, where c is the middle of a band, the exponential is a product, exp(2πi c·δ·t)·exp(±2πi d·δ·t).
+       The sums over observations are therefore batched matrix products of F/M + M/2 waves, which both signs share. The C bands
+       with the highest peaks give one candidate each.
     2. Judge. Around each peak a Fourier series of 3 harmonics with a floating mean is fitted by penalised least squares at 9
        frequencies, and the best is kept. The floating mean and the harmonics separate most aliases from periods.
     3. Fold on the K candidates that explain most, at least a resolution apart, and fit a series of `folding_harmonics` to each.
@@ -118,17 +118,29 @@ class AstromerPeriodogram(nn.Module):
 
     def _peaks_of_bands(self, magnitudes: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
         """The grid numbers n (B, C) of the highest peaks of the C strongest bands; `steps` (B, L) is δ·t."""
+
+        def waves(numbers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            angles = 2 * math.pi * fractional(numbers[:, None] * steps[:, None])  # (B, numbers, L)
+            return angles.cos(), angles.sin()
+
         grid = torch.arange(max(self.num_bands, self.steps_per_band), device=steps.device, dtype=steps.dtype)
-        band_starts, within = grid[: self.num_bands] * self.steps_per_band, grid[: self.steps_per_band] + 1
-        coarse = 2 * math.pi * fractional(band_starts[:, None] * steps[:, None])
-        fine = 2 * math.pi * fractional(within[:, None] * steps[:, None])
-        cosines, sines = coarse.cos() * magnitudes[:, None], coarse.sin() * magnitudes[:, None]  # (B, bands, L)
-        fine_cosines, fine_sines = fine.cos(), fine.sin()  # (B, M, L)
-        real = torch.cat((cosines, -sines), 2) @ torch.cat((fine_cosines, fine_sines), 2).transpose(1, 2)  # (B, bands, M)
-        imaginary = torch.cat((sines, cosines), 2) @ torch.cat((fine_cosines, fine_sines), 2).transpose(1, 2)
-        peak, place = (real.square() + imaginary.square()).max(dim=2)
-        bands = peak.topk(self.num_candidates, dim=1).indices
-        return (bands * self.steps_per_band + place.gather(1, bands) + 1).to(steps.dtype)
+        middle = (self.steps_per_band + 1) / 2  # of the numbers 1 to M
+        # Waves in the middle of the bands, by angle addition: band a = i·columns + j.
+        columns = next(number for number in range(math.isqrt(self.num_bands), 0, -1) if self.num_bands % number == 0)
+        rows = grid[: self.num_bands // columns] * (columns * self.steps_per_band)
+        row_cosines, row_sines = ((wave * magnitudes[:, None])[:, :, None] for wave in waves(rows))
+        column_cosines, column_sines = (wave[:, None] for wave in waves(grid[:columns] * self.steps_per_band + middle))
+        cosines = (row_cosines * column_cosines - row_sines * column_sines).flatten(1, 2)  # (B, bands, L)
+        sines = (row_sines * column_cosines + row_cosines * column_sines).flatten(1, 2)
+        # The frequencies at equal distances below and above the middle share their products.
+        fine = torch.cat(waves(grid[: self.steps_per_band // 2] + 0.5), 1).transpose(1, 2)  # (B, L, M)
+        cosines_cosines, cosines_sines = (cosines @ fine).chunk(2, dim=2)  # (B, bands, M/2)
+        sines_cosines, sines_sines = (sines @ fine).chunk(2, dim=2)
+        below = ((cosines_cosines + sines_sines).square() + (sines_cosines - cosines_sines).square()).max(dim=2)
+        above = ((cosines_cosines - sines_sines).square() + (sines_cosines + cosines_sines).square()).max(dim=2)
+        bands = torch.maximum(below.values, above.values).topk(self.num_candidates, dim=1).indices
+        from_middle = torch.where(above.values >= below.values, above.indices + 0.5, -0.5 - below.indices)
+        return bands * self.steps_per_band + middle + from_middle.gather(1, bands)
 
     def _explained(
         self, magnitudes: torch.Tensor, times: torch.Tensor, weights: torch.Tensor, frequencies: torch.Tensor

@@ -172,6 +172,15 @@ def test_light_curves_and_observations_left_out_are_reported(embed, tmp_path, ca
     assert errors.endswith("bad 9 ...\n")
 
 
+def test_simulated_light_curves_have_the_number_of_observations_that_is_asked_for(tmp_path, capsys):
+    output = tmp_path / "curves.parquet"
+    assert main(["simulate", "-o", str(output), "-n", "30", "--points", "5", "7"]) == 0
+    assert {len(mjd) for mjd in pq.read_table(output)["mjd"].to_pylist()} == {5, 6, 7}
+    capsys.readouterr()
+    assert main(["simulate", "-o", str(output), "--points", "7", "5"]) == 1
+    assert "1 <= min_points <= max_points, got 7 and 5" in capsys.readouterr().err
+
+
 def test_simulated_light_curves_repeat_from_their_seed_and_can_be_embedded(embed, tmp_path):
     tables = []
     for name, seed in {"first": 1, "again": 1, "other": 2}.items():

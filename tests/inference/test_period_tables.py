@@ -9,15 +9,16 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import TINY
+from forks import forked_workers
 
 from astromer_hf import AstromerConfig, AstromerForSequenceClassification, AstromerModel
 from astromer_hf.cli.main import main
 from astromer_hf.evaluation.periods import find_period
 from astromer_hf.inference.classification import classify_table
 from astromer_hf.inference.embedding import embed_table
-from astromer_hf.inference.period_tables import COLUMNS, describe, find_periods
+from astromer_hf.inference.period_tables import COLUMNS, CURVES_PER_TASK, describe, find_periods
 from astromer_hf.inference.sharded_embedding import embed_shards
-from astromer_hf.light_curves.simulation import simulate_light_curves, to_table
+from astromer_hf.light_curves.simulation import SIMULATED_SURVEYS, simulate_light_curves, to_table
 
 CURVES = simulate_light_curves(6, survey="asas_like", classes=["RRab", "RRc", "DSCT"])
 BAD = replace(CURVES[0], object_id="constant", mag=np.full(len(CURVES[0].mag), 15.0))
@@ -48,6 +49,19 @@ def test_the_command_writes_the_periods_and_names_stars_without_one(table, tmp_p
     assert "has no period" in rows[6]["period_problem"]
     assert "needs 8 observations or more, this light curve has 5" in rows[7]["period_problem"]
     assert all(rows[7][name] is None for name in COLUMNS)
+
+
+def test_processes_share_the_work_and_keep_the_order(tmp_path):
+    survey = replace(SIMULATED_SURVEYS["asas_like"], min_points=20, max_points=40, duration_days=200.0)
+    curves = simulate_light_curves(CURVES_PER_TASK + 8, survey=survey)
+    pq.write_table(to_table(curves), tmp_path / "curves.parquet")
+    outputs = [tmp_path / f"{processes}.parquet" for processes in (1, 2)]
+    with forked_workers():
+        for processes, output in zip((1, 2), outputs, strict=True):
+            find_periods(tmp_path / "curves.parquet", output, num_processes=processes, show_progress=False)
+    alone, shared = map(pq.read_table, outputs)
+    assert shared["object_id"].to_pylist() == [curve.object_id for curve in curves]
+    assert shared.equals(alone)
 
 
 def test_every_band_has_a_row_of_its_own_and_is_searched_alone(tmp_path):

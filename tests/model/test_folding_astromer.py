@@ -133,6 +133,24 @@ def test_few_observations_are_searched_for_low_frequencies_only():
         assert folded.frequencies.max() > highest / 4
 
 
+@pytest.mark.parametrize("num_bands", [1, 4, 7, 24])
+def test_candidates_are_the_highest_peaks_of_the_schuster_periodogram(num_bands: int):
+    generator = torch.Generator().manual_seed(num_bands)
+    times = (torch.rand(3, 60, generator=generator) - 0.5) * 800
+    magnitudes = torch.sin(2 * torch.pi * times / 3.3) + torch.randn(3, 60, generator=generator)
+    steps = times / 1600
+    num_candidates = min(num_bands, 5)
+    found = periodogram(1, num_candidate_periods=num_candidates, num_frequencies=128 * num_bands)._peaks_of_bands(magnitudes, steps)
+
+    numbers = torch.arange(1, 128 * num_bands + 1, dtype=torch.float64)
+    waves = torch.exp(2j * torch.pi * numbers[:, None] * steps.double()[:, None])  # (windows, F, observations)
+    powers = (waves * magnitudes.double()[:, None]).sum(-1).abs().square().view(3, num_bands, 128)
+    peak, place = powers.max(-1)
+    strongest = peak.topk(num_candidates, dim=1).indices
+    expected = strongest * 128 + place.gather(1, strongest) + 1
+    torch.testing.assert_close(found, expected.float(), rtol=0, atol=0)
+
+
 def test_an_observation_of_a_large_error_does_not_lead_the_periodogram_astray():
     batch, true = centred_curves("RRab", 10)
     magnitudes, times, visible = arguments(batch)

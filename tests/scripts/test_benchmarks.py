@@ -1,16 +1,22 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """The benchmark scripts run and report what they did."""
 
+import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import benchmark_memory
 import benchmark_training
 import estimate_scale
+import profile_embedding
 import pyarrow.parquet as pq
 import pytest
-from conftest import TINY
+from conftest import TINY, TINY_EXTENDED
 
 from astromer_hf import AstromerConfig, AstromerModel
+from astromer_hf.cli.main import main
 from astromer_hf.light_curves.simulation import simulate_light_curves, to_table
 
 
@@ -22,11 +28,36 @@ def test_the_training_benchmark_reports_a_rate_for_each_config(capsys: pytest.Ca
     assert capsys.readouterr().out.count("windows/s") == 2
 
 
-def test_the_memory_benchmark_measures_a_process_for_each_table(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+def fork_command(command: list[str], env: dict[str, str], **_: object) -> subprocess.CompletedProcess[str]:
+    """What `subprocess.run` returns, of a process forked from this one: a child of its own that imports nothing anew."""
+    with tempfile.TemporaryFile("w+") as output:
+        if not (pid := os.fork()):
+            status = 1
+            try:
+                os.dup2(output.fileno(), 1)
+                os.dup2(output.fileno(), 2)
+                sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1) for number in (1, 2))
+                os.environ.update(env)
+                assert command[1:3] == ["-m", "astromer_hf.cli"]
+                status = main(command[3:])
+            finally:
+                sys.stdout.flush()
+                os._exit(status)
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        output.seek(0)
+        return subprocess.CompletedProcess(command, status, output.read(), "")
+
+
+@pytest.mark.parametrize(("is_new", "least_seconds"), [pytest.param(True, 0.1, marks=pytest.mark.slow), (False, 0.0)])
+def test_the_memory_benchmark_measures_a_process_for_each_table(
+    is_new: bool, least_seconds: float, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    if not is_new:
+        monkeypatch.setattr(subprocess, "run", fork_command)
     options = ["--objects", "30", "--points", "5", "10", "--tiny", "--sharded", "--folder", str(tmp_path)]
     measured = benchmark_memory.main(benchmark_memory.parse_args(options))
     assert [one.num_objects for one in measured] == [1, 30]  # the first is what a process takes by itself
-    assert all(one.cpu_seconds > 0.1 for one in measured)
+    assert all(one.cpu_seconds > least_seconds for one in measured)
     assert all(0.1 < one.peak_gib < 8 for one in measured)
     assert capsys.readouterr().out.count("\n") == 3
     assert not list(tmp_path.iterdir())
@@ -57,6 +88,18 @@ def test_the_onnx_benchmark_reports_rates_of_the_same_embeddings(capsys: pytest.
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].endswith("1 threads")
     assert all(float(line.rsplit(maxsplit=1)[1]) < 1e-4 for line in lines[1:])
+
+
+def test_the_profile_puts_all_time_of_the_model_into_its_rows(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    AstromerModel(AstromerConfig(**TINY_EXTENDED)).save_pretrained(tmp_path / "model")
+    pq.write_table(to_table(simulate_light_curves(6)), tmp_path / "curves.parquet")
+    options = ["--models", str(tmp_path / "model"), "--dtypes", "float32", "--repeats", "1"]
+    columns = profile_embedding.main(profile_embedding.parse_args([str(tmp_path / "curves.parquet"), *options]))
+    (rows,) = columns.values()
+    assert min(milliseconds for row, milliseconds in rows.items() if row != "reading, cutting and writing") > 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" | ")[0].removeprefix("| ") for line in lines[2:]] == [*profile_embedding.ROWS, "sum"]
+    assert abs(float(lines[-1].split("|")[-2]) - sum(rows.values())) < 1
 
 
 def test_a_survey_takes_its_light_curves_over_the_rate_of_all_processes():

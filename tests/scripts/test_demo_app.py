@@ -1,34 +1,29 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""The demo page: what it makes of uploads, the folder of its Space, and the page itself in a browser without a screen."""
+"""The demo page's functions: uploads and their columns, what it finds out about a star, its pictures, files and words."""
 
-import os
-import shutil
-import socket
+import ast
+import json
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import demo_app
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from astropy.table import Table
-from conftest import TINY
+from demo_page import uploads
+from demo_page.examples import write_examples
+from demo_page.stars import Classes, Demo, Look
+from demo_page.uploads import AS_RECOGNISED, FLUXES, MAGNITUDES, NO_COLUMN, Columns, read_upload
+from demo_page.words import say_classes, say_period, say_star
 
-from astromer_hf import (
-    AstromerConfig,
-    AstromerFeatureExtractor,
-    AstromerForMaskedReconstruction,
-    AstromerForSequenceClassification,
-)
-from astromer_hf.light_curves.simulation import simulate_light_curves, to_table
-from astromer_hf.light_curves.source import LightCurveSource
+from astromer_hf import default_classifier_folder, default_model_folder
+from astromer_hf.light_curves.simulation import simulate_light_curve, simulate_light_curves, to_table
 
-ARTEFACTS = Path(__file__).resolve().parents[2] / "runs" / "test-artefacts"
+SCRIPTS = Path(demo_app.__file__).parent
 
 
 @pytest.fixture
@@ -38,22 +33,38 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def demo() -> Demo:
+    return Demo(str(default_model_folder()), str(default_classifier_folder()), gallery_size=21)
+
+
+@pytest.fixture(scope="module")
+def look(demo: Demo) -> Look:
+    curve = simulate_light_curve("RRab", np.random.default_rng(7))
+    one = {"object_id": "RR", "mjd": curve.mjd, "mag": curve.mag, "magerr": curve.magerr, "band": "V"}
+    return demo.look(one, 0.5, name="RR, V", time_system="MJD")
+
+
+# --- Uploads ---
+
+
 def test_an_uploaded_table_gives_its_light_curves(table: Path):
-    light_curves, account = demo_app.read_upload(table)
+    upload = read_upload(table)
     expected = simulate_light_curves(3, seed=5)
-    assert [one["object_id"] for one in light_curves.values()] == [curve.object_id for curve in expected]
-    np.testing.assert_array_equal([*light_curves.values()][2]["mag"], expected[2].mag)
-    assert account == LightCurveSource.open(table).name + account[account.index(":") :]
-    assert "3 stars" in account
-    assert str(table.parent) not in account
+    assert [one["object_id"] for one in upload.light_curves.values()] == [curve.object_id for curve in expected]
+    np.testing.assert_array_equal([*upload.light_curves.values()][2]["mag"], expected[2].mag)
+    assert "3 stars" in upload.account
+    assert str(table.parent) not in upload.account
 
 
 def test_a_file_of_one_light_curve_needs_no_object_id(tmp_path: Path):
     path = tmp_path / "star.csv"
     pd.DataFrame({"time": [1.0, 2.0, 3.0], "mag": [15.0, 15.1, 15.2]}).to_csv(path, index=False)
-    ((name, light_curve),) = demo_app.read_upload(path)[0].items()
+    upload = read_upload(path)
+    ((name, light_curve),) = upload.light_curves.items()
     assert name == light_curve["object_id"] == "star"
     assert light_curve["mjd"].tolist() == [1.0, 2.0, 3.0]
+    assert upload.columns == upload.recognised == Columns(time="time", value="mag")
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet", "ecsv", "vot", "fits", "json"])
@@ -70,52 +81,101 @@ def test_a_table_of_six_stars_is_six_stars(tmp_path: Path, ending: str):
         Table.from_pandas(rows).write(path, **({"format": "votable"} if ending == "vot" else {}))
     else:
         getattr(rows, f"to_{ending}")(path, **({"orient": "records"} if ending == "json" else {"index": False}))
-    light_curves, account = demo_app.read_upload(path)
-    assert [*light_curves] == [f"S{i}" for i in range(6)]
-    assert [len(one["mjd"]) for one in light_curves.values()] == [5] * 6
-    assert "6 stars; 30 of 30 points used" in account
+    upload = read_upload(path)
+    assert [*upload.light_curves] == [f"S{i}" for i in range(6)]
+    assert [len(one["mjd"]) for one in upload.light_curves.values()] == [5] * 6
+    assert "6 stars, 6 light curves; 30 of 30 points used" in upload.account
+    assert upload.columns.object_id == "star"
 
 
 def test_the_bands_of_a_star_are_light_curves_of_their_own(tmp_path: Path):
     path = tmp_path / "star.csv"
     pd.DataFrame({"mjd": range(8), "mag": [15.0] * 8, "band": ["g", "r"] * 4}).to_csv(path, index=False)
-    assert [*demo_app.read_upload(path)[0]] == ["star, g", "star, r"]
+    assert [*read_upload(path).light_curves] == ["star, g", "star, r"]
 
 
-def test_of_a_large_table_the_first_light_curves_are_offered_and_that_is_said(tmp_path: Path):
+def test_of_a_large_table_the_first_light_curves_are_offered_and_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(uploads, "MAX_UPLOADED", 4)
     path = tmp_path / "many.parquet"
-    pq.write_table(to_table(simulate_light_curves(demo_app.MAX_UPLOADED + 5, seed=5, classes=["Constant"])), path)
-    light_curves, account = demo_app.read_upload(path)
-    assert len(light_curves) == demo_app.MAX_UPLOADED
-    assert account.startswith(f"The first {demo_app.MAX_UPLOADED} light curves. ")
+    pq.write_table(to_table(simulate_light_curves(6, seed=5, classes=["Constant"])), path)
+    upload = read_upload(path)
+    assert len(upload.light_curves) == 4
+    assert upload.account.startswith("⚠️ The file holds more: these are its first 4 light curves.")
 
 
-def test_what_the_page_does_with_an_upload_needs_no_browser(tmp_path: Path):
-    pytest.importorskip("gradio", reason="the demo page's tools are not installed: pip install -e '.[demo]'")
-    AstromerForMaskedReconstruction(AstromerConfig(**TINY)).save_pretrained(tmp_path / "model")
-    AstromerForSequenceClassification(AstromerConfig(**TINY)).save_pretrained(tmp_path / "classifier")
-    AstromerFeatureExtractor(window_size=TINY["window_size"]).save_pretrained(tmp_path / "classifier")
-    demo = demo_app.Demo(str(tmp_path / "model"), str(tmp_path / "classifier"), gallery_size=7)
-    page = demo_app.build_page(demo)
-    take = next(function.fn for function in page.fns.values() if function.name == "take")
-    path = tmp_path / "star.csv"
-    curve = simulate_light_curves(1, seed=5)[0]
-    bands = np.where(np.arange(len(curve.mjd)) % 2, "g", "r")
-    pd.DataFrame({"mjd": curve.mjd, "mag": curve.mag, "band": bands}).to_csv(path, index=False)
-    uploaded, _, message, reconstruction, classes, neighbors = take(str(path), 0.5, 0)
-    assert [*uploaded] == ["uploaded: star, r", "uploaded: star, g"]
-    assert message.startswith("star.csv: read as ")
-    assert "root-mean-square error" in message
-    assert sum(classes.values()) == pytest.approx(1, abs=1e-3)
-    assert reconstruction is not None
-    assert neighbors is not None
+def test_the_account_tells_what_was_left_out_by_reason(tmp_path: Path):
+    asassn, ztf, six = write_examples(tmp_path)
+    points = pd.read_csv(asassn)
+    limits = points["mag"].astype(str).str.startswith(">").sum()
+    assert limits > 0
+    assert f"{len(points) - limits} of {len(points)} points used" in read_upload(asassn).account
+    assert f"Left out: {limits} upper limit." in read_upload(asassn).account
+    assert "read as ASAS-SN" in read_upload(asassn).account
+    flagged = (pd.read_csv(ztf)["catflags"] > 0).sum()
+    assert f"Left out: {flagged} flagged." in read_upload(ztf).account
+    assert len(read_upload(six).light_curves) == 6
 
-    path.write_bytes(b"")
-    uploaded, _, message, *nothing = take(str(path), 0.5, 0)
-    assert uploaded == {}
-    assert "This file cannot be read" in message
-    assert str(tmp_path) not in message
-    assert nothing == [None, None, None]
+
+# --- Columns ---
+
+
+@pytest.fixture
+def odd(tmp_path: Path) -> Path:
+    path = tmp_path / "odd.csv"
+    columns = {"night": np.arange(10.0) + 58000, "brightness": np.linspace(15, 16, 10), "sigma": 0.01, "other": 100.0}
+    pd.DataFrame(columns).to_csv(path, index=False)
+    return path
+
+
+def test_columns_that_are_not_recognised_are_asked_for_without_a_word_of_options(odd: Path):
+    upload = read_upload(odd)
+    assert not upload.light_curves
+    assert upload.available == ("night", "brightness", "sigma", "other")
+    assert "choose it below" in upload.account
+    assert "--" not in upload.account
+    assert upload.columns.error == "sigma"  # an unusual table keeps what is usual of it
+
+
+def test_chosen_columns_are_read(odd: Path):
+    upload = read_upload(odd)
+    chosen = Columns(time="night", value="brightness", error="sigma")
+    again = read_upload(odd, chosen, before=upload)
+    ((_, light_curve),) = again.light_curves.items()
+    np.testing.assert_allclose(light_curve["mag"], np.linspace(15, 16, 10))
+    np.testing.assert_allclose(light_curve["magerr"], 0.01)
+    assert again.columns == chosen
+
+
+def test_a_column_read_as_fluxes_becomes_magnitudes(odd: Path):
+    upload = read_upload(odd)
+    again = read_upload(odd, Columns(time="night", value="other", kind=FLUXES), before=upload)
+    ((_, light_curve),) = again.light_curves.items()
+    np.testing.assert_allclose(light_curve["mag"], -2.5 * np.log10(100.0))
+
+
+def test_a_choice_that_is_missing_is_named(odd: Path):
+    upload = read_upload(odd)
+    assert "Choose the column of the times." in read_upload(odd, Columns(value="brightness"), before=upload).account
+
+
+def test_what_a_survey_says_of_its_points_holds_as_long_as_the_choice_is_the_recognised_one(tmp_path: Path):
+    _, ztf, _ = write_examples(tmp_path)
+    first = read_upload(ztf)
+    assert first.columns == Columns(object_id="oid", time="mjd", value="mag", error="magerr", band="filtercode")
+    again = read_upload(ztf, first.columns, before=first)
+    assert again.account == first.account
+    other = read_upload(ztf, Columns(**{**vars(first.columns), "time": "hjd"}), before=first)
+    ((_, light_curve),) = other.light_curves.items()
+    assert light_curve["mjd"].min() > 2_400_000
+    assert "flagged" in other.account
+
+
+def test_bands_in_columns_of_their_own_stay_as_recognised():
+    columns = Columns(time="mjd", value=AS_RECOGNISED, error=AS_RECOGNISED, band=AS_RECOGNISED)
+    assert columns.given(columns) == {}
+    assert Columns(**{**vars(columns), "value": "gmag"}).given(columns) == {"mag": "gmag"}
+    recognised = Columns(time="mjd", value="flux", kind=FLUXES, error="flux_err")
+    assert Columns(time="mjd", value="m", kind=MAGNITUDES, error=NO_COLUMN).given(recognised) == {"mag": "m", "magerr": "none"}
 
 
 @pytest.mark.parametrize(
@@ -128,101 +188,179 @@ def test_what_the_page_does_with_an_upload_needs_no_browser(tmp_path: Path):
         ("picture.png", b"\x89PNG"),
     ],
 )
-def test_a_bad_upload_is_one_clear_error(tmp_path: Path, name: str, content: bytes):
+def test_a_bad_upload_is_one_clear_message(tmp_path: Path, name: str, content: bytes):
     path = tmp_path / name
     path.write_bytes(content)
-    with pytest.raises((ValueError, OSError)) as caught:
-        demo_app.read_upload(path)
-    assert str(caught.value)
+    upload = read_upload(path)
+    assert upload.account.startswith("⚠️ ")
+    assert len(upload.account) > 20
+    assert str(tmp_path) not in upload.account
+    assert not upload.light_curves
 
 
-def test_the_space_has_its_card_its_requirements_and_the_page(tmp_path: Path):
+# --- Stars ---
+
+
+def test_a_look_finds_period_class_and_neighbours(demo: Demo, look: Look):
+    truth = simulate_light_curve("RRab", np.random.default_rng(7)).period_days
+    assert look.period is not None
+    assert look.period.period == pytest.approx(truth, rel=0.001)
+    assert look.classes.label == max(look.classes.probabilities, key=look.classes.probabilities.__getitem__)
+    assert sum(look.classes.probabilities.values()) == pytest.approx(1, abs=1e-5)
+    assert look.classes.label in look.classes.likely
+    assert look.classes.parent == "pulsating"
+    assert len(look.neighbors) == 5
+    distances = [one.distance for one in look.neighbors]
+    assert distances == sorted(distances)
+    assert look.hidden.sum() == len(look.mjd) // 2
+    assert look.title.startswith("RR, V: RR")
+
+
+def test_a_star_of_the_gallery_is_not_its_own_neighbour_and_stands_on_its_place(demo: Demo):
+    name = demo.gallery.names[3]
+    found = demo.look(demo.gallery.curves[3], 0.5, name=name)
+    assert name not in [one.name for one in found.neighbors]
+    np.testing.assert_allclose(found.position, demo.gallery.positions[3], atol=1e-3)
+
+
+def test_neighbours_of_constant_stars_are_drawn_over_time(demo: Demo):
+    constant = demo.gallery.labels.index("Constant")
+    assert demo.gallery.neighbor(constant, 0.0).period_days is None
+    assert demo.gallery.neighbor(0, 0.0).period_days is not None
+
+
+def test_a_star_of_few_points_gets_no_class_and_no_period_and_that_is_said(demo: Demo):
+    one = {"object_id": "few", "mjd": np.arange(5.0), "mag": np.array([15, 15.1, 15.2, 15, 15.1]), "magerr": None}
+    found = demo.look(one, 0.5)
+    assert found.classes.label is None
+    assert "fewer than 20 observations" in say_classes(found)
+    assert say_period(found).startswith("**No period.**")
+    assert "say little" in say_star(found)
+
+
+def test_a_light_curve_without_a_usable_point_is_an_error(demo: Demo):
+    with pytest.raises(ValueError, match="no observation"):
+        demo.look({"object_id": "x", "mjd": np.full(3, np.nan), "mag": np.ones(3), "magerr": None}, 0.5)
+
+
+def test_a_class_that_the_period_contradicts_is_told(look: Look):
+    doubtful = Look(**{**vars(look), "classes": Classes({"NOT_VARIABLE": 1.0}, "NOT_VARIABLE", 1.0)})
+    assert "contradict" in say_classes(doubtful)
+    assert "contradict" not in say_classes(look)
+
+
+def test_a_table_of_stars_gives_a_row_for_each_with_the_same_answer_as_alone(demo: Demo, table: Path):
+    light_curves = read_upload(table).light_curves
+    rows = demo.classify_all(light_curves)
+    assert rows["star"].tolist() == [*light_curves]
+    for name, row in zip(light_curves, rows.itertuples(), strict=True):
+        alone = demo.look(light_curves[name], 0.5, name=name)
+        assert row[rows.columns.get_loc("class") + 1] == alone.classes.label
+        assert row.probability == pytest.approx(alone.classes.probability, abs=1e-4)
+        assert alone.period is not None
+        assert row.period_days == pytest.approx(alone.period.period)
+
+
+def test_a_gallery_of_ones_own_needs_labels_of_no_kind(tmp_path: Path):
+    path = tmp_path / "mine.parquet"
+    pq.write_table(to_table(simulate_light_curves(4, seed=1)).drop_columns(["label"]), path)
+    own = Demo(str(default_model_folder()), str(default_classifier_folder()), gallery=path)
+    assert len(own.gallery) == 4
+    assert own.gallery.labels == [None] * 4
+    assert "mine.parquet" in own.gallery.about
+    assert "simulated" not in own.gallery.about
+
+
+# --- Files and pictures ---
+
+
+def test_the_downloads_hold_what_the_page_shows(look: Look):
+    pytest.importorskip("plotly", reason="the demo page's tools are not installed: pip install -e '.[demo]'")
+    from demo_page.downloads import Downloads
+
+    assert look.period is not None
+    downloads = Downloads()
+    csv, words, png, pdf = downloads.of_star(look, look.period.period)
+    rows = pd.read_csv(csv)
+    np.testing.assert_allclose(rows["reconstruction"], look.reconstruction)
+    np.testing.assert_array_equal(rows["hidden"], look.hidden)
+    assert rows["phase"].between(0, 1).all()
+    told = json.loads(Path(words).read_text(encoding="utf-8"))
+    assert told["class"] == look.classes.label
+    assert told["period"]["period"] == look.period.period
+    assert Path(png).read_bytes().startswith(b"\x89PNG")
+    assert Path(pdf).read_bytes().startswith(b"%PDF")
+    assert "phase" not in pd.read_csv(downloads.of_star(look, None)[0])
+
+
+def test_the_picture_shows_every_observation_in_two_cycles(look: Look):
+    pytest.importorskip("plotly", reason="the demo page's tools are not installed: pip install -e '.[demo]'")
+    from demo_page.pictures import draw_light_curve
+
+    assert look.period is not None
+    folded, over_time = draw_light_curve(look, look.period.period), draw_light_curve(look, None)
+    seen = {trace.name: trace for trace in folded.data}
+    assert [*seen] == ["seen", "hidden", "reconstructed"]
+    assert len(seen["seen"].x) == 2 * (~look.hidden).sum()
+    assert max(seen["hidden"].x) < 2
+    assert len(over_time.data[0].x) == (~look.hidden).sum()
+    assert over_time.layout.xaxis.title.text == "MJD [d]"
+    # A maximum is at phase 0.
+    order = np.argsort(np.minimum(seen["reconstructed"].x % 1, 1 - seen["reconstructed"].x % 1))
+    model = seen["reconstructed"].y
+    assert model[order[:10]].mean() < model.mean() - look.period.amplitude / 4
+
+
+def test_the_map_marks_the_star_among_the_gallery(demo: Demo, look: Look):
+    pytest.importorskip("plotly", reason="the demo page's tools are not installed: pip install -e '.[demo]'")
+    from demo_page.pictures import THIS_STAR, draw_map
+
+    figure = draw_map(demo.gallery, look)
+    assert {trace.name for trace in figure.data} == {*demo.gallery.labels, THIS_STAR}
+    assert figure.data[-1].x[0] == look.position[0]
+
+
+# --- The Space ---
+
+
+def test_the_space_brings_package_models_and_pinned_requirements(tmp_path: Path):
+    pytest.importorskip("plotly", reason="the demo page's tools are not installed: pip install -e '.[demo]'")
     pytest.importorskip("gradio", reason="the demo page's tools are not installed: pip install -e '.[demo]'")
-    demo_app.main(demo_app.parse_args(["--space", str(tmp_path / "space")]))
-    assert sorted(path.name for path in (tmp_path / "space").iterdir()) == ["README.md", "app.py", "requirements.txt"]
-    assert "sdk: gradio" in (tmp_path / "space" / "README.md").read_text(encoding="utf-8")
+    space = tmp_path / "space"
+    command = ["--space", str(space), "--space-id", "org/name", "--space-models", "org/model"]
+    demo_app.main(demo_app.parse_args(command))
+    front = yaml.safe_load((space / "README.md").read_text(encoding="utf-8").split("---")[1])
+    assert front["sdk"] == "gradio"
+    assert front["python_version"] == f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert front["models"] == ["org/model"]
+    assert front["tags"]
+    assert len(front["short_description"]) <= 60
+    assert front["thumbnail"].endswith("/org/name/resolve/main/thumbnail.png")
+    assert (space / "thumbnail.png").read_bytes().startswith(b"\x89PNG")
+    requirements = (space / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert requirements[0].startswith("--extra-index-url")
+    assert all("==" in line and "+" not in line for line in requirements[1:])
+    assert not any(line.startswith("astromer") for line in requirements)
+    # A fresh process finds the Space's own copy, and nothing of this repository.
+    code = (
+        f"import sys; sys.path.insert(0, {str(space)!r}); import app, astromer_hf\n"
+        "from astromer_hf.hub.load import default_classifier_folder, default_model_folder\n"
+        "print([str(one) for one in (astromer_hf.__file__, default_model_folder(), default_classifier_folder())])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert all(path.startswith(str(space)) for path in ast.literal_eval(done.stdout))
     with pytest.raises(FileExistsError, match="new or empty"):
-        demo_app.write_space(tmp_path / "space", "x")
+        demo_app.main(demo_app.parse_args(command))
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Chromium without a screen."""
-    webdriver = pytest.importorskip("selenium.webdriver", reason="pip install -e '.[demo]' brings selenium")
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        pytest.skip("no Chromium with its driver is here: make browser")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1400,1500"):
-        options.add_argument(argument)
-    with webdriver.Chrome(options=options, service=webdriver.ChromeService(driver)) as started:
-        yield started
+def test_a_space_needs_its_id(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        demo_app.parse_args(["--space", str(tmp_path / "space")])
+    assert "--space-id" in capsys.readouterr().err
 
 
-@pytest.fixture(scope="module")
-def page() -> Iterator[str]:
-    """The address of a page that runs in a process of its own."""
-    pytest.importorskip("gradio", reason="the demo page's tools are not installed: pip install -e '.[demo]'")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, demo_app.__file__, "--port", str(port), "--gallery", "14"]
-    environment = {**os.environ, "GRADIO_ANALYTICS_ENABLED": "False", "OMP_NUM_THREADS": "2"}
-    with subprocess.Popen(command, env=environment) as server:
-        try:
-            for _ in range(600):
-                assert server.poll() is None, "the page has stopped"
-                with socket.socket() as probe:
-                    if probe.connect_ex(("127.0.0.1", port)) == 0:
-                        break
-                time.sleep(0.5)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-
-
-@pytest.mark.slow
-def test_the_page_shows_a_light_curve_takes_a_table_and_explains_a_bad_file(
-    browser: Any, page: str, table: Path, tmp_path: Path
-):
-    from selenium.webdriver.common.by import By
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    def message() -> str:
-        return browser.find_element(By.ID, "message").text
-
-    def wait_for(text: str) -> None:
-        WebDriverWait(browser, 120, ignored_exceptions=(Exception,)).until(lambda _: text in message())
-
-    def upload(file: Path) -> None:
-        browser.find_element(By.CSS_SELECTOR, "#upload input[type=file]").send_keys(str(file))
-
-    def remove() -> None:
-        browser.find_element(By.CSS_SELECTOR, "#upload button[aria-label=Clear], #upload button[aria-label=Remove]").click()
-        WebDriverWait(browser, 120).until(lambda _: browser.find_elements(By.CSS_SELECTOR, "#upload input[type=file]"))
-
-    ARTEFACTS.mkdir(parents=True, exist_ok=True)
-    browser.get(page)
-    wait_for("root-mean-square error")
-    assert "macho_like-2-000000" in message()
-    WebDriverWait(browser, 60).until(lambda _: browser.find_elements(By.CSS_SELECTOR, "#reconstruction img"))
-    assert browser.find_elements(By.CSS_SELECTOR, "#neighbors img")
-    assert "RRab" in browser.find_element(By.ID, "classes").text
-    browser.save_screenshot(str(ARTEFACTS / "demo_page.png"))
-
-    upload(table)
-    wait_for("macho_like-5-000000")
-    assert browser.find_elements(By.CSS_SELECTOR, "#reconstruction img")
-    browser.save_screenshot(str(ARTEFACTS / "demo_page_upload.png"))
-
-    remove()
-    wait_for("macho_like-2-000000")
-    rubbish = tmp_path / "rubbish.parquet"
-    rubbish.write_bytes(b"no table at all")
-    upload(rubbish)
-    wait_for("This file cannot be read")
-    assert "rubbish.parquet" in message()
-    assert "/" not in message()
-    assert not browser.find_elements(By.CSS_SELECTOR, "#reconstruction img")
-    browser.save_screenshot(str(ARTEFACTS / "demo_page_rubbish.png"))
+def test_host_and_port_come_from_the_environment_of_a_space(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("GRADIO_SERVER_NAME", "0.0.0.0")
+    monkeypatch.setenv("GRADIO_SERVER_PORT", "7999")
+    args = demo_app.parse_args([])
+    assert (args.host, args.port) == ("0.0.0.0", 7999)
