@@ -9,6 +9,7 @@ import torch
 from conftest import TINY_EXTENDED
 
 from astromer_hf import AstromerConfig, AstromerForMaskedReconstruction
+from astromer_hf.hub.load import default_model_folder
 from astromer_hf.inference.sharded_embedding import digest_weights
 from astromer_hf.light_curves.simulation import simulate_light_curves
 from astromer_hf.model.intervals_astromer import NEAREST, NORMAL, NUM_FOLDS, deal_folds, residual_scales
@@ -120,3 +121,8 @@ def test_the_quantiles_are_no_part_of_what_identifies_embeddings():
     before = digest_weights(model)
     model.config.reconstruction_quantiles = QUANTILES
     assert digest_weights(model) == before
+
+
+def test_the_shipped_model_has_intervals():
+    narrow, wide = AstromerConfig.from_pretrained(default_model_folder()).reconstruction_quantiles
+    assert 0.5 < narrow < wide < 3  # of a scale in standard deviations
