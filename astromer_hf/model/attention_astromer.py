@@ -35,7 +35,7 @@ def choose_attention(name: str, query: torch.Tensor, eager: Callable[..., Any]) 
 
 @cache
 def has_bfloat16_products() -> bool:
-    """Whether this CPU multiplies vectors in bfloat16 (AVX512-BF16). With AMX the fused kernel has tiles, and is not replaced."""
+    """Whether this CPU multiplies vectors in bfloat16 (AVX512-BF16). With AMX the fused kernel has tiles and is kept."""
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16")) and not capabilities.get("amx_bf16")
 

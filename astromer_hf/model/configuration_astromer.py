@@ -28,6 +28,7 @@ _LARGEST = {
     "novelty_references": 2**16,
     "novelty_directions": 2**14,
 }
+RECONSTRUCTION_COVERAGES = (0.68, 0.90)
 LIKELY_SET_COVERAGES = tuple(percent / 100 for percent in range(50, 100))
 
 
@@ -90,6 +91,9 @@ class AstromerConfig(PreTrainedConfig):
             input: LN(W x + sublayer(x)) (`use_leak` of Astromer 2).
         reconstruction_loss (`"rmse"` or `"relative"`, defaults to `"rmse"`): The paper's root-mean-square error (Eq. 5), or the
             squared error of each window relative to its variance.
+        reconstruction_quantiles (`list[float]`, *optional*): Quantiles at 68 % and 90 % of the residuals of hidden magnitudes,
+            each divided by its scale, see `intervals_astromer.py`; fitted to held-out stars (split conformal prediction).
+            Training the model forgets them.
         weight_loss_by_errors (`bool`, defaults to `False`): Weight every scored observation by its inverse photometric error,
             scaled to [0.001, 1.001] within its window, see `inverse_error_weights` (Astromer 2).
         use_magnitude_errors (`bool`, defaults to `False`): Pass the photometric errors, where known, to the encoder: they
@@ -173,6 +177,7 @@ class AstromerConfig(PreTrainedConfig):
     use_residual: bool = False
     use_residual_projection: bool = False
     reconstruction_loss: Literal["rmse", "relative"] = "rmse"
+    reconstruction_quantiles: list[float | int] | None = None
     weight_loss_by_errors: bool = False
     use_magnitude_errors: bool = False
     reconstruction_weight: float | int = 1.0
@@ -286,6 +291,14 @@ class AstromerConfig(PreTrainedConfig):
             )
         if self.novelty_references and self.band_combination == "concat":
             raise ValueError("Novelty is of windows in one band: leave `novelty_references` at 0 where bands are concatenated.")
+        quantiles = self.reconstruction_quantiles
+        if quantiles is not None and (
+            len(quantiles) != len(RECONSTRUCTION_COVERAGES) or not 0 < quantiles[0] <= quantiles[1] < float("inf")
+        ):
+            raise ValueError(
+                f"`reconstruction_quantiles` must be a positive number for each of the coverages {RECONSTRUCTION_COVERAGES}, "
+                f"the second at least the first, got {quantiles}."
+            )
         if self.use_residual_projection and not self.use_residual:
             raise ValueError("`use_residual_projection` projects what `use_residual` adds: set `use_residual=True` as well.")
         if self.problem_type == "regression" and self.classifier_temperature != 1:

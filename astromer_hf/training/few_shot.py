@@ -538,7 +538,7 @@ def adapt_encoder(model: Any, curves: RaggedLightCurves, validation: RaggedLight
     fit(model, InMemoryLightCurves(curves), InMemoryLightCurves(cut), collator, recipe, seed)
 
 
-# What a classifier states beyond its probabilities was fitted to it, and is not of another head.
+# What a model states beyond its outputs was fitted to it, and is not of another head.
 DECISIONS: dict[str, Any] = {
     "label_parents": None,
     "uncertain_below": None,
@@ -546,6 +546,7 @@ DECISIONS: dict[str, Any] = {
     "fewest_points": 0,
     "novelty_references": 0,
     "unlike_above": None,
+    "reconstruction_quantiles": None,
 }
 
 
