@@ -228,7 +228,9 @@ Precision = Annotated[
 ]
 BatchSize = Annotated[
     int | None,
-    typer.Option(min=1, max=10**6, metavar="WINDOWS", help="Windows per forward pass. Default: 8 on a CPU, 256 on a GPU."),
+    typer.Option(
+        min=1, max=10**6, metavar="WINDOWS", help="Windows per forward pass. Default: 1600 observations on a CPU, 256 on a GPU."
+    ),
 ]
 Periods = Annotated[
     bool,

@@ -15,11 +15,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.optimize import minimize_scalar
 from torch import nn
 from torch.overrides import TorchFunctionMode
-
-from .classification_metrics import expected_calibration_error
 
 TEMPERATURES = (0.05, 20.0)  # bounds of the search
 
@@ -40,6 +37,11 @@ def fit_temperature(probabilities_at: Callable[[float], np.ndarray], labels: np.
         probabilities_at: a function from a temperature to the objects' probabilities `(N, C)`, see `few_shot.classify_states`.
         labels: class ids, `(N,)`.
     """
+    # Imported here: whatever embeds needs this file for dropout, and scipy and scikit-learn take a second.
+    from scipy.optimize import minimize_scalar
+
+    from .classification_metrics import expected_calibration_error
+
     rows = np.arange(len(labels))
 
     def loss(logarithm: float) -> float:
