@@ -26,7 +26,13 @@ from transformers.utils.output_capturing import capture_outputs
 
 from .attention_astromer import choose_attention
 from .configuration_astromer import AstromerConfig
-from .folding_astromer import AstromerFolding, AstromerSeparationBias, FoldedTimes, relative_precisions, visible_center_and_scale
+from .folding_astromer import (
+    AstromerFolding,
+    AstromerSeparationBias,
+    FoldedTimes,
+    relative_precisions,
+    visible_center_and_scale,
+)
 from .heads_astromer import (
     AstromerClassificationHead,
     AstromerHeadLinear,
