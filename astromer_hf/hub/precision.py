@@ -39,8 +39,7 @@ def change_of_embeddings(
     extractor = feature_extractor or AstromerFeatureExtractor(window_size=model.config.window_size)
     windows = extractor(*columns, windows="first", return_tensors="pt").to(model.device)
     expected, found = (
-        one(**windows).pooler_output.float()
-        for one in (model.base_model, copy.deepcopy(model.base_model).to(dtype))  # type: ignore[arg-type]
+        one(**windows).pooler_output.float() for one in (model.base_model, copy.deepcopy(model.base_model).to(dtype))
     )
     return float(((found - expected).norm(dim=1) / expected.norm(dim=1)).max())
 
