@@ -23,7 +23,7 @@ from click import Option
 from forks import run_forked
 
 import astromer_hf
-from astromer_hf import AstromerConfig, AstromerModel
+from astromer_hf import AstromerConfig, AstromerModel, classify_light_curves
 from astromer_hf.cli.main import PROGRAM, VERBS, build_command, main
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -58,7 +58,16 @@ def run_page(page: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page != "migration.md"])
 def test_the_code_of_a_page_runs(page: str, workplace: Path):
+    if page == "how-to/adapters.md":
+        pytest.importorskip("peft", reason="PEFT is not installed: pip install -e '.[dev]'")
     session = run_page(page)
+    if page == "how-to/adapters.md":
+        found, stars = session["found"], session["held_out"]
+        merged = session["loaded"].merge_and_unload()
+        again = classify_light_curves(merged, [one.mjd for one in stars], [one.mag for one in stars])
+        np.testing.assert_allclose(again.values, found.values, atol=1e-4)
+    if page == "how-to/datasets-map.md":
+        assert session["vectors"].shape == (12, 256)
     if page == "index.md":
         assert session["embeddings"].object_embeddings.shape == (3, 256)
         assert (workplace / "classes.parquet").is_file()
