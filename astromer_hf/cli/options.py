@@ -57,6 +57,13 @@ def likely(value: float | None) -> float | None:
     return value
 
 
+# --- Pictures ---
+
+Width = Annotated[
+    Literal["column", "page"] | None,
+    typer.Option(help="Width of a picture in a journal, 88 or 180 mm, with its font sizes. Default: for a screen."),
+]
+
 # --- Tables ---
 
 # Not a `Path`, which takes the address of a dataset of the Hub apart.
@@ -221,7 +228,9 @@ Precision = Annotated[
 ]
 BatchSize = Annotated[
     int | None,
-    typer.Option(min=1, max=10**6, metavar="WINDOWS", help="Windows per forward pass. Default: 8 on a CPU, 256 on a GPU."),
+    typer.Option(
+        min=1, max=10**6, metavar="WINDOWS", help="Windows per forward pass. Default: 1600 observations on a CPU, 256 on a GPU."
+    ),
 ]
 Periods = Annotated[
     bool,

@@ -19,10 +19,12 @@ from torch import nn
 from transformers import AutoModel, AutoModelForPreTraining, AutoModelForSequenceClassification, Pipeline
 from transformers.pipelines import PIPELINE_REGISTRY
 
+from .configuration_astromer import RECONSTRUCTION_COVERAGES
 from .feature_extraction_astromer import AstromerFeatureExtractor, LightCurveWindows, RaggedLightCurves
 from .folding_astromer import visible_center_and_scale
 from .heads_astromer import activate, problem_type_of
 from .inference_astromer import find_remarks, in_evaluation_mode, unwrap
+from .intervals_astromer import NUM_FOLDS, deal_folds, residual_scales
 
 BATCH_SIZE = 32
 _Pipeline: Any = Pipeline  # whose methods are typed for text and images
@@ -259,22 +261,49 @@ class LightCurveReconstructionPipeline(LightCurvePipeline):
 
     `hidden_fraction` (0.5 by default, 0 hides nothing) of the observations of every light curve is hidden, drawn by `seed`. The
     draw depends only on the number of observations. A hidden magnitude never enters the model, whatever its masking scheme.
+
+    `intervals=True` adds `lower_68`, `upper_68`, `lower_90` and `upper_90`: magnitudes between which 68 % and 90 % of the
+    hidden ones lie, see `intervals_astromer.py`. They are NaN where nothing was hidden, and where fewer than 8 observations
+    are visible. It takes four more passes. A model whose configuration has no `reconstruction_quantiles` raises `ValueError`.
     """
 
     def _sanitize_parameters(  # type: ignore[override]
-        self, hidden_fraction: float | None = None, seed: int | None = None, **others: Any
+        self, hidden_fraction: float | None = None, seed: int | None = None, intervals: bool | None = None, **others: Any
     ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
         if hidden_fraction is not None and not 0 <= hidden_fraction < 1:
             raise ValueError(f"`hidden_fraction` must lie in [0, 1), got {hidden_fraction}.")
+        if intervals and self.model.config.reconstruction_quantiles is None:
+            name = self.model.config.name_or_path or "This model"
+            raise ValueError(
+                f"{name} has no intervals: no `reconstruction_quantiles` were fitted to its weights, or it was trained since. "
+                "Fit them with scripts/calibrate_reconstruction.py, or leave `intervals` out."
+            )
         preprocess, forward, postprocess = super()._sanitize_parameters(**others)
-        given = {"hidden_fraction": hidden_fraction, "seed": seed}
+        given = {"hidden_fraction": hidden_fraction, "seed": seed, "intervals": intervals}
         return preprocess, forward | {name: value for name, value in given.items() if value is not None}, postprocess
 
     def _forward(
-        self, prepared: PreparedLightCurves, batch_size: int = BATCH_SIZE, hidden_fraction: float = 0.5, seed: int = 0
-    ) -> tuple[torch.Tensor, list[np.ndarray]]:
+        self,
+        prepared: PreparedLightCurves,
+        batch_size: int = BATCH_SIZE,
+        hidden_fraction: float = 0.5,
+        seed: int = 0,
+        intervals: bool = False,
+    ) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray] | None]:
+        hidden = [hide(int(count), hidden_fraction, seed) for count in prepared.curves.lengths]
+        reconstructions = self.reconstruct(prepared, hidden, batch_size)
+        if not intervals:
+            return reconstructions, hidden, None
+        return reconstructions, hidden, self.scales(prepared, hidden, reconstructions, seed, batch_size)
+
+    def reconstruct(
+        self, prepared: PreparedLightCurves, hidden: list[np.ndarray], batch_size: int = BATCH_SIZE
+    ) -> list[np.ndarray]:
+        """The reconstructed magnitudes of each light curve, where these of its observations are hidden.
+
+        Where two windows share an observation, the later window's value is used.
+        """
         windows, curves = prepared.windows, prepared.curves
-        hidden = [hide(int(count), hidden_fraction, seed) for count in curves.lengths]
         inputs = self.inputs_of(windows)
         observed = inputs["attention_mask"].bool()
         place = torch.from_numpy(curves.offsets[windows.object_index] + windows.window_start)
@@ -285,19 +314,51 @@ class LightCurveReconstructionPipeline(LightCurvePipeline):
         inputs["magnitudes"] = torch.where(observed & ~masked, inputs["magnitudes"] - center, 0.0)
         centred = self.run(self.model, "reconstruction", inputs | {"masked_positions": masked}, batch_size)
         magnitudes = self.feature_extractor.restore_magnitudes(centred + center if len(center) else centred, windows)
-        return torch.from_numpy(magnitudes), hidden
+        return list(windows.per_observation(torch.from_numpy(magnitudes)))
+
+    def scales(
+        self,
+        prepared: PreparedLightCurves,
+        hidden: list[np.ndarray],
+        reconstructions: list[np.ndarray],
+        seed: int = 0,
+        batch_size: int = BATCH_SIZE,
+    ) -> list[np.ndarray]:
+        """The scale of the residual of every hidden observation of each light curve, NaN for the visible ones."""
+        curves = prepared.curves
+        folds = [deal_folds(mask, seed) for mask in hidden]
+        without = [np.full(len(mask), np.nan) for mask in hidden]  # reconstructions of visible observations, hidden in turn
+        for fold in range(NUM_FOLDS):
+            turn = [own == fold for own in folds]
+            masks = [mask | now for mask, now in zip(hidden, turn, strict=True)]
+            for values, now, found in zip(without, turn, self.reconstruct(prepared, masks, batch_size), strict=True):
+                values[now] = found[now]
+        scales = []
+        for i, (mask, around, found) in enumerate(zip(hidden, without, reconstructions, strict=True)):
+            residuals = curves.magnitudes[curves.offsets[i] : curves.offsets[i + 1]] - around
+            scale = np.full(len(mask), np.nan)
+            scale[mask] = residual_scales(residuals[~mask], around[~mask], found[mask])
+            scales.append(scale)
+        return scales
 
     def describe(self, prepared: PreparedLightCurves, values: Any) -> Iterator[dict[str, Any]]:
-        """One value per observation. Where two windows share an observation, the later window's value is used."""
-        magnitudes, hidden = values
+        """One value per observation."""
         curves = prepared.curves
         columns = {"mjd": curves.times, "mag": curves.magnitudes}
         if curves.magnitude_errors is not None:
             columns["magerr"] = curves.magnitude_errors
-        for i, reconstruction in enumerate(prepared.windows.per_observation(magnitudes)):
+        for i, (reconstruction, hidden) in enumerate(zip(*values[:2], strict=True)):
             own = slice(curves.offsets[i], curves.offsets[i + 1])
-            measured = {name: column[own] for name, column in columns.items()}
-            yield measured | {"hidden": hidden[i], "reconstruction": reconstruction}
+            result = {name: column[own] for name, column in columns.items()}
+            result |= {"hidden": hidden, "reconstruction": reconstruction}
+            if values[2] is not None:
+                for coverage, quantile in zip(
+                    RECONSTRUCTION_COVERAGES, self.model.config.reconstruction_quantiles, strict=True
+                ):
+                    half = quantile * values[2][i]
+                    ends = {f"lower_{coverage:.0%}": reconstruction - half, f"upper_{coverage:.0%}": reconstruction + half}
+                    result |= {name.removesuffix("%"): end for name, end in ends.items()}
+            yield result
 
 
 def hide(num_points: int, fraction: float, seed: int) -> np.ndarray:

@@ -4,6 +4,7 @@
 `scripts/demo.py` makes it. As in `figures.py`, functions take arrays and run no model. Before this file stands `style.py`.
 """
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
@@ -74,9 +76,8 @@ def plot_overview(
     """
     if len(embeddings) != len(labels):
         raise ValueError(f"There are {len(embeddings)} embeddings and {len(labels)} labels: give one for each.")
-    figure = Figure(figsize=(10, 7.6), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.06)  # type: ignore[union-attr]
-    parts = figure.subfigures(2, 2, width_ratios=(1, 1), height_ratios=(1, 1))
+    figure = Figure(figsize=(10, 7.6), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06))
+    parts: Any = figure.subfigures(2, 2)
     _draw_reconstruction(parts[0, 0], curve, reconstructed)
     _draw_map(parts[0, 1], embeddings, labels)
     _draw_look_alikes(parts[1, 0], look_alikes)
@@ -144,7 +145,7 @@ def _draw_look_alikes(part: SubFigure, curves: Sequence[Folded]) -> None:
         style = int(number > 0)
         look: dict[str, Any] = {"color": COLORS[1 - style], "marker": MARKERS[style], "s": 5, "linewidth": 0}
         axes.scatter(_two_cycles(curve.phases), _twice(curve.magnitudes), **look)
-        axes.set_title(curve.title, fontsize="small")
+        axes.set_title("\n".join(textwrap.wrap(curve.title, 28)), fontsize="small")
         axes.tick_params(labelsize="small")
         axes.set_xlim(0, 2)
         axes.invert_yaxis()
@@ -163,7 +164,7 @@ def _draw_probabilities(part: SubFigure, stars: Mapping[str, Mapping[str, float]
         if probability >= 0.01:
             color = "white" if probability > 0.5 else "black"
             axes.text(column, row, f"{probability:.2f}", ha="center", va="center", fontsize="small", color=color)
-    axes.set_xticks(range(len(shown)), shown, fontsize="small")
+    axes.set_xticks(range(len(shown)), shown, fontsize="small", rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(stars)), stars, fontsize="small")
     axes.set(xlabel="class of the classifier", ylabel="class in the catalogue")
     axes.set_title(f"{len(stars)} stars, one of each class of the catalogue", fontsize="small")
