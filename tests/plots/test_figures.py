@@ -17,8 +17,7 @@ from matplotlib.text import Text
 from astromer_hf import AstromerConfig, AstromerFeatureExtractor, AstromerModel
 from astromer_hf.light_curves.simulation import simulate_light_curves
 from astromer_hf.plots import figures as plots
-from astromer_hf.plots.style import wrap
-from astromer_hf.plots.style import journal_size
+from astromer_hf.plots.style import journal_size, wrap
 
 NUM_POINTS = 20
 CURVE = simulate_light_curves(1, seed=5)[0]
