@@ -17,8 +17,10 @@ A period is right if it is true to 1 %; in the second pair of columns its half o
 with equal eclipses has half its period in a plain periodogram. The reference is `find_period` on the whole light curve, which
 decides between a period and its half or double: for eclipsing binaries only the second pair is a fair comparison.
 
-Both methods search from 0.04 days to the span. The periodogram is `LombScargle(mjd, mag, magerr).autopower`, its highest peak.
-It takes nearly all of the time: a second or two a light curve, 15 minutes in all.
+Both methods search from 0.04 days to the span. The plain method is the highest peak of the generalised Lomb-Scargle periodogram
+weighted by the errors, as `LombScargle(mjd, mag, magerr).autopower` of astropy gives it. Here it is the package's own, which
+takes a tenth of the time and which a test compares with astropy's; for some random light curves, `--astropy`, astropy searches
+too, and the tables say how often the two periods agree.
 
 Example:
     python scripts/evaluate_periods.py data/prepared -o results/periods.md
@@ -114,8 +116,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of prepared surveys, see scripts/prepare_dataset.py")
     parser.add_argument("-o", "--output", type=Path, default=Path("results/periods.md"), help="tables (%(default)s)")
-    parser.add_argument("--stars", type=count, default=6, help="of each class at the most (%(default)s)")
+    parser.add_argument("--stars", type=count, default=20, help="of each class at the most (%(default)s)")
     parser.add_argument("--seed", type=seed, default=0, help="of stars, observations and noise (%(default)s)")
+    parser.add_argument("--astropy", type=count, default=40, help="light curves that astropy searches too (%(default)s)")
     parser.add_argument("--jobs", type=count, default=1, help="processes (%(default)s)")
     return parser.parse_args(argv)
 
@@ -164,6 +167,15 @@ def by_astropy(curve: Curve) -> float:
     return float(1 / frequency[np.nanargmax(power)])
 
 
+def by_lomb_scargle(curve: Curve) -> float:
+    """The same by the package's own periodogram."""
+    weights = curve.magerr**-2 / np.mean(curve.magerr**-2)
+    centred = curve.mag - np.average(curve.mag, weights=weights)
+    spectrum = periodogram(curve.mjd - curve.mjd.mean(), centred, weights, 1 / MIN_PERIOD_DAYS)
+    lowest = int(np.ceil(1 / np.ptp(curve.mjd) / spectrum.step))
+    return float(1 / ((lowest + spectrum.power[lowest:].argmax()) * spectrum.step))
+
+
 def by_find_period(curve: Curve) -> float:
     try:
         return find_period(curve.mjd, curve.mag, curve.magerr).period
@@ -185,10 +197,7 @@ def establish(curve: Curve) -> tuple[float, int] | None:
     halves = (curve.take(np.arange(start, len(curve.mjd), 2)) for start in (0, 1))
     if not all(is_right(by_find_period(half), whole.period, 1) for half in halves):
         return None
-    # The same periodogram as astropy's, in a tenth of the time.
-    spectrum = periodogram(curve.mjd - curve.mjd.mean(), curve.mag - curve.mag.mean())
-    peak = 1 / (spectrum.power.argmax() * spectrum.step)
-    return (whole.period, whole.num_harmonics) if is_right(peak, whole.period, 0.5, 1, 2) else None
+    return (whole.period, whole.num_harmonics) if is_right(by_lomb_scargle(curve), whole.period, 0.5, 1, 2) else None
 
 
 def cases_of(
@@ -249,7 +258,7 @@ def collect_cases(args: argparse.Namespace) -> tuple[list[Case], dict[str, tuple
 
 def judge(case: Case) -> dict[str, float | str]:
     row: dict[str, float | str] = {"case": case.name, "class": case.kind, "points": len(case.curve.mjd)}
-    for name, method in (("find_period", by_find_period), ("Lomb-Scargle", by_astropy)):
+    for name, method in (("find_period", by_find_period), ("Lomb-Scargle", by_lomb_scargle)):
         started = time.process_time()
         found = method(case.curve)
         row |= {
@@ -287,6 +296,9 @@ def main(args: argparse.Namespace) -> None:
     tasks = (joblib.delayed(judge)(case) for case in cases)
     found = joblib.Parallel(args.jobs, return_as="generator")(tasks)
     scores = pd.DataFrame(tqdm(found, total=len(cases), unit=" light curves", disable=None))
+    checked = np.random.default_rng(args.seed).permutation(len(cases))[: args.astropy]
+    theirs = joblib.Parallel(args.jobs)(joblib.delayed(by_astropy)(cases[number].curve) for number in checked)
+    same = sum(is_right(one, scores["Lomb-Scargle, found"][number], 1) for one, number in zip(theirs, checked, strict=True))
     seconds = ", ".join(f"{method} {scores[f'{method}, seconds'].mean() * 1000:.0f} ms" for method in METHODS)
     kept = "; ".join(f"{kind} {established} of {tried}" for kind, (tried, established) in stars.items())
     text = "\n".join(
@@ -294,7 +306,8 @@ def main(args: argparse.Namespace) -> None:
             "# Fraction of periods that are right to 1 %\n",
             "Written by `scripts/evaluate_periods.py`, which says what the columns are.\n",
             f"Stars whose period is established, of those tried: {kept}.\n",
-            f"Processor time of a light curve: {seconds}.\n",
+            f"Processor time of a light curve: {seconds}.",
+            f"Of {len(checked)} that astropy searched too, {same} have its period.\n",
             to_markdown(scores, ["case"]),
             to_markdown(scores, ["class"]),
         ]

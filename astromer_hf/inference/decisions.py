@@ -12,21 +12,9 @@ import numpy as np
 import pyarrow as pa
 
 from ..model.configuration_astromer import LIKELY_SET_COVERAGES
-from ..model.feature_extraction_astromer import RaggedLightCurves
+from ..model.inference_astromer import find_remarks
 
-
-def find_remarks(curves: RaggedLightCurves, config: Any) -> np.ndarray | None:
-    """Why clean light curves get no class, `(N,)` strings or None; None for a classifier that classifies all."""
-    if not config.fewest_points:
-        return None
-    remarks = np.full(len(curves), None, dtype=object)
-    filled = np.flatnonzero(curves.lengths)
-    starts = curves.offsets[filled]
-    if len(filled):
-        extremes = (function.reduceat(curves.magnitudes, starts) for function in (np.maximum, np.minimum))
-        remarks[filled[np.subtract(*extremes) == 0]] = "all magnitudes are equal"
-    remarks[curves.lengths < config.fewest_points] = f"fewer than {config.fewest_points} observations"
-    return remarks
+__all__ = ["decide", "find_remarks", "likely_set_threshold", "remarks_of_objects", "usable_bands"]
 
 
 def usable_bands(remarks: np.ndarray | None, object_index: np.ndarray, count: int) -> np.ndarray:

@@ -27,9 +27,9 @@ def choose_attention(name: str, query: torch.Tensor, eager: Callable[..., Any]) 
         query (`torch.Tensor` of shape `(B, H, L, D/H)`): its type, device and length decide.
         eager: the model's own function.
     """
-    if name == "sdpa" and query.dtype == torch.bfloat16 and query.device.type == "cpu" and query.shape[2] <= MAX_LENGTH:
-        if has_bfloat16_products() and not torch.compiler.is_compiling():
-            return batched_attention_forward
+    is_slow = query.dtype == torch.bfloat16 and query.device.type == "cpu" and query.shape[2] <= MAX_LENGTH
+    if name == "sdpa" and is_slow and has_bfloat16_products() and not torch.compiler.is_compiling():
+        return batched_attention_forward
     return ALL_ATTENTION_FUNCTIONS.get_interface(name, eager)
 
 

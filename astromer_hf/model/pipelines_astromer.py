@@ -2,6 +2,7 @@
 """Transformers pipelines: light curves in, embeddings, reconstructions or classes out, one result per light curve.
 
 `pipeline("light-curve-embedding", model=...)`, and likewise `"light-curve-reconstruction"` and `"light-curve-classification"`.
+Where the package is installed, each has a default model: the package's own.
 The file is uploaded to the Hub with the extractor and the model. For tables on disk, which are streamed, see
 `inference/embedding.py` and `inference/classification.py`.
 """
@@ -22,7 +23,7 @@ from .configuration_astromer import RECONSTRUCTION_COVERAGES
 from .feature_extraction_astromer import AstromerFeatureExtractor, LightCurveWindows, RaggedLightCurves
 from .folding_astromer import visible_center_and_scale
 from .heads_astromer import activate, problem_type_of
-from .inference_astromer import in_evaluation_mode, unwrap
+from .inference_astromer import find_remarks, in_evaluation_mode, unwrap
 from .intervals_astromer import NUM_FOLDS, deal_folds, residual_scales
 
 BATCH_SIZE = 32
@@ -221,7 +222,8 @@ class LightCurveClassificationPipeline(LightCurvePipeline):
     """The class of each light curve, as `classify_light_curves` gives it; see `LightCurvePipeline` for the input.
 
     The result has `label`, its `score`, and the `probabilities` of all classes. A multi-label classifier gives only
-    `probabilities`, a regression `values`, each by name.
+    `probabilities`, a regression `values`, each by name. A classifier whose configuration has the numbers for them adds
+    `is_uncertain`, and `remark` where a light curve has too few observations or is constant and so gets no class.
     """
 
     def _forward(self, prepared: PreparedLightCurves, batch_size: int = BATCH_SIZE) -> torch.Tensor:
@@ -233,7 +235,10 @@ class LightCurveClassificationPipeline(LightCurvePipeline):
         config = self.model.config
         names = [name for _, name in sorted(config.id2label.items())]
         problem = problem_type_of(config)
-        for count, row in zip(prepared.windows.num_points, prepared.windows.per_object(values), strict=True):
+        remarks = find_remarks(prepared.curves, config)
+        for number, row in enumerate(prepared.windows.per_object(values)):
+            remark = None if remarks is None else remarks[number]
+            count = 0 if remark else prepared.windows.num_points[number]
             by_name = dict(zip(names, row.tolist(), strict=True)) if count else None
             if problem == "regression":
                 yield {"values": by_name}
@@ -241,7 +246,10 @@ class LightCurveClassificationPipeline(LightCurvePipeline):
                 yield {"probabilities": by_name}
             else:
                 label = max(by_name, key=by_name.__getitem__) if by_name else None
-                yield {"label": label, "score": by_name and by_name[label], "probabilities": by_name}
+                result = {"label": label, "score": by_name and by_name[label], "probabilities": by_name}
+                if config.uncertain_below is not None:
+                    result["is_uncertain"] = by_name and by_name[label] < config.uncertain_below
+                yield result | ({} if remarks is None else {"remark": remark})
 
 
 class LightCurveReconstructionPipeline(LightCurvePipeline):
@@ -454,16 +462,46 @@ TASKS: dict[str, tuple[type[LightCurvePipeline], Any]] = {
 }
 
 
-def register_pipelines() -> None:
-    """Register the tasks with transformers' `pipeline`."""
+def register_pipelines(default_models: Mapping[str, str] | None = None) -> None:
+    """Register the tasks with transformers' `pipeline`.
+
+    Args:
+        default_models: task -> the folder of the model that it takes where none is named.
+    """
     for task, (pipeline_class, auto_class) in TASKS.items():
-        if task not in PIPELINE_REGISTRY.supported_tasks:
-            PIPELINE_REGISTRY.register_pipeline(task, pipeline_class=pipeline_class, pt_model=auto_class, type="multimodal")
+        if task in PIPELINE_REGISTRY.supported_tasks:
+            continue
+        own: dict[str, Any] = {"pipeline_class": pipeline_class, "pt_model": auto_class, "type": "multimodal"}
+        folder = (default_models or {}).get(task)
+        # A model and its revision, which a folder does not have.
+        PIPELINE_REGISTRY.register_pipeline(task, default={"model": (folder, None)} if folder else None, **own)
+        implementation = getattr(pipeline_class, "_registered_impl")[task]  # noqa: B009 (transformers' types do not know it)
+        # A pipeline that is saved writes this into its config.json: without a path of this machine.
+        kept = {name: value for name, value in implementation.items() if name != "default"}
+        setattr(pipeline_class, "_registered_impl", {task: kept})  # noqa: B010
+
+
+class NoTokenizer:
+    """What `AutoTokenizer` finds for ASTROMER: an error that names the right task, for pipelines of other tasks ask for one."""
+
+    @classmethod
+    def from_pretrained(cls, name: Any, *args: Any, **kwargs: Any) -> Any:
+        """There is none.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError(
+            f"{name} reads light curves and has no tokenizer. It has pipelines of its own: in place of the task "
+            f"feature-extraction take light-curve-embedding, as in pipeline('light-curve-embedding', model={str(name)!r}); "
+            "and light-curve-reconstruction or light-curve-classification where the model has that head."
+        )
 
 
 __all__ = [
     "LightCurveClassificationPipeline",
     "LightCurveEmbeddingPipeline",
     "LightCurveReconstructionPipeline",
+    "NoTokenizer",
     "register_pipelines",
 ]

@@ -36,7 +36,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_case_of_established_stars_is_in_the_table_and_constant_stars_are_not(data: Path, tmp_path: Path):
-    SCRIPT["main"](SCRIPT["parse_args"]([str(data), "-o", str(tmp_path / "new" / "periods.md"), "--stars", "1"]))
+    SCRIPT["main"](
+        SCRIPT["parse_args"]([str(data), "-o", str(tmp_path / "new" / "periods.md"), "--stars", "1", "--astropy", "3"])
+    )
     scores = pd.read_csv(tmp_path / "new" / "periods.csv")
     counts = scores.groupby("case").size().to_dict()
     assert counts.pop("catalina_like, simulated") == 5
@@ -47,6 +49,7 @@ def test_every_case_of_established_stars_is_in_the_table_and_constant_stars_are_
     text = (tmp_path / "new" / "periods.md").read_text(encoding="utf-8")
     assert "RRab 1 of " in text
     assert "Mira 0 of 3" in text
+    assert "Of 3 that astropy searched too, 3 have its period" in text
     dense = scores[scores["case"] == "100 observations"]
     assert dense["find_period, right"].all()
     rows = [line for line in text.splitlines() if line.startswith("| 100 observations |")]
