@@ -95,7 +95,7 @@ def classify(
         bands=bands or None,
         coverage=coverage,
         periods=periods,
-        description={"model": model, "dtype": dtype},
+        description={"model": model, "dtype": str(classifier.dtype).removeprefix("torch.")},
         batch_size=batch_size,
         columns=columns,
         show_progress=not quiet,

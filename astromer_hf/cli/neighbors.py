@@ -39,9 +39,7 @@ def neighbors(
     ] = None,
     picture: Annotated[
         Path | None,
-        typer.Option(
-            help="Draw the light curves of the object and of the result, each folded on its period into this .png, .pdf or .svg file."
-        ),
+        typer.Option(help="Draw the light curves of object and result, each folded on its period: a .png, .pdf or .svg file."),
     ] = None,
     width: Width = None,
 ) -> Report:
@@ -85,7 +83,7 @@ def neighbors(
 
 
 def draw_found(source: str, columns: Columns, embeddings: Any, found: Any, query: int | None) -> "Figure":
-    """The light curves of a search's results, after that of the object they were searched for, folded where they have a period."""
+    """The light curves of a search's results, after that of the object searched for, folded where they have a period."""
     import numpy as np
 
     from ..light_curves.source import LightCurveSource

@@ -198,7 +198,7 @@ def draw_light_curve(
     curves = chunk.curves
     days, said = choose_period(curves, period)
     title = ", ".join(part for part in (title, said, name_class(curves) if classify else "") if part)
-    if not (reconstruct or model):
+    if not (reconstruct or model or dropout_passes is not None):
         if days is not None:
             return plot_folded_light_curve(
                 curves.times, curves.magnitudes, days, curves.magnitude_errors, title=title, band=names["band"]

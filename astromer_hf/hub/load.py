@@ -284,7 +284,8 @@ def load_model(
         model, revision: see `find_model`.
         auto_class: one of transformers' Auto classes; the one that the checkpoint was saved from when absent.
         device: `"cpu"`, `"cuda:1"` ...; `"auto"` uses a GPU if there is one.
-        dtype: `"float32"`, `"bfloat16"` or `"float16"`.
+        dtype: `"float32"`, `"bfloat16"` or `"float16"`; `"auto"` takes bfloat16 where the device is faster in it and the
+            embeddings of this model stay within 1 % of their length, see `precision.py`.
 
     Returns:
         The model in evaluation mode, and its feature extractor, None if the checkpoint has none.
@@ -296,7 +297,7 @@ def load_model(
     """
     folder = Path(find_model(model, revision))
     try:
-        loaded, feature_extractor = _load_folder(folder, auto_class, dtype)
+        loaded, feature_extractor = _load_folder(folder, auto_class, "float32" if dtype == "auto" else dtype)
     except (OSError, TypeError, LookupError, ValueError, RuntimeError, SafetensorError, StrictDataclassError) as error:
         message = " ".join(str(error).replace(str(folder), model).split())
         raise ModelError(f"{model} cannot be loaded as an ASTROMER model: {message}") from error
@@ -304,9 +305,14 @@ def load_model(
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
-        return loaded.to(device), feature_extractor  # type: ignore[arg-type]
+        loaded = loaded.to(device)  # type: ignore[arg-type]
     except (RuntimeError, AssertionError) as error:  # what torch raises for a device that is not there
         raise ValueError(f"The device {device!r} cannot be used: {str(error).splitlines()[0]}") from error
+    if dtype == "auto":
+        from .precision import fastest_precision  # loading a model otherwise runs none
+
+        loaded = loaded.to(fastest_precision(loaded, feature_extractor))
+    return loaded, feature_extractor
 
 
 def load_encoder(model: str, revision: str | None, device: str, dtype: str) -> tuple[Any, Any]:

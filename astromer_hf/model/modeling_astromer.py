@@ -355,12 +355,6 @@ class AstromerForMaskedReconstruction(AstromerPreTrainedModel):
         self.decoder = nn.Linear(config.hidden_size, 1)
         self.post_init()
 
-    def train(self, mode: bool = True) -> "AstromerForMaskedReconstruction":
-        """Switch to training mode, which forgets the quantiles of the residuals: they are of the weights as they were."""
-        if mode:
-            self.config.reconstruction_quantiles = None
-        return super().train(mode)
-
     @can_return_tuple
     def forward(
         self,

@@ -4,7 +4,6 @@
 `scripts/demo.py` makes it. As in `figures.py`, functions take arrays and run no model. Before this file stands `style.py`.
 """
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -105,14 +104,15 @@ def _two_cycles(phases: np.ndarray) -> np.ndarray:
 def _draw_reconstruction(part: SubFigure, curve: Folded, found: Reconstructed) -> None:
     axes = _panel(part, "Gaps: hidden magnitudes, reconstructed")
     hidden, magnitudes, phases = _twice(found.hidden), _twice(curve.magnitudes), _two_cycles(curve.phases)
-    look: dict[str, Any] = {"s": 12, "linewidth": 0.7}
+    size = float(np.clip(2400 / len(curve.phases), 4, 12))  # smaller for a thousand points
+    look: dict[str, Any] = {"s": size, "linewidth": 0.06 * size}
     if found.lower is not None and found.upper is not None:
         ends = [_twice(values)[hidden] for values in (found.lower, found.upper)]
-        axes.vlines(phases[hidden], *ends, color=COLORS[1], alpha=0.25, linewidth=2, label=found.interval)
+        axes.vlines(phases[hidden], *ends, color=COLORS[1], alpha=0.25, linewidth=0.6 * size**0.5, label=found.interval)
     axes.scatter(phases[~hidden], magnitudes[~hidden], color=COLORS[0], label="seen", **look)
     axes.scatter(phases[hidden], magnitudes[hidden], facecolor="white", edgecolor=COLORS[0], label="hidden", **look)
     crosses = _twice(found.magnitudes)[hidden]
-    axes.scatter(phases[hidden], crosses, marker="x", color=COLORS[1], label="reconstructed", s=16, linewidth=0.9)
+    axes.scatter(phases[hidden], crosses, marker="x", color=COLORS[1], label="reconstructed", s=1.3 * size, linewidth=0.9)
     axes.set(xlabel=PHASE_LABEL, ylabel=MAGNITUDE_LABEL, xlim=(0, 2))
     low, high = np.quantile(curve.magnitudes, (0.01, 0.99))
     low, high = low - 0.2 * (high - low), high + 0.2 * (high - low)
@@ -145,7 +145,7 @@ def _draw_look_alikes(part: SubFigure, curves: Sequence[Folded]) -> None:
         style = int(number > 0)
         look: dict[str, Any] = {"color": COLORS[1 - style], "marker": MARKERS[style], "s": 5, "linewidth": 0}
         axes.scatter(_two_cycles(curve.phases), _twice(curve.magnitudes), **look)
-        axes.set_title("\n".join(textwrap.wrap(curve.title, 28)), fontsize="small")
+        axes.set_title(curve.title.replace(", P", ",\nP"), fontsize="small")  # beside another panel there is little room
         axes.tick_params(labelsize="small")
         axes.set_xlim(0, 2)
         axes.invert_yaxis()

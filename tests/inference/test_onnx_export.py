@@ -157,7 +157,7 @@ def test_a_file_that_differs_from_its_model_is_not_written(tmp_path, monkeypatch
     wrong = {torch.ops.aten.tanh.default: lambda states: 0.9 * states}
     monkeypatch.setattr(onnx_export, "_REPLACEMENTS", onnx_export._REPLACEMENTS | wrong)
     with pytest.raises(ValueError, match=r"differs from the model by .* more than 1e-04"):
-        export_onnx(AstromerModel(AstromerConfig(**TINY)), tmp_path / "model.onnx")
+        export_onnx(AstromerModel(AstromerConfig(**TINY | {"num_hidden_layers": 1})), tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())
 
 
@@ -208,18 +208,17 @@ def test_both_checkpoints_give_the_same_on_real_windows(which, shared_data, requ
 
 
 @pytest.mark.filterwarnings("ignore:.*is experimental")
-@pytest.mark.parametrize("fields", [TINY, EXTENDED], ids=["paper", "extended"])
-def test_a_session_of_the_package_light_curve_gives_the_embedding_without_errors(fields, tmp_path: Path):
+def test_a_session_of_the_package_light_curve_gives_the_embedding_without_errors(tmp_path: Path):
     embed = pytest.importorskip("light_curve.embed", reason="the package light-curve is not installed")
     import onnxruntime
 
     torch.manual_seed(0)
-    AstromerModel(AstromerConfig(**fields)).save_pretrained(tmp_path / "model")
+    AstromerModel(AstromerConfig(**EXTENDED)).save_pretrained(tmp_path / "model")
     file = tmp_path / "model.onnx"
     assert main(["export", str(tmp_path / "model"), "--layout", "light-curve", "-o", str(file)]) == 0
-    session_class = type("Own", (embed.Astromer1,), {"seq_size": fields["window_size"]})
+    session_class = type("Own", (embed.Astromer1,), {"seq_size": EXTENDED["window_size"]})
     model = load_encoder(str(tmp_path / "model"), None, "cpu", "float32")[0]
-    for length in (fields["window_size"], 13):
+    for length in (EXTENDED["window_size"], 13):
         mjd, mag = CURVES[0].mjd[:length], CURVES[0].mag[:length]
         expected = embed_light_curves(model, mjd, mag, return_observations=True)
         found = {

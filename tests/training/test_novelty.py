@@ -185,3 +185,9 @@ def test_an_object_in_several_bands_has_the_mean_novelty_of_its_usable_bands(
 def test_settings_of_novelty_that_contradict_each_other_are_refused(fields: dict[str, object], message: str):
     with pytest.raises(Exception, match=message):
         AstromerConfig(**TINY, **fields)
+
+
+def test_an_encoder_loads_from_a_classifier_with_references(encoder: AstromerModel, states: LeafStates, tmp_path: Path):
+    classifier_with_references(states, encoder).save_pretrained(tmp_path)
+    loaded = AstromerModel.from_pretrained(tmp_path)
+    assert torch.equal(loaded.embeddings.magnitude_embedding.weight, encoder.embeddings.magnitude_embedding.weight)
