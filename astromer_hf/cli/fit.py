@@ -113,6 +113,7 @@ def fit(
         combine_bands=combine_bands,
         bands=bands or None,
         augment=augment,
+        show_progress=not quiet,
     )
     by_class = classification_report(fitted.true, fitted.predicted, zero_division=0)
     stages = {"as trained": fitted.uncalibrated, "calibrated": fitted.outcome.probabilities}
@@ -163,17 +164,28 @@ def fit(
                 f"{fitted.counts.to_string()}\n\nOn the held-out test stars:\n{by_class}",
                 f"macro-F1 {fitted.scores['macro_f1']:.3f}, accuracy {fitted.scores['accuracy']:.3f}, epoch "
                 f"{facts['best_epoch']} of {facts['epochs']}, {seconds:.0f} s -> {output}",
-                f"calibrated by a temperature of {facts['temperature']:.3f}, on the test stars:",
-                *(
-                    f"  {name}: expected calibration error {scores['expected_calibration_error']:.3f}, log loss "
-                    f"{scores['log_loss']:.3f}, macro-F1 {scores['macro_f1']:.3f}"
-                    for name, scores in calibration.items()
-                ),
+                *describe_calibration(facts["temperature"], calibration),
                 card,
             ]
         ),
         facts,
     )
+
+
+def describe_calibration(temperature: float, calibration: dict[str, dict[str, float]]) -> list[str]:
+    """Lines on the temperature and on the probabilities of the test stars before and after it."""
+    scores = {
+        name: f"expected calibration error {values['expected_calibration_error']:.3f}, log loss {values['log_loss']:.3f}, "
+        f"macro-F1 {values['macro_f1']:.3f}"
+        for name, values in calibration.items()
+    }
+    if temperature == 1:
+        return [f"no temperature calibrates the validation stars better than none; on the test stars: {scores['as trained']}"]
+    how = "less sure" if temperature > 1 else "surer"
+    return [
+        f"calibrated by a temperature of {temperature:.3f}, which makes the probabilities {how}; on the test stars:",
+        *(f"  {name}: {text}" for name, text in scores.items()),
+    ]
 
 
 def describe_card(folder: Path, output: Path, source: str, base_model: str | None) -> str:

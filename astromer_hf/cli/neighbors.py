@@ -39,7 +39,7 @@ def neighbors(
     ] = None,
     picture: Annotated[
         Path | None,
-        typer.Option(help="Draw the light curves of the object and of the result into this .png, .pdf or .svg file."),
+        typer.Option(help="Draw the light curves of object and result, each folded on its period: a .png, .pdf or .svg file."),
     ] = None,
     width: Width = None,
 ) -> Report:
@@ -83,12 +83,13 @@ def neighbors(
 
 
 def draw_found(source: str, columns: Columns, embeddings: Any, found: Any, query: int | None) -> "Figure":
-    """The light curves of a search's results, after that of the object they were searched for."""
+    """The light curves of a search's results, after that of the object searched for, folded where they have a period."""
     import numpy as np
 
     from ..light_curves.source import LightCurveSource
     from ..light_curves.time_systems import time_system_of
     from ..plots.figures import plot_light_curves
+    from .plot import choose_period
 
     rows = found.to_dict("records")
     if query is not None:
@@ -99,11 +100,17 @@ def draw_found(source: str, columns: Columns, embeddings: Any, found: Any, query
     bands = chunk.annotations["band"].to_pylist() if "band" in chunk.annotations else [None] * len(chunk)
     object_ids = chunk.object_ids.to_pylist()
     drawn: list[tuple[str, np.ndarray, np.ndarray]] = []
+    labels: list[str | None] = []  # None: time
     for row in rows:
         of_object = [number for number, object_id in enumerate(object_ids) if object_id == row["object_id"]]
         number = next((number for number in of_object if bands[number] == row.get("band")), of_object[0])
         own = slice(curves.offsets[number], curves.offsets[number + 1])
         value = "query" if "distance" in row and not drawn else f"{row.get('distance', row.get('isolation')):.2f}"
+        times, magnitudes = curves.times[own], curves.magnitudes[own]
+        days, said = choose_period(curves.select(np.array([number])), "auto") if len(times) else (None, "")
         title = ", ".join(str(part) for part in (row["object_id"], row.get("label"), value) if part)
-        drawn.append((title, curves.times[own], curves.magnitudes[own]))
-    return plot_light_curves(drawn, highlight_first=query is not None, time_system=time_system_of(opened))
+        if days is not None:
+            times = (times - times[magnitudes.argmin()]) / days % 1
+        drawn.append(("\n".join(part for part in (title, said) if part), times, magnitudes))
+        labels.append(None if days is None else "phase")
+    return plot_light_curves(drawn, highlight_first=query is not None, labels=labels, time_system=time_system_of(opened))

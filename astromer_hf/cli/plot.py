@@ -139,9 +139,24 @@ def choose_period(curves: "RaggedLightCurves", wanted: str) -> tuple[float | Non
     return found.period, f"P = {found.period:.6g} d (false alarm 1e-{found.significance:.0f})"
 
 
+def name_class(curves: "RaggedLightCurves") -> str:
+    """What the package's own classifier says of one light curve, for a title."""
+    from transformers import pipeline
+
+    from ..hub.load import default_classifier_folder
+
+    quiet_transformers()
+    pipe = pipeline("light-curve-classification", model=str(default_classifier_folder()), device="cpu")  # type: ignore[call-overload]
+    found = pipe({"mjd": curves.times, "mag": curves.magnitudes, "magerr": curves.magnitude_errors})
+    if found["label"] is None:
+        return f"no class: {found['remark'] or 'no observation'}"
+    return f"{found['label']} with probability {found['score']:.2f}{', uncertain' if found['is_uncertain'] else ''}"
+
+
 @picture(
     "light-curve",
     "curves.parquet --object 12345 -o curve.png",
+    "curves.parquet --object 12345 --classify -o curve.png",
     "curves.parquet --object 12345 --period 0.61 --reconstruct -o curve.png",
 )
 @with_columns
@@ -168,6 +183,9 @@ def draw_light_curve(
     dropout_passes: DropoutPasses = None,
     model: Model = None,
     revision: Revision = None,
+    classify: Annotated[
+        bool, typer.Option("--classify", help="Add the class that the package's own classifier gives to the title.")
+    ] = False,
 ) -> "Figure":
     """Draw a light curve; folded, or with a model's reconstruction of hidden observations.
 
@@ -179,7 +197,7 @@ def draw_light_curve(
     chunk, title, names = find_object(source, object_id, band, columns)
     curves = chunk.curves
     days, said = choose_period(curves, period)
-    title = ", ".join(part for part in (title, said) if part)
+    title = ", ".join(part for part in (title, said, name_class(curves) if classify else "") if part)
     if not (reconstruct or model or dropout_passes is not None):
         if days is not None:
             return plot_folded_light_curve(

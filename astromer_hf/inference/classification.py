@@ -341,7 +341,7 @@ def classify_table(
                 columns[f"spread_{model.config.id2label[i]}"] = pa.array(spread[:, i].copy(), pa.float32(), mask=missing)
         return columns | (period_columns(curves) if periods else {})
 
-    return map_table(source, output, process, combination=combination, **options)
+    return map_table(source, output, process, combination=combination, runner=classifier.runner, **options)
 
 
 def _as_columns(result: LightCurvePredictions, config: Any, coverage: float | None = None) -> dict[str, pa.Array]:

@@ -272,6 +272,7 @@ def embed_table(
         description=description,
         rows=rows,
         combination=combination,
+        runner=embedder.runner,
     )
 
 

@@ -139,7 +139,7 @@ class AstromerPeriodogram(nn.Module):
         below = ((cosines_cosines + sines_sines).square() + (sines_cosines - cosines_sines).square()).max(dim=2)
         above = ((cosines_cosines - sines_sines).square() + (sines_cosines + cosines_sines).square()).max(dim=2)
         bands = torch.maximum(below.values, above.values).topk(self.num_candidates, dim=1).indices
-        from_middle = torch.where(above.values >= below.values, above.indices + 0.5, -0.5 - below.indices)
+        from_middle = torch.where(above.values >= below.values, above.indices + 0.5, -(below.indices + 0.5))
         return bands * self.steps_per_band + middle + from_middle.gather(1, bands)
 
     def _explained(

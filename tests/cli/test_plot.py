@@ -15,6 +15,7 @@ import pytest
 import torch
 from conftest import TINY_EXTENDED
 from matplotlib.figure import Figure
+from transformers import pipeline
 
 from astromer_hf import (
     AstromerConfig,
@@ -98,6 +99,17 @@ def test_a_light_curve_is_folded_on_its_period_if_that_is_significant_and_the_ti
         axes = draw("light-curve", "periods.parquet", "--object", name).axes[0]
         assert axes.get_title().endswith(f", {said}")
         assert "phase" not in axes.get_xlabel()
+
+
+def test_the_title_has_the_class_that_the_packages_own_classifier_gives(draw):
+    star = replace(simulate_light_curves(1, survey="asas_like", classes=["RRab"])[0], label=None)
+    short = replace(star, object_id="short", mjd=star.mjd[:6], mag=star.mag[:6], magerr=star.magerr[:6])
+    pq.write_table(to_table([star, short]), "classes_of.parquet")
+    title = draw("light-curve", "classes_of.parquet", "--object", star.object_id, "--classify").axes[0].get_title()
+    found = pipeline("light-curve-classification")({"mjd": star.mjd, "mag": star.mag, "magerr": star.magerr})
+    assert f"{found['label']} with probability {found['score']:.2f}" in title.replace("\n", " ")
+    title = draw("light-curve", "classes_of.parquet", "--object", "short", "--classify").axes[0].get_title()
+    assert "no class: fewer than" in title.replace("\n", " ")
 
 
 def test_a_light_curve_is_folded_on_a_period(draw):
