@@ -21,7 +21,6 @@ from astromer_hf.cli.numbers import count
 from astromer_hf.hub.load import default_model_folder, load_encoder
 from astromer_hf.inference.embedding import LightCurveEmbedder
 from astromer_hf.inference.onnx_export import OnnxEncoder, export_onnx
-from astromer_hf.inference.runner import BATCH_SIZES
 from astromer_hf.light_curves.source import iter_light_curves
 
 
@@ -31,7 +30,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--model", help="folder or id on the Hub; the package's model when absent")
     parser.add_argument("--onnx", type=Path, help="its exported file; made for the occasion when absent")
     parser.add_argument("--objects", type=count, default=200, help="light curves to embed, the first of the table")
-    parser.add_argument("--batch-size", type=count, default=BATCH_SIZES["cpu"], help="windows")
+    parser.add_argument("--batch-size", type=count, help="windows; those of the package when absent")
     parser.add_argument("--threads", type=count, default=torch.get_num_threads(), help="of torch and of ONNX Runtime")
     parser.add_argument("--repeats", type=count, default=3)
     return parser.parse_args(argv)
@@ -67,13 +66,14 @@ def main(args: argparse.Namespace) -> dict[str, float]:
             export_onnx(model, file, name=name)
         encoder = OnnxEncoder(file, num_threads=args.threads)
     curves = next(iter_light_curves(args.source, objects_per_chunk=args.objects)).curves
-    exported = LightCurveEmbedder(encoder, extractor, args.batch_size)
     ours = LightCurveEmbedder(model, extractor, args.batch_size)
+    batch_size = ours.runner.batch_size
+    exported = LightCurveEmbedder(encoder, extractor, batch_size)
     ways = {
         "ONNX Runtime, one at a time": lambda curves: one_at_a_time(exported, curves),
-        f"ONNX Runtime, batches of {args.batch_size}": lambda curves: exported.embed(curves).object_embeddings,
+        f"ONNX Runtime, batches of {batch_size}": lambda curves: exported.embed(curves).object_embeddings,
         "PyTorch, one at a time": lambda curves: one_at_a_time(ours, curves),
-        f"PyTorch, batches of {args.batch_size}": lambda curves: ours.embed(curves).object_embeddings,
+        f"PyTorch, batches of {batch_size}": lambda curves: ours.embed(curves).object_embeddings,
     }
     rates, results = measure_rates(ways, curves, args.repeats)
     first = next(iter(rates))

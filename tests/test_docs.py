@@ -11,8 +11,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +20,7 @@ import numpy as np
 import pytest
 import torch
 from click import Option
+from forks import run_forked
 
 import astromer_hf
 from astromer_hf import AstromerConfig, AstromerModel, classify_light_curves
@@ -173,15 +172,15 @@ def test_the_tutorial_runs_from_top_to_bottom_and_draws(tmp_path: Path, monkeypa
     assert pictures == drawing
 
 
-def test_the_site_builds_without_a_warning(tmp_path: Path):
+def test_the_site_builds_without_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("mkdocs", reason="the documentation's tools are not installed: pip install -e '.[docs]'")
     site = tmp_path / "site"
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(site)]
     repository = {"REPOSITORY_URL": "https://github.com/organisation/name", "EDIT_URI": "edit/main/docs/"}
     environment = (
         os.environ | repository | {"EXECUTE_TUTORIAL": "false", "PYTHONPATH": str(ROOT)}
     )  # which a test of its own does
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    monkeypatch.chdir(ROOT)
+    done = run_forked("-m", "mkdocs", "build", "--strict", "--site-dir", site, environment=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     reference = (site / "reference" / "model" / "index.html").read_text(encoding="utf-8")
     assert "`int`" not in reference

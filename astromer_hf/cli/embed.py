@@ -97,7 +97,11 @@ def embed(
     options: dict[str, Any] = {
         "feature_extractor": feature_extractor,
         "level": level,
-        "description": {"model": model or DEFAULT_MODEL, "dtype": dtype, "masking_scheme": encoder.config.masking_scheme},
+        "description": {
+            "model": model or DEFAULT_MODEL,
+            "dtype": str(encoder.dtype).removeprefix("torch."),
+            "masking_scheme": encoder.config.masking_scheme,
+        },
         "combine_bands": combine_bands,
         "bands": bands or None,
         "batch_size": batch_size,

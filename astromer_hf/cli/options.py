@@ -57,6 +57,13 @@ def likely(value: float | None) -> float | None:
     return value
 
 
+# --- Pictures ---
+
+Width = Annotated[
+    Literal["column", "page"] | None,
+    typer.Option(help="Width of a picture in a journal, 88 or 180 mm, with its font sizes. Default: for a screen."),
+]
+
 # --- Tables ---
 
 # Not a `Path`, which takes the address of a dataset of the Hub apart.
@@ -217,11 +224,17 @@ Model = Annotated[
 Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit of a model on the Hub.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one.")]
 Precision = Annotated[
-    Literal["float32", "bfloat16", "float16"], typer.Option(help="Precision of the weights and of the computation.")
+    Literal["float32", "bfloat16", "float16", "auto"],
+    typer.Option(
+        help="Precision of the weights and of the computation; auto takes bfloat16 where the device is faster in it and the "
+        "embeddings stay within 1 % of their length."
+    ),
 ]
 BatchSize = Annotated[
     int | None,
-    typer.Option(min=1, max=10**6, metavar="WINDOWS", help="Windows per forward pass. Default: 8 on a CPU, 256 on a GPU."),
+    typer.Option(
+        min=1, max=10**6, metavar="WINDOWS", help="Windows per forward pass. Default: 1600 observations on a CPU, 256 on a GPU."
+    ),
 ]
 Periods = Annotated[
     bool,

@@ -36,6 +36,7 @@ from .folding_astromer import (
 from .heads_astromer import (
     AstromerClassificationHead,
     AstromerHeadLinear,
+    AstromerNovelty,
     flatten_bands,
     mean_over_observed,
     select_states,
@@ -257,6 +258,9 @@ class AstromerPreTrainedModel(StrictPreTrainedModel):
         elif isinstance(module, AstromerFolding):
             init.constant_(module.gate_slope, 0.35)
             init.constant_(module.gate_offset, 8.0)
+        elif isinstance(module, AstromerNovelty):
+            init.zeros_(module.directions)
+            init.zeros_(module.references)
 
 
 class AstromerModel(AstromerPreTrainedModel):
@@ -416,6 +420,7 @@ class AstromerForSequenceClassification(AstromerPreTrainedModel):
         self.num_labels = config.num_labels
         self.model = AstromerModel(config)
         self.classifier = AstromerClassificationHead(config)
+        self.novelty = AstromerNovelty(config) if config.novelty_references else None  # not part of `forward`
         self.loss_function = sequence_classification_loss
         self.encoder_is_frozen = False
         self.post_init()

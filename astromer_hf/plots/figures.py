@@ -45,6 +45,7 @@ def plot_light_curve(
     hidden: ArrayLike | None = None,
     reconstruction: ArrayLike | None = None,
     reconstruction_std: ArrayLike | None = None,
+    intervals: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
     period_days: float | None = None,
     title: str = "",
     time_system: str | None = None,
@@ -57,6 +58,8 @@ def plot_light_curve(
         hidden: `(n,)` bool, True for observations that the model did not see.
         reconstruction: `(n,)`, reconstructed magnitudes.
         reconstruction_std: `(n,)`, their uncertainty, for example under Monte-Carlo dropout; drawn as error bars.
+        intervals: of the reconstruction, the narrowest first: a name for the legend -> lower and upper ends `(n,)`. Each
+            observation has a bar of its own: nothing is said of times in between.
         period_days: plot against the phase of this period instead of time.
         title: of the figure.
         time_system: of the times, such as `"MJD"` or `"HJD"`, for the name of the axis.
@@ -79,6 +82,11 @@ def plot_light_curve(
         shown = hidden if hidden.any() else np.ones(len(times), bool)
         crosses: dict[str, Any] = {"marker": "x", "color": COLORS[1], "linewidth": 0.9}
         main.scatter(times[shown], model[shown], s=22 * point_scale(), label="reconstructed", zorder=3, **crosses)
+        for number, (name, ends) in enumerate((intervals or {}).items()):
+            low, high = _columns(lower=ends[0], upper=ends[1])
+            _columns(mjd=times, intervals=low)
+            bars: dict[str, Any] = {"color": COLORS[1], "alpha": 0.35 / (1 + number), "linewidth": 3.5 * point_scale() ** 0.5}
+            main.vlines(times[shown], low[shown], high[shown], zorder=0.5, label=name, **bars)
         if reconstruction_std is not None:
             spread = _columns(mjd=times, reconstruction_std=reconstruction_std)[1]
             main.errorbar(times[shown], model[shown], spread[shown], fmt="none", ecolor=COLORS[1], alpha=0.5, linewidth=0.8)
@@ -401,7 +409,8 @@ def plot_light_curves(
         times, magnitudes = _columns(mjd=mjd, mag=mag)
         style = int(highlight_first and number == 0)
         axes.scatter(times, magnitudes, s=6 * point_scale(), marker=MARKERS[style], color=COLORS[style], linewidth=0)
-        axes.set_title("\n".join(textwrap.wrap(title, 26)) if is_narrow() else title, fontsize="small")
+        kept = title.replace(" = ", "\u00a0=\u00a0").replace(" d", "\u00a0d")  # a value stands on one line
+        axes.set_title("\n".join(textwrap.wrap(kept, 24)) if is_narrow() else title, fontsize="small")
         if labels and labels[number] is not None:
             axes.set_xlabel(labels[number])
         else:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
@@ -74,9 +75,8 @@ def plot_overview(
     """
     if len(embeddings) != len(labels):
         raise ValueError(f"There are {len(embeddings)} embeddings and {len(labels)} labels: give one for each.")
-    figure = Figure(figsize=(10, 7.6), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.06)  # type: ignore[union-attr]
-    parts = figure.subfigures(2, 2, width_ratios=(1, 1), height_ratios=(1, 1))
+    figure = Figure(figsize=(10, 7.6), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06))
+    parts: Any = figure.subfigures(2, 2)
     _draw_reconstruction(parts[0, 0], curve, reconstructed)
     _draw_map(parts[0, 1], embeddings, labels)
     _draw_look_alikes(parts[1, 0], look_alikes)

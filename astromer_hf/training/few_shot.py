@@ -538,8 +538,16 @@ def adapt_encoder(model: Any, curves: RaggedLightCurves, validation: RaggedLight
     fit(model, InMemoryLightCurves(curves), InMemoryLightCurves(cut), collator, recipe, seed)
 
 
-# What a classifier states beyond its probabilities was fitted to it, and is not of another head.
-DECISIONS: dict[str, Any] = {"label_parents": None, "uncertain_below": None, "likely_set_thresholds": None, "fewest_points": 0}
+# What a model states beyond its outputs was fitted to it, and is not of another head.
+DECISIONS: dict[str, Any] = {
+    "label_parents": None,
+    "uncertain_below": None,
+    "likely_set_thresholds": None,
+    "fewest_points": 0,
+    "novelty_references": 0,
+    "unlike_above": None,
+    "reconstruction_quantiles": None,
+}
 
 
 def build_classifier(

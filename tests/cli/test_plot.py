@@ -124,6 +124,20 @@ def test_a_reconstruction_has_error_bars_of_passes_with_dropout(draw):
     assert min(lengths) > 0
 
 
+def test_a_reconstruction_has_bars_of_its_intervals_if_the_model_was_given_their_quantiles(draw, place):
+    calibrated = AstromerForMaskedReconstruction.from_pretrained(place / "tiny")
+    calibrated.config.reconstruction_quantiles = [1.0, 2.0]
+    calibrated.save_pretrained(place / "calibrated")
+    panel, _ = draw("light-curve", "curves.parquet", "--object", CURVE.object_id, "--model", "calibrated").axes
+    shown = dict(zip(*reversed(panel.get_legend_handles_labels()), strict=True))
+    assert set(shown) == {"seen", "hidden", "reconstructed", "68 % interval", "90 % interval"}
+    narrow, wide = (
+        np.array([np.ptp(segment[:, 1]) for segment in shown[f"{name} % interval"].get_segments()]) for name in ("68", "90")
+    )
+    assert len(narrow) == len(CURVE.mag) // 2
+    np.testing.assert_allclose(wide, 2 * narrow, rtol=1e-6)
+
+
 def test_an_object_of_several_bands_needs_its_band(draw, capsys):
     assert main(["plot", "light-curve", "bands.parquet", "--object", CURVE.object_id, "-o", "picture.png"]) == 1
     assert f"in the bands {CURVE.band}, z: name one of them by --band" in capsys.readouterr().err

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
+from conftest import TINY
 
 from astromer_hf import AstromerConfig, AstromerModel
 from astromer_hf.inference.runner import MAX_SHORT_WINDOWS, WindowRunner, map_on_cores
@@ -74,6 +75,13 @@ def test_no_more_is_under_way_than_two_items_a_thread() -> None:
 
     for done, _ in enumerate(map_on_cores(abs, items()), start=1):
         assert len(taken) <= done + 2 * 3
+
+
+@pytest.mark.parametrize(("window_size", "batch_size"), [(200, 8), (400, 4), (5000, 1)])
+def test_a_batch_of_a_cpu_has_as_many_observations_whatever_the_window(window_size: int, batch_size: int) -> None:
+    model = AstromerModel(AstromerConfig(**{**TINY, "window_size": window_size}))
+    assert WindowRunner(model).batch_size == batch_size
+    assert WindowRunner(model.to("meta")).batch_size == 256
 
 
 def test_a_batch_holds_no_more_observations_than_its_full_windows_would(tiny_config: AstromerConfig) -> None:

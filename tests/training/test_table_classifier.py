@@ -172,12 +172,16 @@ def test_two_commands_go_from_labelled_to_newly_classified_light_curves(
 ):
     folder, output = tmp_path / "mine", tmp_path / "classes.parquet"
     arguments = ["fit", table, "-o", folder, "--model", pretrained, "--drop-rare-classes", "--max-epochs", 3]
-    assert main([str(argument) for argument in arguments]) == 0
+    assert main([str(argument) for argument in [*arguments, "--width", "column"]]) == 0
     printed = capsys.readouterr().out
     assert "2 light curves left out: without a label" in printed
     assert "macro-F1" in printed
     assert re.search(r"calibrated by a temperature of \d\.\d+.*as trained: expected calibration error", printed, re.DOTALL)
     assert {"classification_report.txt", "confusion_matrix.png", "reliability.png"} <= {path.name for path in folder.iterdir()}
+    for name in ("confusion_matrix.pdf", "reliability.pdf"):
+        size = re.search(rb"/MediaBox \[ 0 0 ([\d.]+)", (folder / name).read_bytes())
+        assert size
+        assert float(size[1]) == pytest.approx(88 * 72 / 25.4, rel=0.01)
     new = to_table(simulate_light_curves(7, seed=9, survey=SURVEY, classes=CLASSES)).drop_columns(["label"])
     pq.write_table(new, tmp_path / "new.parquet")
     arguments = ["classify", str(tmp_path / "new.parquet"), "-o", str(output), "--model", str(folder), "--quiet", "--json"]
