@@ -4,7 +4,6 @@
 `scripts/demo.py` makes it. As in `figures.py`, functions take arrays and run no model. Before this file stands `style.py`.
 """
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -146,7 +145,7 @@ def _draw_look_alikes(part: SubFigure, curves: Sequence[Folded]) -> None:
         style = int(number > 0)
         look: dict[str, Any] = {"color": COLORS[1 - style], "marker": MARKERS[style], "s": 5, "linewidth": 0}
         axes.scatter(_two_cycles(curve.phases), _twice(curve.magnitudes), **look)
-        axes.set_title("\n".join(textwrap.wrap(curve.title, 28)), fontsize="small")
+        axes.set_title(curve.title.replace(", P", ",\nP"), fontsize="small")  # beside another panel there is little room
         axes.tick_params(labelsize="small")
         axes.set_xlim(0, 2)
         axes.invert_yaxis()
