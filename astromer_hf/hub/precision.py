@@ -31,7 +31,9 @@ def fastest_precision(model: PreTrainedModel, feature_extractor: AstromerFeature
     return torch.bfloat16 if found <= TOLERANCE else torch.float32
 
 
-def change_of_embeddings(model: PreTrainedModel, feature_extractor: AstromerFeatureExtractor | None, dtype: torch.dtype) -> float:
+def change_of_embeddings(
+    model: PreTrainedModel, feature_extractor: AstromerFeatureExtractor | None, dtype: torch.dtype
+) -> float:
     """The largest change of an embedding of simulated light curves in another precision, relative to its length."""
     curves = simulate_light_curves(NUM_CURVES, seed=0)
     columns = [curve.mjd for curve in curves], [curve.mag for curve in curves], [curve.magerr for curve in curves]

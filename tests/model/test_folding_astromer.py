@@ -140,7 +140,9 @@ def test_candidates_are_the_highest_peaks_of_the_schuster_periodogram(num_bands:
     magnitudes = torch.sin(2 * torch.pi * times / 3.3) + torch.randn(3, 60, generator=generator)
     steps = times / 1600
     num_candidates = min(num_bands, 5)
-    found = periodogram(1, num_candidate_periods=num_candidates, num_frequencies=128 * num_bands)._peaks_of_bands(magnitudes, steps)
+    found = periodogram(1, num_candidate_periods=num_candidates, num_frequencies=128 * num_bands)._peaks_of_bands(
+        magnitudes, steps
+    )
 
     numbers = torch.arange(1, 128 * num_bands + 1, dtype=torch.float64)
     waves = torch.exp(2j * torch.pi * numbers[:, None] * steps.double()[:, None])  # (windows, F, observations)
