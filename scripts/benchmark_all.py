@@ -77,9 +77,7 @@ def describe_machine() -> str:
 def run_part(command: list[str]) -> tuple[str, bool]:
     """What a script printed, as markdown, and whether it succeeded."""
     name, *arguments = command
-    done = subprocess.run(
-        [sys.executable, str(SCRIPTS / f"{name}.py"), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    done = subprocess.run([sys.executable, str(SCRIPTS / f"{name}.py"), *arguments], capture_output=True, text=True)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
         return f"Failed: `{reason}`", False

@@ -27,15 +27,15 @@ def choose_attention(name: str, query: torch.Tensor, eager: Callable[..., Any]) 
         query (`torch.Tensor` of shape `(B, H, L, D/H)`): its type, device and length decide.
         eager: the model's own function.
     """
-    if name == "sdpa" and query.dtype == torch.bfloat16 and query.device.type == "cpu" and query.shape[2] <= MAX_LENGTH:
-        if has_bfloat16_products() and not torch.compiler.is_compiling():
-            return batched_attention_forward
+    on_cpu_in_bfloat16 = query.device.type == "cpu" and query.dtype == torch.bfloat16 and not torch.compiler.is_compiling()
+    if name == "sdpa" and on_cpu_in_bfloat16 and query.shape[2] <= MAX_LENGTH and has_bfloat16_products():
+        return batched_attention_forward
     return ALL_ATTENTION_FUNCTIONS.get_interface(name, eager)
 
 
 @cache
 def has_bfloat16_products() -> bool:
-    """Whether this CPU multiplies vectors in bfloat16 (AVX512-BF16). With AMX the fused kernel has tiles, and is not replaced."""
+    """Whether this CPU multiplies vectors in bfloat16 (AVX512-BF16). With AMX the fused kernel has tiles: it is kept."""
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16")) and not capabilities.get("amx_bf16")
 

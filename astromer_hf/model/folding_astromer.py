@@ -52,9 +52,9 @@ class AstromerPeriodogram(nn.Module):
     """Find the K best periods of each window in its visible magnitudes and fold its times on them.
 
     1. Propose. The Schuster periodogram |Σ_j w_j m_j exp(2πi f t_j)|² is computed on a grid of F frequencies f = n·δ, in F/M
-       bands of M. With n = c ± d, where c is the middle of a band, the exponential is a product, exp(2πi c·δ·t)·exp(±2πi d·δ·t).
-       The sums over observations are therefore batched matrix products of F/M + M/2 waves, which both signs share. The C bands
-       with the highest peaks give one candidate each.
+       bands of M. With n = c ± d, where c is the middle of a band, the exponential is exp(2πi c·δ·t)·exp(±2πi d·δ·t). The sums
+       over observations are therefore batched matrix products of F/M + M/2 waves, which both signs share. The C bands with the
+       highest peaks give one candidate each.
     2. Judge. Around each peak a Fourier series of 3 harmonics with a floating mean is fitted by penalised least squares at 9
        frequencies, and the best is kept. The floating mean and the harmonics separate most aliases from periods.
     3. Fold on the K candidates that explain most, at least a resolution apart, and fit a series of `folding_harmonics` to each.
