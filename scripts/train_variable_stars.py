@@ -91,7 +91,7 @@ UNLIKE_OF_SURVEY = 25  # light curves of which copies of another kind are made
 # What is done with the light curves of each split: as they are, with fewer observations, and without order in time.
 KINDS = {split: ("whole", "thinned" if split == "train" else "short", "shuffled") for split in ("test", "validation", "train")}
 KINDS_TRAINED_ON = (*KINDS["train"], "transplanted")
-RECIPE = Recipe(learning_rate=2e-3, batch_size=512, patience=4)
+RECIPE = Recipe(learning_rate=2e-3, batch_size=512, max_epochs=25, patience=4)
 # Of the labels of one survey alone.
 RECIPE_OF_FEW = Recipe(learning_rate=1e-3, batch_size=256, patience=6)
 WITHIN_OF_FEW = 0.9
@@ -256,7 +256,7 @@ def train_head(
     model = build_classifier(encoder.config, LEAF_NAMES, args.seed, **SMALL_MLP | HEADS[args.head] | fields)
     model.model.load_state_dict(encoder.state_dict())
     within_survey = args.within_survey if recipe is RECIPE else WITHIN_OF_FEW
-    recipe = replace(recipe, max_epochs=args.max_epochs)
+    recipe = replace(recipe, max_epochs=min(recipe.max_epochs, args.max_epochs))
     train_leaf_head(model, train, validation, recipe, args.seed, within_survey)
     return model
 

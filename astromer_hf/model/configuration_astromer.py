@@ -130,7 +130,7 @@ class AstromerConfig(PreTrainedConfig):
             where it is positive, to those whose magnitudes are all equal.
         novelty_references (`int`, defaults to 0): States of the training set that a classifier keeps, from the nearest of which
             novelty is measured, see `AstromerNovelty`. 0 turns it off.
-        novelty_directions (`int`, defaults to 32): Directions in which it is measured.
+        novelty_directions (`int`, defaults to 8): Directions in which it is measured.
         unlike_above (`float`, *optional*): Novelty above which an object is called unlike the training set.
         use_weighted_layer_sum (`bool`, defaults to `False`): Classify from a learned mixture of the input embedding and every
             block's output (layer-skip pooling) instead of the last block's output.
@@ -200,7 +200,7 @@ class AstromerConfig(PreTrainedConfig):
     likely_set_thresholds: list[float | int] | None = None
     fewest_points: int = 0
     novelty_references: int = 0
-    novelty_directions: int = 32
+    novelty_directions: int = 8
     unlike_above: float | int | None = None
     use_weighted_layer_sum: bool = False
     concatenate_layers: bool = False

@@ -18,7 +18,7 @@ from ..model.modeling_astromer import AstromerForSequenceClassification
 from .variable_stars import UNKNOWN_ERROR, LeafStates
 
 NUM_REFERENCES = 256
-NUM_DIRECTIONS = 32  # of the largest variance, in which distances are measured: directions of less tell surveys apart
+NUM_DIRECTIONS = 8  # of the largest variance, in which distances are measured: directions of less tell surveys apart
 SMALLEST_VARIANCE = 1e-4  # of a direction, relative to the largest: below it, states in float16 are rounded away
 MARKED = 0.025  # of validation light curves of surveys left out
 

@@ -15,6 +15,7 @@ from astromer_hf.light_curves.simulation import simulate_light_curves, to_table
 from astromer_hf.light_curves.taxonomy import LEAF_NAMES, PARENT_OF
 from astromer_hf.model.feature_extraction_astromer import RaggedLightCurves
 from astromer_hf.training.few_shot import build_classifier
+from astromer_hf.training.novelty import make_unlike
 
 # What a simulated class is in the taxonomy.
 EXPECTED = {
@@ -44,6 +45,7 @@ def test_it_is_of_the_taxonomy_and_calibrated():
     assert tuple(config.id2label.values()) == LEAF_NAMES
     assert config.label_parents == PARENT_OF
     assert 0.5 < config.uncertain_below < 1
+    assert config.unlike_above > 0
     assert config.likely_set_thresholds == sorted(config.likely_set_thresholds, reverse=True)
 
 
@@ -66,6 +68,18 @@ def test_light_curves_without_order_in_time_are_not_variable(simulated: pd.DataF
         shuffled[name] = [values[order] for values, order in zip(shuffled[name], orders, strict=True)]
     found = classify(shuffled, tmp_path)
     assert (found["predicted_label"] == "NOT_VARIABLE").mean() > 0.9
+
+
+def test_dwarf_novae_are_called_unlike_the_training_set_more_often_than_simulated_stars(
+    simulated: pd.DataFrame, tmp_path: Path
+):
+    curves = RaggedLightCurves.from_arrays(*(list(simulated[name]) for name in ("mjd", "mag", "magerr"))).clean()[0]
+    novae = make_unlike(curves, "dwarf nova", np.random.default_rng(0))
+    of_novae = simulated.assign(
+        mag=np.split(novae.magnitudes, novae.offsets[1:-1]), mjd=np.split(novae.times, novae.offsets[1:-1])
+    )
+    marked = [classify(table, tmp_path)["is_unlike_training"].mean() for table in (simulated, of_novae)]
+    assert marked[0] < 0.25 < marked[1]
 
 
 def test_rr_lyrae_of_macho_where_it_only_saw_cepheids_are_recognised(shared_data: Path, tmp_path: Path):

@@ -41,7 +41,7 @@ def curves_of(number: int, seed: int = 0) -> RaggedLightCurves:
 def classifier_with_references(
     states: LeafStates, encoder: AstromerModel, **fields: object
 ) -> AstromerForSequenceClassification:
-    sizes = {"novelty_references": len(states.length), "novelty_directions": 16}  # as few as there are here
+    sizes = {"novelty_references": len(states.length), "novelty_directions": 8}  # as few as there are here
     model = AstromerForSequenceClassification(AstromerConfig(**TINY, **CLASSES, **sizes, **fields)).eval()
     model.model.load_state_dict(encoder.state_dict())
     set_references(model, last_block(states), np.random.default_rng(0))
