@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export HF_HUB_OFFLINE := 1
 
-.PHONY: help demo test test-all check fix docs browser demo-app audit clean
+.PHONY: help demo test test-all check fix docs browser demo-app audit benchmarks clean
 help: ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -43,6 +43,10 @@ audit: $(VENV)/installed-dev ## compare the installed versions with the advisori
 	$(PYTHON) -m venv $(VENV)-audit
 	$(VENV)-audit/bin/pip install --quiet 'pip-audit>=2.10,<3'
 	$(VENV)-audit/bin/pip-audit --strict --skip-editable $$(printf -- '--path %s ' $(VENV)/lib/python*/site-packages)
+
+benchmarks: $(VENV)/installed-dev ## the speed of everything, into runs/benchmarks.md; 12 minutes on a quiet machine
+	$(BIN)/python scripts/benchmark_all.py ../shared/data/sss_catalina_south.parquet --released runs/macho_a0 \
+		$$(test -x runs/upstream/bin/python && echo --upstream runs/upstream/bin/python)
 
 clean: ## remove the environment, the demo's output and caches
 	rm -rf $(VENV) $(VENV)-audit runs/demo .pytest_cache .mypy_cache .ruff_cache dist

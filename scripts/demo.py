@@ -161,12 +161,16 @@ def draw_reconstruction(models: dict[str, AstromerForMaskedReconstruction], ligh
     cepheid = next(i for i, label in enumerate(labels) if label and label.startswith("Cep"))
     window = np.flatnonzero(windows.object_index == cepheid)[0]
     points = slice(windows.window_length[window])
+    times, magnitudes, errors = (windows[name][window, points] for name in ("times", "magnitudes", "magnitude_errors"))
+    period = find_period(times, magnitudes, errors)
     figure = plot_light_curve(
         windows["times"][window, points] + windows.time_means[window],
         windows["magnitudes"][window, points] + windows.magnitude_means[window],
         windows["magnitude_errors"][window, points],
         hidden=hidden[window, points],
         reconstruction=reconstruction[window, points] + windows.magnitude_means[window],
+        period_days=period.period if period.is_significant else None,
+        time_system="MJD",
         title=f"{chunk.object_ids[cepheid]} ({labels[cepheid]}), the hidden half reconstructed by {shown}",
     )
     save(figure, picture)

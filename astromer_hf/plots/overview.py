@@ -134,7 +134,7 @@ def _draw_map(part: SubFigure, embeddings: np.ndarray, labels: Sequence[str]) ->
         f"component {number + 1} ({share:.0%} of the variance)" for number, share in enumerate(pca.explained_variance_ratio_)
     ]
     axes.set(xlabel=shares[0], ylabel=shares[1])
-    axes.set_title(f"embeddings of {len(labels)} stars, coloured by their class in the catalogue", fontsize="small")
+    axes.set_title(f"embeddings of {len(labels)} stars, coloured by their known class", fontsize="small")
     part.legend(fontsize="small", loc="outside lower center", ncols=4, frameon=False, handletextpad=0.1, columnspacing=1)
 
 
@@ -166,5 +166,5 @@ def _draw_probabilities(part: SubFigure, stars: Mapping[str, Mapping[str, float]
             axes.text(column, row, f"{probability:.2f}", ha="center", va="center", fontsize="small", color=color)
     axes.set_xticks(range(len(shown)), shown, fontsize="small", rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(stars)), stars, fontsize="small")
-    axes.set(xlabel="class of the classifier", ylabel="class in the catalogue")
-    axes.set_title(f"{len(stars)} stars, one of each class of the catalogue", fontsize="small")
+    axes.set(xlabel="class of the classifier", ylabel="known class")
+    axes.set_title(f"{len(stars)} stars, one of each known class", fontsize="small")

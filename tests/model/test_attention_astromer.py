@@ -85,3 +85,13 @@ def test_a_model_in_bfloat16_is_as_near_to_float32_with_batched_products(shipped
             errors.append(((found - expected).norm(dim=1) / expected.norm(dim=1)).max())
     assert errors[1] < 1.5 * errors[0] + 1e-3
     assert errors[1] < 0.03
+
+
+def test_the_attention_of_a_loaded_model_can_be_changed_and_eager_attention_returns_its_weights():
+    model = AstromerModel(AstromerConfig(**TINY)).eval()
+    windows = {name: torch.arange(8.0)[None] for name in ("magnitudes", "times")}
+    expected = model(**windows).last_hidden_state
+    model.set_attn_implementation("eager")
+    outputs = model(**windows, output_attentions=True)
+    assert [weights.shape for weights in outputs.attentions] == [(1, 4, 8, 8)] * TINY["num_hidden_layers"]
+    torch.testing.assert_close(outputs.last_hidden_state, expected)

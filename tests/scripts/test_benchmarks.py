@@ -5,9 +5,12 @@ import os
 import subprocess
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
 
+import benchmark_all
 import benchmark_memory
+import benchmark_startup
 import benchmark_training
 import estimate_scale
 import profile_embedding
@@ -100,6 +103,38 @@ def test_the_profile_puts_all_time_of_the_model_into_its_rows(capsys: pytest.Cap
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(" | ")[0].removeprefix("| ") for line in lines[2:]] == [*profile_embedding.ROWS, "sum"]
     assert abs(float(lines[-1].split("|")[-2]) - sum(rows.values())) < 1
+
+
+def test_the_start_of_a_warm_model_and_of_a_cold_command_is_measured(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    AstromerModel(AstromerConfig(**TINY)).save_pretrained(tmp_path / "model")
+    pq.write_table(to_table(simulate_light_curves(3)), tmp_path / "curves.parquet")
+    options = ["--models", str(tmp_path / "model"), "--repeats", "1", "--points", "30"]
+    measured = benchmark_startup.main(benchmark_startup.parse_args([str(tmp_path / "curves.parquet"), *options]))
+    ((load, first, cold),) = measured.values()
+    assert 0 < load < 10_000
+    assert 0 < first < 10_000
+    assert 0.5 < cold < 100
+    assert "cold |" in capsys.readouterr().out
+
+
+def test_the_report_of_all_benchmarks_says_which_part_failed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    chosen = {
+        "A table": ["estimate_scale", "--curves-per-second", "100"],
+        "None": ["estimate_scale", "--curves-per-second", "0"],
+    }
+    monkeypatch.setattr(benchmark_all, "commands", lambda args: chosen)
+    report = tmp_path / "new" / "report.md"
+    assert benchmark_all.main(benchmark_all.parse_args(["curves.parquet", "-o", str(report)])) == 1
+    first, second = report.read_text().split("## None")
+    assert "116 days" in first
+    assert "Failed" in second
+    assert "Failed" not in first
+
+
+def test_all_benchmarks_are_commands_that_their_scripts_understand(tmp_path: Path):
+    arguments = ["curves.parquet", "--released", "a", "--shipped", "b", "--upstream", "python", "--quick"]
+    for name, *rest in benchmark_all.commands(benchmark_all.parse_args(arguments)).values():
+        assert import_module(name).parse_args(rest).repeats == 1
 
 
 def test_a_survey_takes_its_light_curves_over_the_rate_of_all_processes():
