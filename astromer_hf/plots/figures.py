@@ -120,7 +120,7 @@ def plot_folded_light_curve(
     for shift in (0, 1):
         _errorbar(axes, phase + shift, magnitudes, magerr, everything, None, 0)
     axes.set_xlabel(phase_label)
-    axes.set_title(wrap(title))
+    axes.set_title(wrap(title, 56 if figure.get_figwidth() == 6 else None))  # of a screen; a journal has its own
     _finish_light_curve(axes, band)
     return figure
 
