@@ -17,6 +17,7 @@ from .stars import Gallery, Look, Neighbor
 SVG_POINTS = 3000  # more are drawn by the graphics processor
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "star")
 THIS_STAR = "this star"
+INTERVAL = "90 % interval"
 MAP_COLORS = tuple(color for color in COLORS if color != "#000000")  # which is not seen in the dark
 _GRID = "rgba(128, 128, 128, 0.25)"
 
@@ -55,6 +56,11 @@ def draw_light_curve(look: Look, period_days: float | None) -> go.Figure:
             {"color": COLORS[1], "size": 6, "symbol": "x-thin", "line": {"width": 1.5, "color": COLORS[1]}},
         ),
     )
+    if (bars := _interval_bars(look, observed[shown], len(cycles))) is not None:  # first, behind the points
+        where = np.concatenate([x[shown] + cycle for cycle in cycles])
+        middle = np.tile(look.reconstruction[shown], len(cycles))
+        unseen: dict[str, Any] = {"marker": {"opacity": 0}, "hoverinfo": "skip", "showlegend": False}
+        figure.add_trace(kind(x=where, y=middle, error_y=bars, mode="markers", name=INTERVAL, **unseen))
     for name, numbers, values, marker in groups:
         if not len(numbers):
             continue
@@ -66,8 +72,8 @@ def draw_light_curve(look: Look, period_days: float | None) -> go.Figure:
                 mode="markers",
                 name=name,
                 marker=marker,
-                error_y=_interval_bars(look, numbers, len(cycles))
-                if is_model
+                error_y=None
+                if is_model or look.magerr is None
                 else {"array": np.tile(np.nan_to_num(errors[numbers]), len(cycles)), "width": 0, "thickness": 0.8},
                 customdata=np.tile(told[numbers], (len(cycles), 1)),
                 text=[error[number] for number in numbers] * len(cycles),

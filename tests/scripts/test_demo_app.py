@@ -297,15 +297,15 @@ def test_the_downloads_hold_what_the_page_shows(look: Look):
 
 def test_the_picture_shows_every_observation_in_two_cycles(look: Look):
     pytest.importorskip("plotly", reason="the demo page's tools are not installed: pip install -e '.[demo]'")
-    from demo_page.pictures import draw_light_curve
+    from demo_page.pictures import INTERVAL, draw_light_curve
 
     assert look.period is not None
     folded, over_time = draw_light_curve(look, look.period.period), draw_light_curve(look, None)
     seen = {trace.name: trace for trace in folded.data}
-    assert [*seen] == ["seen", "hidden", "reconstructed"]
+    assert [*seen] == [INTERVAL, "seen", "hidden", "reconstructed"]
     assert len(seen["seen"].x) == 2 * (~look.hidden).sum()
     assert max(seen["hidden"].x) < 2
-    assert len(over_time.data[0].x) == (~look.hidden).sum()
+    assert [len(trace.x) for trace in over_time.data] == [look.hidden.sum(), (~look.hidden).sum(), *[look.hidden.sum()] * 2]
     assert over_time.layout.xaxis.title.text == "MJD [d]"
     # A maximum is at phase 0.
     order = np.argsort(np.minimum(seen["reconstructed"].x % 1, 1 - seen["reconstructed"].x % 1))
