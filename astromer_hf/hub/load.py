@@ -312,7 +312,7 @@ def load_model(
     if dtype == "auto":
         from .precision import fastest_precision  # loading a model otherwise runs none
 
-        loaded = loaded.to(fastest_precision(loaded, feature_extractor))  # type: ignore[arg-type]
+        loaded = loaded.to(fastest_precision(loaded, feature_extractor))
     return loaded, feature_extractor
 
 
