@@ -4,6 +4,7 @@
 `mkdocs.yml` names this file as a hook.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,8 +12,10 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 from astromer_hf.cli.main import PROGRAM, VERBS, build_command
+from astromer_hf.cli.options import MANY, READING
 
 PAGE = "cli.md"
+ENDLESS = re.compile(rf"(\d+)<=x<={MANY}")  # a range that is there to refuse slips
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -41,8 +44,17 @@ def write_verb(path: str, verb: Any, heading: str = "###") -> Iterator[str]:
     yield f"{heading} {path}\n\n{verb.help}\n"
     examples = [line for line in (verb.epilog or "").split("\n\n") if " " in line]
     yield "```sh\n" + "\n".join(examples) + "\n```\n"
+    reading: list[str] = []
     with verb.make_context(path, [], resilient_parsing=True) as context:
         for parameter in verb.params:
             if (record := parameter.get_help_record(context)) is not None:
-                yield f"- `{record[0]}`" + (f": {record[1].strip()}" if record[1] else "")
+                name, words = record[0].replace(" range>", ">"), ENDLESS.sub(r"x>=\1", record[1] or "")
+                line = f"- `{name}`" + (f": {words.strip()}" if words else "")
+                if getattr(parameter, "rich_help_panel", None) == READING:
+                    reading.append(line)
+                else:
+                    yield line
+    if reading:  # the same for many verbs, and seldom needed: folded up
+        yield f'\n??? note "{READING}"\n'
+        yield from (f"    {line}" for line in reading)
     yield ""

@@ -1,9 +1,10 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """An extension of griffe, which reads the package's source for the reference without running it.
 
-`mkdocs.yml` names this file. It adds two things. The fields of a configuration are arguments with defaults: in the source a
+`mkdocs.yml` names this file. It mends three things. The fields of a configuration are arguments with defaults: in the source a
 class under `@strict` of huggingface_hub has no `__init__`, since transformers makes it a dataclass at import. And docstrings
 give types in the style of transformers, "(`int`, *optional*, defaults to 256)"; the page's table has a column for the default.
+Names of classes stand in brackets, which Markdown would print.
 """
 
 import re
@@ -12,6 +13,7 @@ from typing import Any
 from griffe import Class, Extension, Function, Object, Parameter, ParameterKind, Parameters
 
 ARGUMENT = re.compile(r"^( +[\w*, ]+ )\((.+?)\):(?=\s)", re.MULTILINE)
+NAME = re.compile(r"\[(`[\w.]+`)\](?![(\[])")  # as transformers names classes, "[`Name`]"; no link of Markdown
 DEFAULT = re.compile(r",? *(\*optional\*|defaults to .+$)")
 
 
@@ -34,7 +36,8 @@ class ReadAsTransformers(Extension):
     def on_object(self, *, obj: Object, **kwargs: Any) -> None:
         """Called for every module, class, function and attribute."""
         if obj.docstring is not None:
-            obj.docstring.value = ARGUMENT.sub(lambda found: f"{found[1]}({plain_type(found[2])}):", obj.docstring.value)
+            text = ARGUMENT.sub(lambda found: f"{found[1]}({plain_type(found[2])}):", obj.docstring.value)
+            obj.docstring.value = NAME.sub(r"\1", text)
 
 
 def plain_type(description: str) -> str:

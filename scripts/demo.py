@@ -18,9 +18,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+import transformers
 from matplotlib.figure import Figure
 from torch.utils.data import DataLoader, TensorDataset
-from transformers import pipeline, set_seed
+from transformers import set_seed
 from transformers.utils import logging
 
 from astromer_hf import (
@@ -160,12 +161,16 @@ def draw_reconstruction(models: dict[str, AstromerForMaskedReconstruction], ligh
     cepheid = next(i for i, label in enumerate(labels) if label and label.startswith("Cep"))
     window = np.flatnonzero(windows.object_index == cepheid)[0]
     points = slice(windows.window_length[window])
+    times, magnitudes, errors = (windows[name][window, points] for name in ("times", "magnitudes", "magnitude_errors"))
+    period = find_period(times, magnitudes, errors)
     figure = plot_light_curve(
         windows["times"][window, points] + windows.time_means[window],
         windows["magnitudes"][window, points] + windows.magnitude_means[window],
         windows["magnitude_errors"][window, points],
         hidden=hidden[window, points],
         reconstruction=reconstruction[window, points] + windows.magnitude_means[window],
+        period_days=period.period if period.is_significant else None,
+        time_system="MJD",
         title=f"{chunk.object_ids[cepheid]} ({labels[cepheid]}), the hidden half reconstructed by {shown}",
     )
     save(figure, picture)
@@ -191,14 +196,18 @@ def draw_overview(model: AstromerForMaskedReconstruction, gallery: Path, embedde
     look_alikes = {query: "query", **{row["object_id"]: f"distance {row['distance']:.1f}" for row in neighbors}}
     curves = {one["object_id"]: one for one in source.find([chosen, *look_alikes, *first.values()]).light_curves()}
 
+    pipeline: Any = transformers.pipeline  # typed for transformers' own tasks only
     reconstruct = pipeline("light-curve-reconstruction", model=model, device="cpu")
-    result = reconstruct(curves[chosen], hidden_fraction=0.5, seed=0, return_numpy=True)
+    intervals = model.config.reconstruction_quantiles is not None
+    result = reconstruct(curves[chosen], hidden_fraction=0.5, seed=0, return_numpy=True, intervals=intervals)
     label_of = dict(zip(embeddings.object_ids, embeddings.labels, strict=True))
     classify = pipeline("light-curve-classification", model=str(default_classifier_folder()), device="cpu")
     classes = classify([curves[object_id] for object_id in first.values()])
     figure = plot_overview(
         fold(result, label_of[chosen]),
-        Reconstructed(result["hidden"], result["reconstruction"]),
+        Reconstructed(
+            result["hidden"], result["reconstruction"], result.get("lower_90"), result.get("upper_90"), "90 % interval"
+        ),
         embeddings.vectors,
         embeddings.labels.tolist(),
         [fold(curves[object_id], f"{label_of[object_id]}, {said}") for object_id, said in look_alikes.items()],

@@ -32,6 +32,8 @@ import torch
 HELD_OUT = 0.15  # of the stars, never trained on; they score
 LEAST_OF_CLASS = 40  # of them, for a class to be scored
 STEPS_PER_LOG = 50
+NUM_TREES = 300  # of the forest on hand-crafted features
+SECONDS_MEASURED = 1.0  # for each throughput
 # Of the integers in a pack. Errors are LOWEST_ERROR · ERROR_RATIO^k, k from 1 to 255; 0 is unknown.
 DAYS_PER_UNIT, MAGNITUDES_PER_UNIT = 1e-5, 5e-4
 LOWEST_ERROR, ERROR_RATIO = 5e-4, 1.035
@@ -212,7 +214,7 @@ def score_features(packed: dict[str, np.ndarray], held_out: np.ndarray, log: Log
     for survey, stars in labelled_stars(packed, held_out).items():
         labels = packed["labels"][stars]
         features = np.nan_to_num(packed["features"][stars].astype(np.float32), nan=-9)
-        forest = RandomForestClassifier(300, class_weight="balanced_subsample", random_state=0, n_jobs=-1)
+        forest = RandomForestClassifier(NUM_TREES, class_weight="balanced_subsample", random_state=0, n_jobs=-1)
         folds = StratifiedKFold(5, shuffle=True, random_state=0)
         predicted = cross_val_predict(forest, features, labels, cv=folds)
         log(f"  features, forest, {survey}: {f1_score(labels, predicted, average='macro'):.3f}")
@@ -221,13 +223,13 @@ def score_features(packed: dict[str, np.ndarray], held_out: np.ndarray, log: Log
 # --- Throughput ---
 
 
-def measure(device: torch.device, run: Any, seconds: float = 1.0) -> float:
+def measure(device: torch.device, run: Any) -> float:
     """Calls a second, after two to warm up."""
     for _ in range(2):
         run()
     synchronize(device)
     start, calls = time.perf_counter(), 0
-    while calls < 3 or time.perf_counter() - start < seconds:
+    while calls < 3 or time.perf_counter() - start < SECONDS_MEASURED:
         run()
         synchronize(device)
         calls += 1

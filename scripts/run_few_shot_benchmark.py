@@ -73,6 +73,7 @@ LAST_BLOCK = {"concatenate_layers": False}
 STANDARDISED = SMALL_MLP | LAST_BLOCK | {"classifier_initializer_range": None}  # as it was without copies
 VOTE = "support vectors and extra trees, all blocks"
 LSTM: dict[str, Any] = {"classifier_head": "lstm", "classifier_dropout": 0.3}
+NUM_TREES = 500  # of a forest
 KEY = ("method", "weights", "samples_per_class", "fold")
 
 
@@ -223,7 +224,7 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
 
     def forest(brightness: bool) -> Callable[[Survey, Draw, int], Outcome]:
         return lambda survey, draw, seed: fit_and_predict(
-            random_forest(seed), survey.features[brightness], survey.labelled.labels, draw
+            random_forest(seed, num_trees=NUM_TREES), survey.features[brightness], survey.labelled.labels, draw
         )
 
     def on_embeddings(source: Encoder, learn: Callable[..., Outcome]) -> Callable[[Survey, Draw, int], Outcome]:
@@ -232,7 +233,7 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
     def forest_of_both(source: Encoder) -> Callable[[Survey, Draw, int], Outcome]:
         def run(survey: Survey, draw: Draw, seed: int) -> Outcome:
             both = np.concatenate((survey.embeddings(source), survey.features[False]), axis=1)
-            return fit_and_predict(random_forest(seed), both, survey.labelled.labels, draw)
+            return fit_and_predict(random_forest(seed, num_trees=NUM_TREES), both, survey.labelled.labels, draw)
 
         return run
 
@@ -362,7 +363,7 @@ def vote(seed: int, folds: int) -> VotingClassifier:
     The probabilities of the support vectors are fitted in `folds` folds.
     """
     vectors = make_pipeline(StandardScaler(), CalibratedClassifierCV(SVC(C=3), cv=folds, ensemble=False))
-    trees = ExtraTreesClassifier(500, random_state=seed)
+    trees = ExtraTreesClassifier(NUM_TREES, random_state=seed)
     return VotingClassifier([("vectors", vectors), ("trees", trees)], voting="soft")
 
 

@@ -11,8 +11,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -22,9 +20,10 @@ import numpy as np
 import pytest
 import torch
 from click import Option
+from forks import run_forked
 
 import astromer_hf
-from astromer_hf import AstromerConfig, AstromerModel
+from astromer_hf import AstromerConfig, AstromerModel, classify_light_curves
 from astromer_hf.cli.main import PROGRAM, VERBS, build_command, main
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -59,7 +58,16 @@ def run_page(page: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page != "migration.md"])
 def test_the_code_of_a_page_runs(page: str, workplace: Path):
+    if page == "how-to/adapters.md":
+        pytest.importorskip("peft", reason="PEFT is not installed: pip install -e '.[dev]'")
     session = run_page(page)
+    if page == "how-to/adapters.md":
+        found, stars = session["found"], session["held_out"]
+        merged = session["loaded"].merge_and_unload()
+        again = classify_light_curves(merged, [one.mjd for one in stars], [one.mag for one in stars])
+        np.testing.assert_allclose(again.values, found.values, atol=1e-4)
+    if page == "how-to/datasets-map.md":
+        assert session["vectors"].shape == (12, 256)
     if page == "index.md":
         assert session["embeddings"].object_embeddings.shape == (3, 256)
         assert (workplace / "classes.parquet").is_file()
@@ -164,15 +172,15 @@ def test_the_tutorial_runs_from_top_to_bottom_and_draws(tmp_path: Path, monkeypa
     assert pictures == drawing
 
 
-def test_the_site_builds_without_a_warning(tmp_path: Path):
+def test_the_site_builds_without_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("mkdocs", reason="the documentation's tools are not installed: pip install -e '.[docs]'")
     site = tmp_path / "site"
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(site)]
     repository = {"REPOSITORY_URL": "https://github.com/organisation/name", "EDIT_URI": "edit/main/docs/"}
     environment = (
         os.environ | repository | {"EXECUTE_TUTORIAL": "false", "PYTHONPATH": str(ROOT)}
     )  # which a test of its own does
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    monkeypatch.chdir(ROOT)
+    done = run_forked("-m", "mkdocs", "build", "--strict", "--site-dir", site, environment=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     reference = (site / "reference" / "model" / "index.html").read_text(encoding="utf-8")
     assert "`int`" not in reference

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import torch
 
 from astromer_hf.cli.main import main
 
@@ -20,28 +19,28 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 
 
-def test_the_python_blocks_embed_and_reconstruct_light_curves():
+def test_the_python_blocks_embed_and_reconstruct_light_curves(capsys: pytest.CaptureFixture[str]):
     session: dict[str, object] = {}
-    for block in blocks("python"):
+    shown = re.findall(r"^```python\n(.*?)^```$\n+^```text\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    assert [block for block, _ in shown] == blocks("python")
+    for block, expected in shown:
+        capsys.readouterr()
         exec(compile(block, "README.md", "exec"), session)
-    embedding = session["embedding"]
-    assert isinstance(embedding, torch.Tensor)
-    assert embedding.shape[1] == 256
-    assert embedding.isfinite().all()
-    assert [len(vector) for vector in session["vectors"]] == [256, 256]
+        assert capsys.readouterr().out == expected
     result = session["result"]
     assert len(result["reconstruction"]) == len(result["mjd"])
     assert 0.4 < np.mean(result["hidden"]) < 0.6
+    assert np.array_equal(np.isfinite(result["lower_90"]), result["hidden"])
 
 
 def test_the_commands_run_and_print_what_the_readme_shows(workplace: Path, capsys: pytest.CaptureFixture[str]):
     shown = re.findall(r"^```bash\n((?:(?!^```).)*)^```$\n+(?:^```text\n(.*?)^```$)?", README, re.MULTILINE | re.DOTALL)
-    assert sum(bool(output) for _, output in shown) == 3
+    assert sum(bool(output) for _, output in shown) == 4
     for commands, expected in shown:
+        capsys.readouterr()
         for line in commands.splitlines():
             program, *arguments = shlex.split(line)
             assert program == "astromer-hf"
-            capsys.readouterr()
             assert main(arguments) == 0, line
         printed = capsys.readouterr()
         lines = [words(line) for line in (printed.out + printed.err).splitlines()]
@@ -53,7 +52,8 @@ def test_the_commands_run_and_print_what_the_readme_shows(workplace: Path, capsy
 
 
 def words(line: str) -> list[str]:
-    return re.sub(r"in [\d.]+ s", "in a while", line).split()
+    """The words of a line, without what depends on the computer."""
+    return re.sub(r"in [\d.]+ s|[\d.]+ curves/s|peak memory [\d.]+ GiB", "some", line).split()
 
 
 def alike(line: list[str], other: list[str]) -> bool:

@@ -66,7 +66,7 @@ def classify(
     and long-period variables, other, and not variable. Its card says how good it is and what it does not know. For classes of
     your own, train a classifier with astromer-hf fit. The output has the columns object_id, num_points, num_windows,
     dropped_points, predicted_label, probability and one probability per class, in the order of the table; of the package's own
-    classifier also parent_label, parent_probability, is_uncertain and remark.
+    classifier also parent_label, parent_probability, is_uncertain, is_unlike_training with its novelty, and remark.
     """
     from transformers import AutoConfig, AutoModelForSequenceClassification
 

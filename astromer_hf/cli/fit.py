@@ -23,6 +23,7 @@ from .options import (
     Quiet,
     Revision,
     Table,
+    Width,
     with_columns,
 )
 from .report import Report, reports
@@ -74,13 +75,14 @@ def fit(
         str | None,
         typer.Option(metavar="ORG/NAME", help="Id of the encoder on the Hub, for the card. Default: the id of --model."),
     ] = None,
+    width: Width = None,
     quiet: Quiet = False,
 ) -> Report:
     """Train a classifier of your own classes on a table of labelled light curves.
 
     Some tens of light curves per class, or more, are needed. The classifier is trained on their embeddings and evaluated on a
     held-out fifth of the stars. The folder that it writes is a model for astromer-hf classify, with a card for astromer-hf
-    push.
+    push. Its pictures are for a screen; with --width they have the size and the fonts of a journal, and are .pdf files too.
     """
     from sklearn.metrics import classification_report, log_loss
 
@@ -88,6 +90,7 @@ def fit(
     from ..hub.load import id_on_the_hub
     from ..inference.output_files import complete_or_absent
     from ..plots.figures import plot_confusion_matrix, plot_reliability
+    from ..plots.style import journal_size
     from ..training.table_classifier import SMALL_MLP, default_recipe, train_table_classifier
 
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
@@ -110,6 +113,7 @@ def fit(
         combine_bands=combine_bands,
         bands=bands or None,
         augment=augment,
+        show_progress=not quiet,
     )
     by_class = classification_report(fitted.true, fitted.predicted, zero_division=0)
     stages = {"as trained": fitted.uncalibrated, "calibrated": fitted.outcome.probabilities}
@@ -118,8 +122,14 @@ def fit(
     with complete_or_absent(output) as folder:
         fitted.save(folder)
         (folder / "classification_report.txt").write_text(by_class, encoding="utf-8")
-        plot_confusion_matrix(fitted.true, fitted.predicted).savefig(folder / "confusion_matrix.png", dpi=150)
-        plot_reliability(bins).savefig(folder / "reliability.png", dpi=150)
+        with journal_size(width):
+            figures = {
+                "confusion_matrix": plot_confusion_matrix(fitted.true, fitted.predicted),
+                "reliability": plot_reliability(bins),
+            }
+            for name, figure in figures.items():
+                for suffix in (".png",) if width is None else (".png", ".pdf"):
+                    figure.savefig(folder / f"{name}{suffix}", dpi=150 if width is None else 300)
         scores = {f"test_{name}": value for name, value in fitted.scores.items()} | {"test_objects": len(fitted.true)}
         metrics = folder / "test_results.json"
         metrics.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
@@ -154,17 +164,28 @@ def fit(
                 f"{fitted.counts.to_string()}\n\nOn the held-out test stars:\n{by_class}",
                 f"macro-F1 {fitted.scores['macro_f1']:.3f}, accuracy {fitted.scores['accuracy']:.3f}, epoch "
                 f"{facts['best_epoch']} of {facts['epochs']}, {seconds:.0f} s -> {output}",
-                f"calibrated by a temperature of {facts['temperature']:.3f}, on the test stars:",
-                *(
-                    f"  {name}: expected calibration error {scores['expected_calibration_error']:.3f}, log loss "
-                    f"{scores['log_loss']:.3f}, macro-F1 {scores['macro_f1']:.3f}"
-                    for name, scores in calibration.items()
-                ),
+                *describe_calibration(facts["temperature"], calibration),
                 card,
             ]
         ),
         facts,
     )
+
+
+def describe_calibration(temperature: float, calibration: dict[str, dict[str, float]]) -> list[str]:
+    """Lines on the temperature and on the probabilities of the test stars before and after it."""
+    scores = {
+        name: f"expected calibration error {values['expected_calibration_error']:.3f}, log loss {values['log_loss']:.3f}, "
+        f"macro-F1 {values['macro_f1']:.3f}"
+        for name, values in calibration.items()
+    }
+    if temperature == 1:
+        return [f"no temperature calibrates the validation stars better than none; on the test stars: {scores['as trained']}"]
+    how = "less sure" if temperature > 1 else "surer"
+    return [
+        f"calibrated by a temperature of {temperature:.3f}, which makes the probabilities {how}; on the test stars:",
+        *(f"  {name}: {text}" for name, text in scores.items()),
+    ]
 
 
 def describe_card(folder: Path, output: Path, source: str, base_model: str | None) -> str:

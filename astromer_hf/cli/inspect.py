@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Columns, Table, as_typed, with_columns
+from .options import Columns, Table, Width, as_typed, with_columns
 from .report import Report, reports
 
 if TYPE_CHECKING:
-    from ..light_curves.inspection import FirstLightCurve
+    from ..light_curves.inspection import Inspection
     from ..light_curves.ledger import Ledger
 
 EXAMPLES = (
@@ -26,8 +26,10 @@ def inspect(
     source: Table,
     columns: Columns,
     picture: Annotated[
-        Path | None, typer.Option(help="Draw the first light curves, each folded on its period, into this file.")
+        Path | None,
+        typer.Option(help="Draw the first light curves, each folded on its period, into this .png, .pdf or .svg file."),
     ] = None,
+    width: Width = None,
 ) -> Report:
     """Show how a file of light curves is understood, before anything is computed from it.
 
@@ -41,7 +43,7 @@ def inspect(
     typed = as_typed(source, getattr(columns, "split", None), getattr(columns, "subset", None))
     lines = [*found.lines(), f"next     astromer-hf embed {typed} -o embeddings.parquet"]
     if picture is not None:
-        draw(found.first, picture)
+        draw(found, picture, width)
         lines.append(f"-> {picture}")
     problem = "" if found.ledger.points_used else why_nothing_is_used(found.ledger)
     return Report("\n".join(lines), {**found.to_dict(), "picture": picture}, problem)
@@ -59,14 +61,16 @@ def why_nothing_is_used(ledger: "Ledger") -> str:
     return f"no point of {ledger.name} can be used, most are {most}: {remedy}."
 
 
-def draw(first: "list[FirstLightCurve]", picture: Path) -> None:
+def draw(inspected: "Inspection", picture: Path, width: Width = None) -> None:
     """Write the first light curves, each folded on its period if that is significant, brightest at phase 0."""
     from ..evaluation.periods import NoPeriodError, find_period
+    from ..light_curves.time_systems import time_system_of
     from ..plots.figures import plot_light_curves
+    from ..plots.style import journal_size
 
     panels: list[tuple[str, Any, Any]] = []
     labels: list[str | None] = []  # None: time
-    for one in first:
+    for one in inspected.first:
         if not len(one.mjd):
             continue
         name = ", ".join(str(part) for part in (one.object_id, one.band) if part)
@@ -80,4 +84,7 @@ def draw(first: "list[FirstLightCurve]", picture: Path) -> None:
             continue
         panels.append((f"{name}, P = {found.period:.5g} d", (one.mjd - found.epoch_of_maximum) / found.period % 1.0, one.mag))
         labels.append("phase")
-    plot_light_curves(panels, labels=labels).savefig(picture, dpi=150)
+    with journal_size(width):
+        plot_light_curves(panels, labels=labels, time_system=time_system_of(inspected.source)).savefig(
+            picture, dpi=150 if width is None else 300
+        )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import MANY, Columns, with_columns
+from .options import MANY, Columns, Width, with_columns
 from .report import Report, reports
 
 if TYPE_CHECKING:
@@ -37,7 +37,11 @@ def neighbors(
     curves: Annotated[
         str | None, typer.Option(metavar="TABLE", path_type=str, help="Light curves that were embedded; for --picture.")
     ] = None,
-    picture: Annotated[Path | None, typer.Option(help="Draw the light curves of the object and of the result.")] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(help="Draw the light curves of object and result, each folded on its period: a .png, .pdf or .svg file."),
+    ] = None,
+    width: Width = None,
 ) -> Report:
     """Find the objects most similar to a given one, or the most isolated ones, among embeddings.
 
@@ -70,31 +74,43 @@ def neighbors(
     if picture is not None:
         assert curves is not None
         query = None if object_id is None else embeddings.find(object_id, band)
-        draw_found(curves, columns, embeddings, found, query).savefig(picture, dpi=150)
+        from ..plots.style import journal_size
+
+        with journal_size(width):
+            draw_found(curves, columns, embeddings, found, query).savefig(picture, dpi=150 if width is None else 300)
         lines.append(f"-> {picture}")
     return Report("\n".join(lines), {"objects": found.to_dict("records"), "output": output, "picture": picture})
 
 
 def draw_found(source: str, columns: Columns, embeddings: Any, found: Any, query: int | None) -> "Figure":
-    """The light curves of a search's results, after that of the object they were searched for."""
+    """The light curves of a search's results, after that of the object searched for, folded where they have a period."""
     import numpy as np
 
     from ..light_curves.source import LightCurveSource
+    from ..light_curves.time_systems import time_system_of
     from ..plots.figures import plot_light_curves
+    from .plot import choose_period
 
     rows = found.to_dict("records")
     if query is not None:
         rows = [*embeddings.describe(np.array([query])).assign(distance=0.0).to_dict("records"), *rows]
-    chunk = LightCurveSource.open(source, columns=columns).find([row["object_id"] for row in rows])
+    opened = LightCurveSource.open(source, columns=columns)
+    chunk = opened.find([row["object_id"] for row in rows])
     curves, _ = chunk.curves.clean()
     bands = chunk.annotations["band"].to_pylist() if "band" in chunk.annotations else [None] * len(chunk)
     object_ids = chunk.object_ids.to_pylist()
     drawn: list[tuple[str, np.ndarray, np.ndarray]] = []
+    labels: list[str | None] = []  # None: time
     for row in rows:
         of_object = [number for number, object_id in enumerate(object_ids) if object_id == row["object_id"]]
         number = next((number for number in of_object if bands[number] == row.get("band")), of_object[0])
         own = slice(curves.offsets[number], curves.offsets[number + 1])
         value = "query" if "distance" in row and not drawn else f"{row.get('distance', row.get('isolation')):.2f}"
+        times, magnitudes = curves.times[own], curves.magnitudes[own]
+        days, said = choose_period(curves.select(np.array([number])), "auto") if len(times) else (None, "")
         title = ", ".join(str(part) for part in (row["object_id"], row.get("label"), value) if part)
-        drawn.append((title, curves.times[own], curves.magnitudes[own]))
-    return plot_light_curves(drawn, highlight_first=query is not None)
+        if days is not None:
+            times = (times - times[magnitudes.argmin()]) / days % 1
+        drawn.append(("\n".join(part for part in (title, said) if part), times, magnitudes))
+        labels.append(None if days is None else "phase")
+    return plot_light_curves(drawn, highlight_first=query is not None, labels=labels, time_system=time_system_of(opened))

@@ -57,6 +57,13 @@ def likely(value: float | None) -> float | None:
     return value
 
 
+# --- Pictures ---
+
+Width = Annotated[
+    Literal["column", "page"] | None,
+    typer.Option(help="Width of a picture in a journal, 88 or 180 mm, with its font sizes. Default: for a screen."),
+]
+
 # --- Tables ---
 
 # Not a `Path`, which takes the address of a dataset of the Hub apart.

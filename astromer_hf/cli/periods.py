@@ -33,7 +33,8 @@ def periods(
     """Find the period of every light curve.
 
     The output has a row for each star and band, since bands are never mixed: period in days, its false-alarm probability,
-    amplitude, epochs of maximum and minimum light, and the alternatives: half, double, and aliases of one day.
+    amplitude, epochs of maximum and minimum light, and the alternatives: half, double, aliases of one day, and
+    a period near whole cycles a day that was left out because a slow trend looks the same.
     """
     from ..inference.period_tables import find_periods
 

@@ -22,6 +22,7 @@ from .options import (
     Model,
     Revision,
     Table,
+    Width,
     fraction,
     positive,
     replace_parameters,
@@ -53,10 +54,7 @@ Classes = Annotated[Path, typer.Argument(metavar="CLASSES", help="Table that ast
 TrueLabels = Annotated[str, typer.Option(metavar="NAME", help="Column of the true classes.")]
 OUTPUT_OPTIONS = {
     "output": Annotated[Path, typer.Option("-o", "--output", help="Picture to write: .png, .pdf or .svg.")],
-    "width": Annotated[
-        Literal["column", "page"] | None,
-        typer.Option(help="Width of a journal, 88 or 180 mm, with its font sizes. Default: for a screen."),
-    ],
+    "width": Width,
     "dpi": Annotated[int, typer.Option(min=1, max=2400, help="Resolution of a .png.")],
 }
 
@@ -66,7 +64,7 @@ def picture(name: str, *examples: str) -> Callable[[Callable[..., "Figure"]], Ca
 
     def register(draw: Callable[..., "Figure"]) -> Callable[..., None]:
         @wraps(draw)
-        def run(*, output: Path, width: Literal["column", "page"] | None, dpi: int, **options: Any) -> None:
+        def run(*, output: Path, width: Width, dpi: int, **options: Any) -> None:
             from ..plots.style import journal_size
 
             with journal_size(width):
@@ -141,9 +139,24 @@ def choose_period(curves: "RaggedLightCurves", wanted: str) -> tuple[float | Non
     return found.period, f"P = {found.period:.6g} d (false alarm 1e-{found.significance:.0f})"
 
 
+def name_class(curves: "RaggedLightCurves") -> str:
+    """What the package's own classifier says of one light curve, for a title."""
+    from transformers import pipeline
+
+    from ..hub.load import default_classifier_folder
+
+    quiet_transformers()
+    pipe = pipeline("light-curve-classification", model=str(default_classifier_folder()), device="cpu")  # type: ignore[call-overload]
+    found = pipe({"mjd": curves.times, "mag": curves.magnitudes, "magerr": curves.magnitude_errors})
+    if found["label"] is None:
+        return f"no class: {found['remark'] or 'no observation'}"
+    return f"{found['label']} with probability {found['score']:.2f}{', uncertain' if found['is_uncertain'] else ''}"
+
+
 @picture(
     "light-curve",
     "curves.parquet --object 12345 -o curve.png",
+    "curves.parquet --object 12345 --classify -o curve.png",
     "curves.parquet --object 12345 --period 0.61 --reconstruct -o curve.png",
 )
 @with_columns
@@ -170,15 +183,22 @@ def draw_light_curve(
     dropout_passes: DropoutPasses = None,
     model: Model = None,
     revision: Revision = None,
+    classify: Annotated[
+        bool, typer.Option("--classify", help="Add the class that the package's own classifier gives to the title.")
+    ] = False,
 ) -> "Figure":
-    """Draw a light curve; folded, or with a model's reconstruction of hidden observations."""
+    """Draw a light curve; folded, or with a model's reconstruction of hidden observations.
+
+    Bars around the reconstruction are intervals in which 68 % and 90 % of hidden magnitudes lie. They were fitted to held-out
+    stars; a model for which nobody did so has none.
+    """
     from ..plots.figures import plot_folded_light_curve, plot_light_curve
 
     chunk, title, names = find_object(source, object_id, band, columns)
     curves = chunk.curves
     days, said = choose_period(curves, period)
-    title = ", ".join(part for part in (title, said) if part)
-    if not (reconstruct or model):
+    title = ", ".join(part for part in (title, said, name_class(curves) if classify else "") if part)
+    if not (reconstruct or model or dropout_passes is not None):
         if days is not None:
             return plot_folded_light_curve(
                 curves.times, curves.magnitudes, days, curves.magnitude_errors, title=title, band=names["band"]
@@ -196,7 +216,8 @@ def draw_light_curve(
     pipe = LightCurveReconstructionPipeline(loaded, feature_extractor=extractor, device="cpu")
     light_curve = {"mjd": curves.times, "mag": curves.magnitudes, "magerr": curves.magnitude_errors}
     options: dict[str, Any] = {"hidden_fraction": hidden_fraction, "seed": seed, "return_numpy": True}
-    result = pipe(light_curve, **options)
+    has_intervals = hidden_fraction > 0 and dropout_passes is None and loaded.config.reconstruction_quantiles is not None
+    result = pipe(light_curve, intervals=has_intervals, **options)
     spread = None
     if dropout_passes is not None:
         spread = sample_with_dropout(
@@ -209,6 +230,9 @@ def draw_light_curve(
         hidden=result["hidden"],
         reconstruction=result["reconstruction"],
         reconstruction_std=spread,
+        intervals={f"{name} % interval": (result[f"lower_{name}"], result[f"upper_{name}"]) for name in ("68", "90")}
+        if has_intervals
+        else None,
         period_days=days,
         title=f"{title}: {hidden_fraction:.0%} hidden, reconstructed by {Path(name).name}",
         **names,

@@ -27,6 +27,7 @@ OBSERVATIONS_PER_HARMONIC = 6  # at least, so that a series does not fit the noi
 MAX_WAVES = 2**15  # frequencies x observations fitted at once, to fit into the processor's cache
 NUM_PHASES = 400  # at which the fitted curve is searched for its extremes
 NIGHTLY = 0.3  # concentration of the times of day, from 0 to 1, above which a trend looks like a period near 1, 1/2, ... days
+FEW_NIGHTS = 10  # in which most frequencies agree with whole cycles a day
 SIGNIFICANT = 1e-3  # false-alarm probability
 
 
@@ -39,8 +40,9 @@ class Alternative:
     """Another period that the observations may have.
 
     Args:
-        kind (`str`): `"half"` or `"double"` of the period, or `"alias +1"`, `"alias -1"`: its frequency a cycle a day higher or
-            lower.
+        kind (`str`): `"half"` or `"double"` of the period; `"alias +1"`, `"alias -1"`: its frequency a cycle a day higher or
+            lower; `"near a day"`: a period that fits better and was left out, because a slow trend of a star that is observed
+            at one time of the night looks the same, see `find_period`.
         period (`float`): days.
         explained (`float`): fraction of the variance that the best Fourier series at this period explains.
     """
@@ -64,7 +66,8 @@ class Period:
             faintest, in the unit of the times given (MJD). An eclipsing binary is usually phased from its minimum.
         explained (`float`): fraction of the variance that the series explains.
         num_harmonics (`int`): of the series.
-        alternatives (`tuple` of [`Alternative`]): half, double and daily aliases that lie in the range searched.
+        alternatives (`tuple` of [`Alternative`]): half, double and daily aliases that lie in the range searched, and the period
+            that was left out, if it fits better.
     """
 
     period: float
@@ -134,7 +137,8 @@ def find_period(
     The highest peaks of the generalised Lomb-Scargle periodogram and of its sums over harmonics, with their halves, doubles and
     daily aliases, are refitted by Fourier series of up to 8 harmonics. The Bayesian criterion selects a period and a number of
     harmonics. Where the observations are at one time of the night, periods are left out of which a harmonic agrees with whole
-    cycles a day over the span, because a slow trend looks the same.
+    cycles a day over the span, because a slow trend looks the same. If one of them fits better than the period returned, it is
+    among the alternatives.
 
     Args:
         mjd (`np.ndarray` of shape `(L,)`): times in days, in any order.
@@ -161,21 +165,16 @@ def find_period(
     lowest, highest = 1 / longest, 1 / min_period
     spectrum = periodogram(times, magnitudes, weights, highest)
     candidates = _candidates(spectrum, lowest, highest)
-    if abs(np.exp(2j * np.pi * times).mean()) > NIGHTLY:
-        harmonics = candidates[:, None] * np.arange(1, 5)
-        cycles = np.round(harmonics)
-        trends = ((cycles >= 1) & (np.abs(harmonics - cycles) * span < 1.001)).any(1)
-        candidates = candidates[~trends] if not trends.all() else candidates
-
     most = int(np.clip(len(times) // OBSERVATIONS_PER_HARMONIC, 1, MAX_HARMONICS))
-    parts = np.split(candidates, range(block := max(1, MAX_WAVES // len(times)), len(candidates), block))
-    criterion = np.concatenate([FourierFits(times, magnitudes, part, most, weights).criterion for part in parts])
-    criterion += 2 * np.log(candidates)[:, None]  # periods are as frequent in every octave
-    # A series repeats what was seen before: of few cycles it must not describe the trends within one.
-    criterion[np.arange(1, most + 1) > np.maximum(span * candidates, 1)[:, None]] = np.inf
-    best, order = np.unravel_index(criterion.argmin(), criterion.shape)
-    num_harmonics = int(order) + 1
-    frequency = _refine(times, magnitudes, weights, candidates[best], num_harmonics, spectrum.step)
+    trends = _like_trends(times, candidates)
+    candidates, left_out = candidates[~trends], candidates[trends]
+    if not len(candidates):
+        candidates = np.array([lowest])  # the trend
+    frequency, num_harmonics, criterion = _choose(times, magnitudes, weights, candidates, most, spectrum.step)
+    near_day: float | None = None
+    if len(left_out):
+        near_day, _, of_left_out = _choose(times, magnitudes, weights, left_out, most, spectrum.step)
+        near_day = near_day if of_left_out < criterion else None
 
     fit = FourierFits(times, magnitudes, np.array([frequency]), num_harmonics, weights)
     explained = float(fit.explained[0, -1])
@@ -196,7 +195,7 @@ def find_period(
         epoch_of_minimum=epoch(phases[curve.argmax()]),
         explained=explained,
         num_harmonics=num_harmonics,
-        alternatives=_alternatives(times, magnitudes, weights, frequency, most, lowest, highest),
+        alternatives=_alternatives(times, magnitudes, weights, frequency, near_day, most, lowest, highest),
     )
 
 
@@ -282,6 +281,35 @@ def _candidates(spectrum: Spectrum, lowest: float, highest: float) -> np.ndarray
     return np.clip(near, lowest, highest)
 
 
+def _like_trends(times: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+    """Whether each candidate looks the same as a slow trend, `(C,)` bool.
+
+    It does if all observations are at one time of the night, and one of its first harmonics agrees with whole cycles a day
+    over the span.
+    """
+    if abs(np.exp(2j * np.pi * times).mean()) <= NIGHTLY:
+        return np.zeros(len(candidates), dtype=bool)
+    harmonics = candidates[:, None] * np.arange(1, 5)
+    cycles = np.round(harmonics)
+    trends = ((cycles >= 1) & (np.abs(harmonics - cycles) * np.ptp(times) < 1.001)).any(1)
+    return trends & (np.ptp(times) > FEW_NIGHTS or not trends.all())
+
+
+def _choose(
+    times: np.ndarray, magnitudes: np.ndarray, weights: np.ndarray | None, candidates: np.ndarray, most: int, step: float
+) -> tuple[float, int, float]:
+    """The most likely of some frequencies, refined; its number of harmonics, up to `most`; and its criterion, the lowest."""
+    parts = np.split(candidates, range(block := max(1, MAX_WAVES // len(times)), len(candidates), block))
+    criterion = np.concatenate([FourierFits(times, magnitudes, part, most, weights).criterion for part in parts])
+    criterion += 2 * np.log(candidates)[:, None]  # periods are as frequent in every octave
+    # A series repeats what was seen before: of few cycles it must not describe the trends within one.
+    criterion[np.arange(1, most + 1) > np.maximum(np.ptp(times) * candidates, 1)[:, None]] = np.inf
+    best, order = np.unravel_index(criterion.argmin(), criterion.shape)
+    num_harmonics = int(order) + 1
+    frequency = _refine(times, magnitudes, weights, candidates[best], num_harmonics, step)
+    return frequency, num_harmonics, float(criterion[best, order])
+
+
 def _refine(
     times: np.ndarray,
     magnitudes: np.ndarray,
@@ -302,11 +330,13 @@ def _alternatives(
     magnitudes: np.ndarray,
     weights: np.ndarray | None,
     frequency: float,
+    near_day: float | None,
     num_harmonics: int,
     lowest: float,
     highest: float,
 ) -> tuple[Alternative, ...]:
-    named = {
+    named = {} if near_day is None else {"near a day": near_day}
+    named |= {
         "half": 2 * frequency,
         "double": frequency / 2,
         "alias +1": frequency + 1,

@@ -1,5 +1,5 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Uncertainty of predictions: calibrated probabilities, and the spread under Monte-Carlo dropout.
+"""Uncertainty of predictions: calibrated probabilities, intervals, and the spread under Monte-Carlo dropout.
 
 `table_classifier.py` calibrates the classifiers that it trains. A temperature is one number that scales the confidence of a
 classifier. Dropout at inference (Gal & Ghahramani 2016, ICML) gives a distribution of predictions of a model with dropout
@@ -8,7 +8,7 @@ layers.
 
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -52,6 +52,31 @@ def fit_temperature(probabilities_at: Callable[[float], np.ndarray], labels: np.
     temperature = math.exp(found.x)
     before, after = (expected_calibration_error(labels, probabilities_at(value)) for value in (1.0, temperature))
     return temperature if after < before else 1.0
+
+
+def conformal_quantiles(ratios: Sequence[np.ndarray], coverages: Sequence[float]) -> list[float]:
+    """The quantiles of absolute residuals in units of their scale, which make intervals of these coverages.
+
+    Every star counts the same, however many of its observations were hidden. The coverage promised for a new star like these is
+    raised by one part in their number (Lei et al. 2018, JASA 113, 1094, Sect. 2.2, for stars in place of observations).
+
+    Args:
+        ratios: |residual| / scale of the hidden observations of each star; those that are not finite are left out.
+        coverages: between 0 and 1.
+
+    Raises:
+        ValueError: there are too few stars for such a coverage.
+    """
+    stars = [star[np.isfinite(star)] for star in ratios]
+    stars = [star for star in stars if len(star)]
+    if not stars or max(coverages) * (1 + 1 / len(stars)) > 1:
+        raise ValueError(f"{len(stars)} stars with hidden observations are too few for a coverage of {max(coverages):.0%}.")
+    values = np.concatenate(stars)
+    weights = np.concatenate([np.full(len(star), 1 / len(star)) for star in stars]) / len(stars)
+    order = np.argsort(values)
+    below = np.cumsum(weights[order])
+    places = np.searchsorted(below, np.asarray(coverages) * (1 + 1 / len(stars)) - 1e-12)
+    return values[order][places.clip(max=len(values) - 1)].tolist()
 
 
 @dataclass(frozen=True)
@@ -114,10 +139,13 @@ def dropout_enabled(model: nn.Module, seed: int | None = None) -> Iterator[None]
     if not any(isinstance(module, nn.Dropout) and module.p > 0 for module in model.modules()):
         config = getattr(model, "config", None)
         fields = {name: getattr(config, name, None) for name in ("hidden_dropout_prob", "classifier_dropout")}
+        has_intervals = getattr(config, "reconstruction_quantiles", None) is not None
         raise ValueError(
             "Monte-Carlo dropout needs a model that was trained with dropout, and this one has no layer that drops anything "
             f"({', '.join(f'`{name}` {value}' for name, value in fields.items())}). Train it with a `hidden_dropout_prob` "
             "above 0, or a classifier with a `classifier_dropout`, as astromer-hf fit does."
+            + has_intervals
+            * " Its reconstructions have intervals without dropout: see `intervals` of the pipeline."
         )
     before, _this_thread.drops = dropout_is_enabled(), True
     try:

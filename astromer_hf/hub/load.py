@@ -40,6 +40,7 @@ from transformers import (
 )
 
 from .. import model as model_room
+from ..model import MODEL_FOLDERS, OWN_CLASSIFIER, OWN_MODEL, own_folder
 from ..model.configuration_astromer import AstromerConfig
 from ..model.feature_extraction_astromer import AstromerFeatureExtractor
 from .model_card import CARD_FILE
@@ -107,9 +108,7 @@ OFFICIAL_CHECKPOINTS: dict[str, OfficialCheckpoint] = {
 
 # --- Finding ---
 
-DEFAULT_MODEL = "astromer-surveys-small"
-DEFAULT_CLASSIFIER = "astromer-variable-stars"
-_MODEL_FOLDERS = tuple(root / "model_cards" for root in (Path(__file__).parents[1], Path(__file__).parents[2]))
+DEFAULT_MODEL, DEFAULT_CLASSIFIER = OWN_MODEL, OWN_CLASSIFIER
 
 
 def default_model_folder() -> Path:
@@ -131,12 +130,12 @@ def default_classifier_folder() -> Path:
 
 
 def _own_folder(name: str) -> Path:
-    for folder in _MODEL_FOLDERS:
-        if (folder / name / WEIGHTS_FILE).is_file():
-            return folder / name
+    folder = own_folder(name)
+    if folder.is_dir():
+        return folder
     raise FileNotFoundError(
         f"The default model {name} does not come with this installation (expected in "
-        f"{' or '.join(map(str, _MODEL_FOLDERS))}); name another model, --model on the command line."
+        f"{' or '.join(map(str, MODEL_FOLDERS))}); name another model, --model on the command line."
     )
 
 
@@ -181,7 +180,7 @@ def id_on_the_hub(model: str) -> str | None:
     folder = Path(model).expanduser()
     if not folder.is_dir():
         return model
-    if folder.resolve() in [(parent / DEFAULT_MODEL).resolve() for parent in _MODEL_FOLDERS]:
+    if folder.resolve() in [(parent / DEFAULT_MODEL).resolve() for parent in MODEL_FOLDERS]:
         return OFFICIAL_CHECKPOINTS["surveys"].repo_id
     card = folder / CARD_FILE
     named = re.search(r'^name = "([^"/]+/[^"/]+)"$', card.read_text(encoding="utf-8"), re.M) if card.is_file() else None

@@ -6,11 +6,9 @@
 
 import copy
 
-import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from ..inference.embedding import embed_light_curves
 from ..light_curves.simulation import simulate_light_curves
 from ..model.feature_extraction_astromer import AstromerFeatureExtractor
 
@@ -31,17 +29,19 @@ def fastest_precision(model: PreTrainedModel, feature_extractor: AstromerFeature
     return torch.bfloat16 if found <= TOLERANCE else torch.float32
 
 
+@torch.inference_mode()
 def change_of_embeddings(
     model: PreTrainedModel, feature_extractor: AstromerFeatureExtractor | None, dtype: torch.dtype
 ) -> float:
-    """The largest change of an embedding of simulated light curves in another precision, relative to its length."""
+    """The largest change of an embedding of simulated windows in another precision, relative to its length."""
     curves = simulate_light_curves(NUM_CURVES, seed=0)
     columns = [curve.mjd for curve in curves], [curve.mag for curve in curves], [curve.magerr for curve in curves]
+    extractor = feature_extractor or AstromerFeatureExtractor(window_size=model.config.window_size)
+    windows = extractor(*columns, windows="first", return_tensors="pt").to(model.device)
     expected, found = (
-        embed_light_curves(one, *columns, feature_extractor=feature_extractor).object_embeddings
-        for one in (model, copy.deepcopy(model).to(dtype))  # type: ignore[arg-type]
+        one(**windows).pooler_output.float() for one in (model.base_model, copy.deepcopy(model.base_model).to(dtype))
     )
-    return float((np.linalg.norm(found - expected, axis=1) / np.linalg.norm(expected, axis=1)).max())
+    return float(((found - expected).norm(dim=1) / expected.norm(dim=1)).max())
 
 
 def is_fast_in_bfloat16(device: torch.device) -> bool:

@@ -44,6 +44,8 @@ class LightCurvePredictions:
         num_points, num_windows, dropped_points (`np.ndarray` of shape `(N,)`), bands, has_band, object_ids: as in
             `LightCurveEmbeddings`.
         remarks (`np.ndarray` of shape `(N,)`, *optional*): why an object gets no class, or None, see `find_remarks`.
+        novelty (`np.ndarray` of shape `(N,)`, float32, *optional*): how unlike the training set, see `AstromerNovelty`, as a
+            mean over windows and bands; NaN where `values` are. None for a classifier without references.
     """
 
     values: np.ndarray
@@ -54,6 +56,7 @@ class LightCurvePredictions:
     has_band: np.ndarray | None = None
     object_ids: list[str] | None = None
     remarks: np.ndarray | None = None
+    novelty: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -82,10 +85,11 @@ class LightCurveClassifier:
                 "use `classify_multiband_light_curves`, or a table with a column of bands."
             )
         curves, dropped = curves.clean()
-        logits, object_index, length = self._run(curves)
+        logits, distances, object_index, length = self._run(curves)
         values = activate(logits, self.runner.model.config).numpy()
         return LightCurvePredictions(
             values=mean_over_windows(values, object_index, length, len(curves)),
+            novelty=None if distances is None else mean_over_windows(distances, object_index, length, len(curves))[:, 0],
             num_points=curves.lengths,
             num_windows=np.bincount(object_index, minlength=len(curves)),
             dropped_points=dropped,
@@ -102,10 +106,13 @@ class LightCurveClassifier:
         resolve_combination(config, combination.kind, combination.bands)
         light_curves, dropped = curves.light_curves.clean()
         remarks = find_remarks(light_curves, config)
+        novelty = None
         if combination.kind == "mean":
-            logits, light_curve, length = self._run(light_curves)
+            logits, distances, light_curve, length = self._run(light_curves)
             counts = usable_bands(remarks, curves.object_index, len(light_curves))[light_curve]  # in the mean over bands
             values = curves.combine(activate(logits, config).numpy()[counts], light_curve[counts], length[counts])
+            if distances is not None:
+                novelty = curves.combine(distances[counts], light_curve[counts], length[counts])[:, 0]
         else:
             windows = self.runner.cut(light_curves)
             light_curve = windows[0]
@@ -118,6 +125,7 @@ class LightCurveClassifier:
             bands=combination.bands,
             has_band=curves.has_band(light_curves.lengths),
             remarks=None if remarks is None else remarks_of_objects(remarks, curves.object_index, len(curves)),
+            novelty=novelty,
         )
 
     def _classify_concatenated(
@@ -162,7 +170,7 @@ class LightCurveClassifier:
             raise ValueError(f"Light curve {np.argmin(curves.lengths)} has no usable observation: remove it.")
         config.classifier_temperature = 1.0
         config.uncertain_below = config.likely_set_thresholds = None  # they are of another temperature
-        logits, object_index, length = self._run(curves)
+        logits, _, object_index, length = self._run(curves)
 
         def probabilities_at(temperature: float) -> np.ndarray:
             return mean_over_windows((logits / temperature).softmax(-1).numpy(), object_index, length, len(curves))
@@ -170,15 +178,25 @@ class LightCurveClassifier:
         config.classifier_temperature = fit_temperature(probabilities_at, labels)
         return config.classifier_temperature
 
-    def _run(self, curves: RaggedLightCurves) -> tuple[torch.Tensor, np.ndarray, np.ndarray]:
-        """Logits (W, C) of the windows of clean light curves, float32, and the object and length of each window."""
+    def _run(self, curves: RaggedLightCurves) -> tuple[torch.Tensor, np.ndarray | None, np.ndarray, np.ndarray]:
+        """Logits (W, C) of the windows of clean light curves, float32, their novelty (W, 1) and the object and length of each.
+
+        The novelty is None for a classifier without references.
+        """
         windows = self.runner.cut(curves)
         object_index, _, length = windows
-        logits = torch.empty(len(length), self.runner.model.config.num_labels)
-        for batch, outputs in self.runner.iter_outputs(curves, windows):
+        model = self.runner.model
+        logits = torch.empty(len(length), model.config.num_labels)
+        distances = np.empty((len(length), 1), np.float32) if model.config.novelty_references else None
+        options = {} if distances is None else {"output_hidden_states": [model.config.num_hidden_layers]}
+        for batch, outputs in self.runner.iter_outputs(curves, windows, **options):
             logits[torch.from_numpy(batch)] = outputs.logits.float().cpu()
+            if distances is not None:
+                pooled = torch.from_numpy(pool_states(outputs.hidden_states[-1:], length[batch], "mean")[:, 0])
+                with torch.inference_mode():
+                    distances[batch, 0] = model.novelty(pooled.to(model.device)).cpu().numpy()
         self.runner.check_finite(logits.numpy(), object_index, "prediction")
-        return logits, object_index, length
+        return logits, distances, object_index, length
 
 
 def classify_light_curves(
@@ -276,7 +294,8 @@ def classify_table(
     `dropped_points`, then `predicted_label`, `probability` (of that class) and `probability_<class>` for every class of
     `config.id2label`. A multi-label classifier gives only the latter, a regression one column per predicted number. A light
     curve without a usable observation keeps its row, with nulls. A classifier whose configuration has the numbers for them
-    adds `parent_label`, `parent_probability`, `is_uncertain`, and `remark` where an object gets no class, see `decide`.
+    adds `parent_label`, `parent_probability`, `is_uncertain`, `is_unlike_training` with the `novelty` that it is judged by, and
+    `remark` where an object gets no class, see `decide`.
 
     If bands are combined, by the classifier's configuration or by `combine_bands`, there is one row per object, and the column
     `bands` lists its bands, see `embed_table`.
@@ -322,7 +341,7 @@ def classify_table(
                 columns[f"spread_{model.config.id2label[i]}"] = pa.array(spread[:, i].copy(), pa.float32(), mask=missing)
         return columns | (period_columns(curves) if periods else {})
 
-    return map_table(source, output, process, combination=combination, **options)
+    return map_table(source, output, process, combination=combination, runner=classifier.runner, **options)
 
 
 def _as_columns(result: LightCurvePredictions, config: Any, coverage: float | None = None) -> dict[str, pa.Array]:
@@ -338,7 +357,7 @@ def _as_columns(result: LightCurvePredictions, config: Any, coverage: float | No
         values = np.where(missing[:, None], 0, result.values)
         columns["predicted_label"] = pa.array(np.array(names, dtype=object)[values.argmax(1)], pa.string(), mask=missing)
         columns["probability"] = pa.array(values.max(1), pa.float32(), mask=missing)
-        columns |= decide(values, missing, config, coverage)
+        columns |= decide(values, missing, config, coverage, result.novelty)
     if result.remarks is not None:
         columns["remark"] = pa.array(result.remarks, pa.string())
     prefix = "predicted_" if problem == "regression" else "probability_"

@@ -1,9 +1,9 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""What a classifier states of an object beyond its probabilities: wider classes, uncertainty, and sets of likely classes.
+"""What a classifier states of an object beyond its probabilities: wider classes, uncertainty, novelty, sets of likely classes.
 
 `classification.py` adds these columns to its table. The numbers behind them are fields of the classifier's configuration, which
-`scripts/train_variable_stars.py` fits to validation stars: of the surveys it is trained on, and for `uncertain_below` of
-surveys left out. On surveys that are unlike all of these they promise nothing.
+`scripts/train_variable_stars.py` fits to validation stars: of the surveys it is trained on, and for `uncertain_below` and
+`unlike_above` of surveys left out. On surveys that are unlike all of these they promise nothing.
 """
 
 from typing import Any
@@ -12,21 +12,9 @@ import numpy as np
 import pyarrow as pa
 
 from ..model.configuration_astromer import LIKELY_SET_COVERAGES
-from ..model.feature_extraction_astromer import RaggedLightCurves
+from ..model.inference_astromer import find_remarks
 
-
-def find_remarks(curves: RaggedLightCurves, config: Any) -> np.ndarray | None:
-    """Why clean light curves get no class, `(N,)` strings or None; None for a classifier that classifies all."""
-    if not config.fewest_points:
-        return None
-    remarks = np.full(len(curves), None, dtype=object)
-    filled = np.flatnonzero(curves.lengths)
-    starts = curves.offsets[filled]
-    if len(filled):
-        extremes = (function.reduceat(curves.magnitudes, starts) for function in (np.maximum, np.minimum))
-        remarks[filled[np.subtract(*extremes) == 0]] = "all magnitudes are equal"
-    remarks[curves.lengths < config.fewest_points] = f"fewer than {config.fewest_points} observations"
-    return remarks
+__all__ = ["decide", "find_remarks", "likely_set_threshold", "remarks_of_objects", "usable_bands"]
 
 
 def usable_bands(remarks: np.ndarray | None, object_index: np.ndarray, count: int) -> np.ndarray:
@@ -50,7 +38,13 @@ def remarks_of_objects(remarks: np.ndarray, object_index: np.ndarray, num_object
     return found
 
 
-def decide(probabilities: np.ndarray, missing: np.ndarray, config: Any, coverage: float | None = None) -> dict[str, pa.Array]:
+def decide(
+    probabilities: np.ndarray,
+    missing: np.ndarray,
+    config: Any,
+    coverage: float | None = None,
+    novelty: np.ndarray | None = None,
+) -> dict[str, pa.Array]:
     """Columns of N objects: those that the configuration has the numbers for.
 
     Args:
@@ -58,10 +52,11 @@ def decide(probabilities: np.ndarray, missing: np.ndarray, config: Any, coverage
         missing (`np.ndarray` of shape `(N,)`, bool): objects without a class, which get nulls.
         config: of the classifier.
         coverage: how often `likely_labels` shall hold the true class, from 0.5 to 0.99; no such column by default.
+        novelty (`np.ndarray` of shape `(N,)`, *optional*): how unlike the training set they are.
 
     Returns:
-        `parent_label` and `parent_probability`, the most probable wider class; `is_uncertain`; `likely_labels`, lists of class
-        names, the most probable first.
+        `parent_label` and `parent_probability`, the most probable wider class; `is_uncertain`; `is_unlike_training` and
+        `novelty`; `likely_labels`, lists of class names, the most probable first.
 
     Raises:
         ValueError: the classifier was not calibrated for sets, or the coverage is out of range.
@@ -76,6 +71,9 @@ def decide(probabilities: np.ndarray, missing: np.ndarray, config: Any, coverage
         columns["parent_probability"] = pa.array(sums.max(1), pa.float32(), mask=missing)
     if config.uncertain_below is not None:
         columns["is_uncertain"] = pa.array(probabilities.max(1) < config.uncertain_below, pa.bool_(), mask=missing)
+    if novelty is not None and config.unlike_above is not None:
+        columns["is_unlike_training"] = pa.array(novelty > config.unlike_above, pa.bool_(), mask=missing)
+        columns["novelty"] = pa.array(novelty, pa.float32(), mask=missing)
     if coverage is not None:
         threshold = likely_set_threshold(config, coverage)
         order = np.argsort(-probabilities, axis=1, kind="stable")

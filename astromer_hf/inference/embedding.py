@@ -183,7 +183,7 @@ def embed_multiband_light_curves(
 
     Raises:
         ValueError: as `embed_light_curves`; or the order for a concatenation is missing, or a light curve lacks an id or a
-        band.
+            band.
     """
     if bands is None:
         bands = names_of_bands(band) if combine_bands == "mean" else unwrap(model).config.bands
@@ -272,6 +272,7 @@ def embed_table(
         description=description,
         rows=rows,
         combination=combination,
+        runner=embedder.runner,
     )
 
 

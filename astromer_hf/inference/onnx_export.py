@@ -10,7 +10,7 @@ import importlib
 import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,9 @@ from .output_files import complete_or_absent
 INPUTS = ("magnitudes", "times", "attention_mask")
 ERRORS = "magnitude_errors"  # a fourth input of models that see photometric errors
 OUTPUTS = ("last_hidden_state", "mean", "max")
+# What `light_curve.embed` 0.13 gives to the graphs of `Astromer1` and asks of them: (windows, length, 1), float32.
+LIGHT_CURVE_INPUTS = ("input", "times", "mask_in")
+LIGHT_CURVE_OUTPUTS = ("sequence", "mean", "max")
 OPSET = 18
 TOLERANCE = 1e-4
 HOW_TO_PREPARE = (
@@ -38,6 +41,10 @@ HOW_TO_PREPARE = (
     "of its window's observations subtracted in float64 before the cast and 0 in padding; attention_mask int64, 1 for "
     "observations, 0 for padding, at least one observation a window. astromer_hf.AstromerFeatureExtractor makes them with "
     "return_tensors='np'. An object's embedding is the mean over its windows weighted by their observations."
+)
+HOW_TO_PREPARE_LIGHT_CURVE = (
+    "as light_curve.embed.Astromer1 gives them, with `seq_size` set to the window_size of this model: input (magnitudes), "
+    "times and mask_in, (windows, length, 1), float32."
 )
 HOW_TO_PREPARE_ERRORS = " magnitude_errors: photometric errors in magnitudes, float32, NaN where unknown."
 
@@ -59,6 +66,15 @@ class _PooledEncoder(nn.Module):
         outputs = self.encoder(magnitudes, times, attention_mask, magnitude_errors=magnitude_errors)
         hidden = outputs.last_hidden_state
         return hidden, outputs.pooler_output, hidden.masked_fill(~attention_mask.bool()[..., None], float("-inf")).amax(1)
+
+
+class _LightCurveEncoder(_PooledEncoder):
+    """The same with the inputs and outputs of `light_curve.embed`, which has no photometric errors."""
+
+    def forward(  # type: ignore[override]
+        self, magnitudes: torch.Tensor, times: torch.Tensor, mask: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
+        return super().forward(magnitudes[..., 0], times[..., 0], (mask[..., 0] > 0.5).long())
 
 
 def _hypot(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
@@ -87,7 +103,7 @@ _REPLACEMENTS: dict[Any, Any] = {
 }
 
 
-def export_onnx(model: Any, output: str | Path, *, name: str = "") -> float:
+def export_onnx(model: Any, output: str | Path, *, name: str = "", for_light_curve: bool = False) -> float:
     """Write a model's encoder as an ONNX file for any number of windows of any length, and compare the file with the model.
 
     A model that folds on periods may find several equally good periods in a window of about ten observations or fewer. Rounding
@@ -97,6 +113,9 @@ def export_onnx(model: Any, output: str | Path, *, name: str = "") -> float:
         model: an ASTROMER model in float32 on the CPU, with or without a head; its encoder is exported.
         output: an `.onnx` file. An existing one is replaced only by a file that passes the comparison.
         name: the model's name, for the file's metadata.
+        for_light_curve: give the graph the inputs and outputs that the sessions of the package `light-curve` expect
+            (`light_curve.embed.Astromer1`), in place of this package's. They have no photometric errors: a model that sees them
+            takes all as unknown. [`OnnxEncoder`] does not run such a file.
 
     Returns:
         The largest difference between file and model on simulated windows of several lengths, relative to the largest absolute
@@ -120,32 +139,36 @@ def export_onnx(model: Any, output: str | Path, *, name: str = "") -> float:
     windows = _example_windows(encoder.config)
     inputs = input_names(encoder.config)
     example = tuple(windows[name] for name in inputs)
+    graph: nn.Module = _PooledEncoder(encoder)
+    if for_light_curve:
+        windows.pop(ERRORS, None)
+        example = tuple(windows[name].float()[..., None] for name in INPUTS)
+        graph, inputs = _LightCurveEncoder(encoder), LIGHT_CURVE_INPUTS
     shape = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
     with _quiet_exporter(), torch.no_grad():
-        program = torch.export.export(_PooledEncoder(encoder), example, dynamic_shapes=(shape,) * len(inputs))
+        program = torch.export.export(graph, example, dynamic_shapes=(shape,) * len(inputs))
         program = program.run_decompositions(_REPLACEMENTS)
         onnx_program = torch.onnx.export(
             program,
             dynamo=True,
             opset_version=OPSET,
             input_names=inputs,
-            output_names=OUTPUTS,
+            output_names=LIGHT_CURVE_OUTPUTS if for_light_curve else OUTPUTS,
             dynamic_shapes=({0: "windows", 1: "length"}, *[{}] * (len(inputs) - 1)),  # the names, which all inputs share
             verbose=False,
         )
     assert onnx_program is not None
-    onnx_program.model.metadata_props.update(
-        {
-            "model": name,
-            "window_size": str(encoder.config.window_size),
-            "config": encoder.config.to_json_string(use_diff=False),
-            "inputs": HOW_TO_PREPARE + HOW_TO_PREPARE_ERRORS * encoder.config.use_magnitude_errors,
-            "astromer_hf": __version__,
-        }
-    )
+    metadata = {"model": name, "window_size": str(encoder.config.window_size), "astromer_hf": __version__}
+    if for_light_curve:
+        metadata["inputs"] = HOW_TO_PREPARE_LIGHT_CURVE
+    else:
+        metadata["config"] = encoder.config.to_json_string(use_diff=False)
+        metadata["inputs"] = HOW_TO_PREPARE + HOW_TO_PREPARE_ERRORS * encoder.config.use_magnitude_errors
+    onnx_program.model.metadata_props.update(metadata)
     with complete_or_absent(output) as partial:
         onnx_program.save(partial, external_data=False)
-        difference = _difference(encoder, OnnxEncoder(partial), windows)
+        exported = _run_as_light_curve(partial) if for_light_curve else OnnxEncoder(partial)
+        difference = _difference(encoder, exported, windows)
         if not difference <= TOLERANCE:
             raise ValueError(f"The exported file differs from the model by {difference:.1e}, more than {TOLERANCE:.0e}.")
     return difference
@@ -169,7 +192,22 @@ def _example_windows(config: AstromerConfig) -> LightCurveWindows:
     return extractor(mjd, mag, errors, padding="max_length", return_tensors="pt")
 
 
-def _difference(encoder: nn.Module, exported: "OnnxEncoder", windows: LightCurveWindows) -> float:
+def _run_as_light_curve(file: Path) -> Callable[..., BaseModelOutputWithPooling]:
+    """A graph for `light_curve.embed`, called as a model is."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+
+    def run(**windows: torch.Tensor) -> BaseModelOutputWithPooling:
+        inputs = [windows[name].float()[..., None].numpy() for name in INPUTS]
+        feed = dict(zip(LIGHT_CURVE_INPUTS, inputs, strict=True))
+        hidden, mean = (torch.from_numpy(values) for values in session.run(["sequence", "mean"], feed))
+        return BaseModelOutputWithPooling(last_hidden_state=hidden, pooler_output=mean)
+
+    return run
+
+
+def _difference(encoder: nn.Module, exported: Callable[..., BaseModelOutputWithPooling], windows: LightCurveWindows) -> float:
     with torch.no_grad():
         expected, found = encoder(**windows), exported(**windows)
     observed = windows["attention_mask"].bool()

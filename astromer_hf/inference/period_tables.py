@@ -31,6 +31,7 @@ ALTERNATIVES = {
     "double": "period_double",
     "alias +1": "period_alias_plus",
     "alias -1": "period_alias_minus",
+    "near a day": "period_near_day",
 }
 COLUMNS = (
     "period",
@@ -198,7 +199,7 @@ def _as_columns(found: list[Period | str]) -> dict[str, pa.Array]:
 
 
 def describe(period: Period) -> dict[str, float | bool | None]:
-    """A period as columns of a table, `COLUMNS`; alternatives that were out of range are None."""
+    """A period as columns of a table, `COLUMNS`; alternatives that were out of range, or are not there, are None."""
     alternatives = {one.kind: one.period for one in period.alternatives}
     return {
         "period": period.period,

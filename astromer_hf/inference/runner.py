@@ -54,11 +54,13 @@ class WindowRunner:
         feature_extractor ([`AstromerFeatureExtractor`], *optional*): one with the model's `window_size` when absent.
         batch_size (`int`, *optional*): full windows in a forward pass, or up to four times as many short ones. The default is
             256 on a GPU, and on a CPU what holds 1600 observations: 8 windows of 200, 4 of 400.
+        on_progress (*optional*): called after each batch with the fraction of the windows that is done.
     """
 
     model: Any
     feature_extractor: AstromerFeatureExtractor | None = None
     batch_size: int | None = None
+    on_progress: Callable[[float], None] | None = None
 
     def __post_init__(self) -> None:
         self.model = unwrap(self.model)
@@ -96,7 +98,12 @@ class WindowRunner:
             return batch, model(**features.convert_to_tensors("pt").to(model.device), **options)
 
         batches = self._batches(length if padded_length is None else np.full_like(length, padded_length))
-        yield from map_on_cores(run, batches) if self._may_share_cores(model) else map(run, batches)
+        done = 0
+        for batch, outputs in map_on_cores(run, batches) if self._may_share_cores(model) else map(run, batches):
+            yield batch, outputs
+            done += len(batch)
+            if self.on_progress is not None:
+                self.on_progress(done / len(length))
 
     @staticmethod
     def _may_share_cores(model: Any) -> bool:
@@ -182,6 +189,22 @@ class TableReport:
     ledger: Ledger = field(default_factory=Ledger)
 
 
+@dataclass
+class _Share:
+    """The part of a progress bar that is a chunk's; a second pass over the chunk does not move it back."""
+
+    progress: Any
+    total: int
+    done: int = 0
+
+    def reach(self, fraction: float) -> None:
+        """Move the bar to this fraction of the chunk."""
+        moved = int(fraction * self.total) - self.done
+        if moved > 0:
+            self.progress.update(moved)
+            self.done += moved
+
+
 def map_table(
     source: Any,
     output: str | Path,
@@ -193,6 +216,7 @@ def map_table(
     description: Mapping[str, str] | None = None,
     rows: range | None = None,
     combination: BandCombination | None = None,
+    runner: WindowRunner | None = None,
 ) -> TableReport:
     """Turn a table of light curves into a parquet table of results, in the same order and with bounded memory.
 
@@ -211,6 +235,7 @@ def map_table(
         description: entries for the output's schema metadata, such as the model's name.
         rows: read only these rows of the source, see `LightCurveSource.chunks`; where bands are combined, see `objects`.
         combination: how to combine the bands of an object.
+        runner: that `process` uses, so that the progress bar moves with its batches.
 
     Raises:
         FileNotFoundError: there is no such source, or no folder for the output.
@@ -234,13 +259,16 @@ def map_table(
             total = len(rows) if rows is not None else opened.num_light_curves
             with tqdm(total=total, unit=" curves", disable=None if show_progress else True) as progress:
                 for chunk in _iter_chunks(opened, combination, objects_per_chunk, rows):
+                    share = _Share(progress, chunk.num_light_curves)
+                    if runner is not None:
+                        runner.on_progress = share.reach
                     table = _process_chunk(chunk, process, report, opened.ledger)
                     if writer is None:
                         metadata = {f"astromer_hf.{key}": value for key, value in (description or {}).items()}
                         schema = table.schema.with_metadata(metadata)
                         writer = pq.ParquetWriter(partial, schema, write_page_checksum=True)
                     writer.write_table(table)
-                    progress.update(chunk.num_light_curves)
+                    share.reach(1.0)
             report.ledger = opened.ledger
             report.unreadable = dict(opened.ledger.unreadable)
             if writer is None:

@@ -33,6 +33,7 @@ from .results import SETTINGS_FILE, SUCCESS_FILE
 from .runner import TableReport
 
 DEFAULT_OBJECTS_PER_SHARD = 16_384
+NO_PART_OF_EMBEDDINGS = ("_name_or_path", "transformers_version", "architectures", "dtype", "reconstruction_quantiles")
 _SETTINGS_KEY, _SHARD_KEY = "settings", "shard"
 
 
@@ -288,7 +289,7 @@ def digest_weights(model: Any) -> str:
     encoder = model.base_model
     digest = hashlib.sha256()
     config = encoder.config.to_dict()
-    for name in ("_name_or_path", "transformers_version", "architectures", "dtype"):  # do not affect the embeddings
+    for name in NO_PART_OF_EMBEDDINGS:
         config.pop(name, None)
     digest.update(json.dumps(config, sort_keys=True, default=str).encode())
     if not hasattr(encoder, "state_dict"):  # an ONNX file

@@ -99,14 +99,14 @@ class LabelledLightCurves:
             rows = zip(rare.index, rare.to_numpy().tolist(), strict=True)
             found = ", ".join(f"{name!r} has {' + '.join(map(str, row))}" for name, row in rows)
             raise TableError(
-                f"Every class needs {needed}: {found}. Give more of it, merge it with another class, lower --min_per_class, or "
-                "leave such classes out by --drop_rare_classes."
+                f"Every class needs {needed}: {found}. Give more of it, merge it with another class, lower --min-per-class, or "
+                "leave such classes out by --drop-rare-classes."
             )
         classes = set(counts.index) - unseen - set(rare.index)
         if len(classes) < 2:
             raise TableError(
                 f"At least two classes of {needed} are needed, found {', '.join(sorted(classes)) or 'none'} among "
-                f"{counts.sum(axis=1).to_dict()}. Lower --min_per_class, or name another column of labels."
+                f"{counts.sum(axis=1).to_dict()}. Lower --min-per-class, or name another column of labels."
             )
         reasons = {f"of class {name}, which no training light curve has": counts.loc[name].sum() for name in sorted(unseen)}
         reasons |= {f"of class {name}, which is rare": counts.loc[name].sum() for name in sorted(rare.index)}
@@ -124,7 +124,7 @@ class LabelledLightCurves:
             raise TableError(
                 f"A regression needs finite numbers for labels; {len(bad)} of {len(self)} are none, such as "
                 f"{str(self.labels[bad[0]])!r} of object {str(self.stars[bad[0]])!r}. Leave the cell empty where the number is "
-                "not known, or name another column (--label_column)."
+                "not known, or name another column (--label-column)."
             )
         return numbers
 
@@ -145,7 +145,7 @@ def read_labelled(
     parts = []
     for chunk in chunks:
         if "label" not in chunk.annotations:
-            raise TableError("There is no column of labels, and none that looks like one: name it (--label_column).")
+            raise TableError("There is no column of labels, and none that looks like one: name it (--label-column).")
         curves, _ = chunk.curves.clean()
         stars = np.array(chunk.annotations.get("identity", chunk.object_ids).fill_null("").to_pylist(), dtype=object)
         stars = np.where(stars == "", np.array(chunk.object_ids.to_pylist(), dtype=object), stars)

@@ -14,28 +14,27 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 MAX_LENGTH = 512  # of windows whose weights of all pairs are kept: 4 MiB a window with 8 heads
 
 
-def choose_attention(name: str, query: torch.Tensor, eager: Callable[..., Any]) -> Callable[..., Any]:
-    """The function of transformers' attention `name`, or `eager`; for `"sdpa"` maybe `batched_attention_forward`.
+def choose_attention(name: str, query: torch.Tensor, usual: Callable[..., Any]) -> Callable[..., Any]:
+    """The usual function of transformers' attention `name`, or for `"sdpa"` maybe `batched_attention_forward`.
 
     Args:
         name: `config._attn_implementation`.
         query (`torch.Tensor` of shape `(B, H, L, D/H)`): its type, device and length decide.
-        eager: the model's own function.
+        usual: what transformers has registered under the name, or the model's own function.
     """
-    on_cpu_in_bfloat16 = query.device.type == "cpu" and query.dtype == torch.bfloat16 and not torch.compiler.is_compiling()
-    if name == "sdpa" and on_cpu_in_bfloat16 and query.shape[2] <= MAX_LENGTH and has_bfloat16_products():
+    is_slow = query.dtype == torch.bfloat16 and query.device.type == "cpu" and query.shape[2] <= MAX_LENGTH
+    if name == "sdpa" and is_slow and has_bfloat16_products() and not torch.compiler.is_compiling():
         return batched_attention_forward
-    return ALL_ATTENTION_FUNCTIONS.get_interface(name, eager)
+    return usual
 
 
 @cache
 def has_bfloat16_products() -> bool:
-    """Whether this CPU multiplies vectors in bfloat16 (AVX512-BF16). With AMX the fused kernel has tiles: it is kept."""
+    """Whether this CPU multiplies vectors in bfloat16 (AVX512-BF16). With AMX the fused kernel has tiles and is kept."""
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16")) and not capabilities.get("amx_bf16")
 

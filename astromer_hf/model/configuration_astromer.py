@@ -25,7 +25,10 @@ _LARGEST = {
     "folding_period_multiple": 2**6,
     "classifier_hidden_sizes": 2**16,
     "classifier_lstm_sizes": 2**14,
+    "novelty_references": 2**16,
+    "novelty_directions": 2**14,
 }
+RECONSTRUCTION_COVERAGES = (0.68, 0.90)
 LIKELY_SET_COVERAGES = tuple(percent / 100 for percent in range(50, 100))
 
 
@@ -88,6 +91,9 @@ class AstromerConfig(PreTrainedConfig):
             input: LN(W x + sublayer(x)) (`use_leak` of Astromer 2).
         reconstruction_loss (`"rmse"` or `"relative"`, defaults to `"rmse"`): The paper's root-mean-square error (Eq. 5), or the
             squared error of each window relative to its variance.
+        reconstruction_quantiles (`list[float]`, *optional*): Quantiles at 68 % and 90 % of the residuals of hidden magnitudes,
+            each divided by its scale, see `intervals_astromer.py`; fitted to held-out stars (split conformal prediction).
+            Training the model forgets them.
         weight_loss_by_errors (`bool`, defaults to `False`): Weight every scored observation by its inverse photometric error,
             scaled to [0.001, 1.001] within its window, see `inverse_error_weights` (Astromer 2).
         use_magnitude_errors (`bool`, defaults to `False`): Pass the photometric errors, where known, to the encoder: they
@@ -122,6 +128,10 @@ class AstromerConfig(PreTrainedConfig):
             Sadinle et al. 2019, JASA 114, 223).
         fewest_points (`int`, defaults to 0): Tables of classes give no class to light curves with fewer observations, nor,
             where it is positive, to those whose magnitudes are all equal.
+        novelty_references (`int`, defaults to 0): States of the training set that a classifier keeps, from the nearest of which
+            novelty is measured, see `AstromerNovelty`. 0 turns it off.
+        novelty_directions (`int`, defaults to 32): Directions in which it is measured.
+        unlike_above (`float`, *optional*): Novelty above which an object is called unlike the training set.
         use_weighted_layer_sum (`bool`, defaults to `False`): Classify from a learned mixture of the input embedding and every
             block's output (layer-skip pooling) instead of the last block's output.
         concatenate_layers (`bool`, defaults to `False`): Classify from the input embedding and every block's output, pooled
@@ -167,6 +177,7 @@ class AstromerConfig(PreTrainedConfig):
     use_residual: bool = False
     use_residual_projection: bool = False
     reconstruction_loss: Literal["rmse", "relative"] = "rmse"
+    reconstruction_quantiles: list[float | int] | None = None
     weight_loss_by_errors: bool = False
     use_magnitude_errors: bool = False
     reconstruction_weight: float | int = 1.0
@@ -188,6 +199,9 @@ class AstromerConfig(PreTrainedConfig):
     uncertain_below: float | int | None = None
     likely_set_thresholds: list[float | int] | None = None
     fewest_points: int = 0
+    novelty_references: int = 0
+    novelty_directions: int = 32
+    unlike_above: float | int | None = None
     use_weighted_layer_sum: bool = False
     concatenate_layers: bool = False
     bands: list[str] | None = None
@@ -265,8 +279,26 @@ class AstromerConfig(PreTrainedConfig):
                 f"`likely_set_thresholds` needs a number for each of {len(LIKELY_SET_COVERAGES)} coverages, got "
                 f"{len(self.likely_set_thresholds)}."
             )
-        if self.fewest_points < 0:
-            raise ValueError(f"`fewest_points` must not be negative, got {self.fewest_points}.")
+        for name in ("fewest_points", "novelty_references"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"`{name}` must not be negative, got {getattr(self, name)}.")
+        if self.novelty_directions < 1:
+            raise ValueError(f"`novelty_directions` must be at least 1, got {self.novelty_directions}.")
+        if self.unlike_above is not None and not (self.novelty_references and 0 <= self.unlike_above < float("inf")):
+            raise ValueError(
+                "`unlike_above` must be a distance from 0 on, and needs `novelty_references`, from which it is measured, got "
+                f"{self.unlike_above} and {self.novelty_references}."
+            )
+        if self.novelty_references and self.band_combination == "concat":
+            raise ValueError("Novelty is of windows in one band: leave `novelty_references` at 0 where bands are concatenated.")
+        quantiles = self.reconstruction_quantiles
+        if quantiles is not None and (
+            len(quantiles) != len(RECONSTRUCTION_COVERAGES) or not 0 < quantiles[0] <= quantiles[1] < float("inf")
+        ):
+            raise ValueError(
+                f"`reconstruction_quantiles` must be a positive number for each of the coverages {RECONSTRUCTION_COVERAGES}, "
+                f"the second at least the first, got {quantiles}."
+            )
         if self.use_residual_projection and not self.use_residual:
             raise ValueError("`use_residual_projection` projects what `use_residual` adds: set `use_residual=True` as well.")
         if self.problem_type == "regression" and self.classifier_temperature != 1:

@@ -52,9 +52,9 @@ class AstromerPeriodogram(nn.Module):
     """Find the K best periods of each window in its visible magnitudes and fold its times on them.
 
     1. Propose. The Schuster periodogram |Σ_j w_j m_j exp(2πi f t_j)|² is computed on a grid of F frequencies f = n·δ, in F/M
-       bands of M. With n = c ± d, where c is the middle of a band, the exponential is exp(2πi c·δ·t)·exp(±2πi d·δ·t). The sums
-       over observations are therefore batched matrix products of F/M + M/2 waves, which both signs share. The C bands with the
-       highest peaks give one candidate each.
+       bands of M. With n = c ± d, c in the middle of a band, the exponential is a product, exp(2πi c·δ·t)·exp(±2πi d·δ·t).
+       The sums over observations are therefore batched matrix products of F/M + M/2 waves, which both signs share. The C bands
+       with the highest peaks give one candidate each.
     2. Judge. Around each peak a Fourier series of 3 harmonics with a floating mean is fitted by penalised least squares at 9
        frequencies, and the best is kept. The floating mean and the harmonics separate most aliases from periods.
     3. Fold on the K candidates that explain most, at least a resolution apart, and fit a series of `folding_harmonics` to each.
@@ -139,7 +139,7 @@ class AstromerPeriodogram(nn.Module):
         below = ((cosines_cosines + sines_sines).square() + (sines_cosines - cosines_sines).square()).max(dim=2)
         above = ((cosines_cosines - sines_sines).square() + (sines_cosines + cosines_sines).square()).max(dim=2)
         bands = torch.maximum(below.values, above.values).topk(self.num_candidates, dim=1).indices
-        from_middle = torch.where(above.values >= below.values, above.indices + 0.5, -0.5 - below.indices)
+        from_middle = torch.where(above.values >= below.values, above.indices + 0.5, -(below.indices + 0.5))
         return bands * self.steps_per_band + middle + from_middle.gather(1, bands)
 
     def _explained(

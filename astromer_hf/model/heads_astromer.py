@@ -1,5 +1,5 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Classification heads: pooling of the encoder's states, the multilayer perceptron, the LSTM, and logits to probabilities.
+"""Classification heads: pooling of the encoder's states, perceptron, LSTM, novelty, and logits to probabilities.
 
 `AstromerForSequenceClassification` in `modeling_astromer.py` uses them. Pipelines and classifiers turn its logits into
 probabilities by `activate`.
@@ -111,6 +111,26 @@ class AstromerClassificationHead(nn.Module):
             return states[-1]
         weights = self.layer_weights.softmax(dim=0)
         return torch.stack([weight * state for weight, state in zip(weights, states, strict=True)]).sum(0)
+
+
+class AstromerNovelty(nn.Module):
+    """How far the embedding of a window is from those of the training set: the distance to the nearest of K references.
+
+    Distances are Euclidean in R directions in which the training set has unit variance: Mahalanobis distances, to the nearest
+    reference in place of the mean (Lee et al. 2018, arXiv:1807.03888). Nothing of it is trained by gradients.
+    """
+
+    def __init__(self, config: AstromerConfig):
+        super().__init__()
+        self.directions = nn.Buffer(torch.zeros(config.hidden_size, config.novelty_directions))
+        self.references = nn.Buffer(torch.zeros(config.novelty_references, config.novelty_directions))
+
+    def forward(self, pooled: torch.Tensor) -> torch.Tensor:
+        """Distances (B,), float32, of mean embeddings (B, D), `pooler_output` of the encoder."""
+        whitened = pooled.float() @ self.directions.float()
+        # Without a matrix product, whose rounding would depend on the other windows of the batch.
+        distances = torch.cdist(whitened, self.references.float(), compute_mode="donot_use_mm_for_euclid_dist")
+        return distances.amin(1)
 
 
 def problem_type_of(config: Any) -> str:

@@ -8,7 +8,10 @@ import copy
 import itertools
 from typing import Any
 
+import numpy as np
 from torch import nn
+
+from .feature_extraction_astromer import RaggedLightCurves
 
 
 def unwrap(model: Any) -> Any:
@@ -53,3 +56,17 @@ def in_evaluation_mode(model: Any) -> Any:
 
 
 __all__ = ["in_evaluation_mode", "unwrap"]
+
+
+def find_remarks(curves: RaggedLightCurves, config: Any) -> np.ndarray | None:
+    """Why clean light curves get no class, `(N,)` strings or None; None for a classifier that classifies all."""
+    if not config.fewest_points:
+        return None
+    remarks = np.full(len(curves), None, dtype=object)
+    filled = np.flatnonzero(curves.lengths)
+    starts = curves.offsets[filled]
+    if len(filled):
+        extremes = (function.reduceat(curves.magnitudes, starts) for function in (np.maximum, np.minimum))
+        remarks[filled[np.subtract(*extremes) == 0]] = "all magnitudes are equal"
+    remarks[curves.lengths < config.fewest_points] = f"fewer than {config.fewest_points} observations"
+    return remarks

@@ -19,6 +19,7 @@ from transformers import initialization as init
 from transformers.activations import ACT2FN
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import BaseModelOutputWithPooling, SequenceClassifierOutput
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.processing_utils import Unpack
 from transformers.utils import TransformersKwargs, can_return_tuple
 from transformers.utils.generic import maybe_autocast, merge_with_config_defaults
@@ -36,6 +37,7 @@ from .folding_astromer import (
 from .heads_astromer import (
     AstromerClassificationHead,
     AstromerHeadLinear,
+    AstromerNovelty,
     flatten_bands,
     mean_over_observed,
     select_states,
@@ -174,7 +176,9 @@ class AstromerAttention(nn.Module):
         key = self.k_proj(hidden_states).view(heads).transpose(1, 2)
         value = self.v_proj(hidden_states).view(heads).transpose(1, 2)
 
-        attend = choose_attention(self.config._attn_implementation, query, eager_attention_forward)
+        name = self.config._attn_implementation
+        attend = ALL_ATTENTION_FUNCTIONS.get_interface(name, eager_attention_forward)  # transformers looks for this call here
+        attend = choose_attention(name, query, attend)
         mixed, weights = attend(self, query, key, value, attention_mask, dropout=0.0, scaling=self.scaling, **kwargs)
         return self.o_proj(mixed.reshape(*batch_and_length, -1).contiguous()), weights
 
@@ -257,6 +261,9 @@ class AstromerPreTrainedModel(StrictPreTrainedModel):
         elif isinstance(module, AstromerFolding):
             init.constant_(module.gate_slope, 0.35)
             init.constant_(module.gate_offset, 8.0)
+        elif isinstance(module, AstromerNovelty):
+            init.zeros_(module.directions)
+            init.zeros_(module.references)
 
 
 class AstromerModel(AstromerPreTrainedModel):
@@ -417,6 +424,7 @@ class AstromerForSequenceClassification(AstromerPreTrainedModel):
         self.num_labels = config.num_labels
         self.model = AstromerModel(config)
         self.classifier = AstromerClassificationHead(config)
+        self.novelty = AstromerNovelty(config) if config.novelty_references else None  # not part of `forward`
         self.loss_function = sequence_classification_loss
         self.encoder_is_frozen = False
         self.post_init()

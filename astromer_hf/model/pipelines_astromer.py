@@ -2,6 +2,7 @@
 """Transformers pipelines: light curves in, embeddings, reconstructions or classes out, one result per light curve.
 
 `pipeline("light-curve-embedding", model=...)`, and likewise `"light-curve-reconstruction"` and `"light-curve-classification"`.
+Where the package is installed, each has a default model: the package's own.
 The file is uploaded to the Hub with the extractor and the model. For tables on disk, which are streamed, see
 `inference/embedding.py` and `inference/classification.py`.
 """
@@ -18,10 +19,12 @@ from torch import nn
 from transformers import AutoModel, AutoModelForPreTraining, AutoModelForSequenceClassification, Pipeline
 from transformers.pipelines import PIPELINE_REGISTRY
 
+from .configuration_astromer import RECONSTRUCTION_COVERAGES
 from .feature_extraction_astromer import AstromerFeatureExtractor, LightCurveWindows, RaggedLightCurves
 from .folding_astromer import visible_center_and_scale
 from .heads_astromer import activate, problem_type_of
-from .inference_astromer import in_evaluation_mode, unwrap
+from .inference_astromer import find_remarks, in_evaluation_mode, unwrap
+from .intervals_astromer import NUM_FOLDS, deal_folds, residual_scales
 
 BATCH_SIZE = 32
 _Pipeline: Any = Pipeline  # whose methods are typed for text and images
@@ -219,7 +222,8 @@ class LightCurveClassificationPipeline(LightCurvePipeline):
     """The class of each light curve, as `classify_light_curves` gives it; see `LightCurvePipeline` for the input.
 
     The result has `label`, its `score`, and the `probabilities` of all classes. A multi-label classifier gives only
-    `probabilities`, a regression `values`, each by name.
+    `probabilities`, a regression `values`, each by name. A classifier whose configuration has the numbers for them adds
+    `is_uncertain`, and `remark` where a light curve has too few observations or is constant and so gets no class.
     """
 
     def _forward(self, prepared: PreparedLightCurves, batch_size: int = BATCH_SIZE) -> torch.Tensor:
@@ -231,7 +235,10 @@ class LightCurveClassificationPipeline(LightCurvePipeline):
         config = self.model.config
         names = [name for _, name in sorted(config.id2label.items())]
         problem = problem_type_of(config)
-        for count, row in zip(prepared.windows.num_points, prepared.windows.per_object(values), strict=True):
+        remarks = find_remarks(prepared.curves, config)
+        for number, row in enumerate(prepared.windows.per_object(values)):
+            remark = None if remarks is None else remarks[number]
+            count = 0 if remark else prepared.windows.num_points[number]
             by_name = dict(zip(names, row.tolist(), strict=True)) if count else None
             if problem == "regression":
                 yield {"values": by_name}
@@ -239,7 +246,10 @@ class LightCurveClassificationPipeline(LightCurvePipeline):
                 yield {"probabilities": by_name}
             else:
                 label = max(by_name, key=by_name.__getitem__) if by_name else None
-                yield {"label": label, "score": by_name and by_name[label], "probabilities": by_name}
+                result = {"label": label, "score": by_name and by_name[label], "probabilities": by_name}
+                if config.uncertain_below is not None:
+                    result["is_uncertain"] = by_name and by_name[label] < config.uncertain_below
+                yield result | ({} if remarks is None else {"remark": remark})
 
 
 class LightCurveReconstructionPipeline(LightCurvePipeline):
@@ -251,22 +261,49 @@ class LightCurveReconstructionPipeline(LightCurvePipeline):
 
     `hidden_fraction` (0.5 by default, 0 hides nothing) of the observations of every light curve is hidden, drawn by `seed`. The
     draw depends only on the number of observations. A hidden magnitude never enters the model, whatever its masking scheme.
+
+    `intervals=True` adds `lower_68`, `upper_68`, `lower_90` and `upper_90`: magnitudes between which 68 % and 90 % of the
+    hidden ones lie, see `intervals_astromer.py`. They are NaN where nothing was hidden, and where fewer than 8 observations
+    are visible. It takes four more passes. A model whose configuration has no `reconstruction_quantiles` raises `ValueError`.
     """
 
     def _sanitize_parameters(  # type: ignore[override]
-        self, hidden_fraction: float | None = None, seed: int | None = None, **others: Any
+        self, hidden_fraction: float | None = None, seed: int | None = None, intervals: bool | None = None, **others: Any
     ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
         if hidden_fraction is not None and not 0 <= hidden_fraction < 1:
             raise ValueError(f"`hidden_fraction` must lie in [0, 1), got {hidden_fraction}.")
+        if intervals and self.model.config.reconstruction_quantiles is None:
+            name = self.model.config.name_or_path or "This model"
+            raise ValueError(
+                f"{name} has no intervals: no `reconstruction_quantiles` were fitted to its weights, or it was trained since. "
+                "Fit them with scripts/calibrate_reconstruction.py, or leave `intervals` out."
+            )
         preprocess, forward, postprocess = super()._sanitize_parameters(**others)
-        given = {"hidden_fraction": hidden_fraction, "seed": seed}
+        given = {"hidden_fraction": hidden_fraction, "seed": seed, "intervals": intervals}
         return preprocess, forward | {name: value for name, value in given.items() if value is not None}, postprocess
 
     def _forward(
-        self, prepared: PreparedLightCurves, batch_size: int = BATCH_SIZE, hidden_fraction: float = 0.5, seed: int = 0
-    ) -> tuple[torch.Tensor, list[np.ndarray]]:
+        self,
+        prepared: PreparedLightCurves,
+        batch_size: int = BATCH_SIZE,
+        hidden_fraction: float = 0.5,
+        seed: int = 0,
+        intervals: bool = False,
+    ) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray] | None]:
+        hidden = [hide(int(count), hidden_fraction, seed) for count in prepared.curves.lengths]
+        reconstructions = self.reconstruct(prepared, hidden, batch_size)
+        if not intervals:
+            return reconstructions, hidden, None
+        return reconstructions, hidden, self.scales(prepared, hidden, reconstructions, seed, batch_size)
+
+    def reconstruct(
+        self, prepared: PreparedLightCurves, hidden: list[np.ndarray], batch_size: int = BATCH_SIZE
+    ) -> list[np.ndarray]:
+        """The reconstructed magnitudes of each light curve, where these of its observations are hidden.
+
+        Where two windows share an observation, the later window's value is used.
+        """
         windows, curves = prepared.windows, prepared.curves
-        hidden = [hide(int(count), hidden_fraction, seed) for count in curves.lengths]
         inputs = self.inputs_of(windows)
         observed = inputs["attention_mask"].bool()
         place = torch.from_numpy(curves.offsets[windows.object_index] + windows.window_start)
@@ -277,19 +314,51 @@ class LightCurveReconstructionPipeline(LightCurvePipeline):
         inputs["magnitudes"] = torch.where(observed & ~masked, inputs["magnitudes"] - center, 0.0)
         centred = self.run(self.model, "reconstruction", inputs | {"masked_positions": masked}, batch_size)
         magnitudes = self.feature_extractor.restore_magnitudes(centred + center if len(center) else centred, windows)
-        return torch.from_numpy(magnitudes), hidden
+        return list(windows.per_observation(torch.from_numpy(magnitudes)))
+
+    def scales(
+        self,
+        prepared: PreparedLightCurves,
+        hidden: list[np.ndarray],
+        reconstructions: list[np.ndarray],
+        seed: int = 0,
+        batch_size: int = BATCH_SIZE,
+    ) -> list[np.ndarray]:
+        """The scale of the residual of every hidden observation of each light curve, NaN for the visible ones."""
+        curves = prepared.curves
+        folds = [deal_folds(mask, seed) for mask in hidden]
+        without = [np.full(len(mask), np.nan) for mask in hidden]  # reconstructions of visible observations, hidden in turn
+        for fold in range(NUM_FOLDS):
+            turn = [own == fold for own in folds]
+            masks = [mask | now for mask, now in zip(hidden, turn, strict=True)]
+            for values, now, found in zip(without, turn, self.reconstruct(prepared, masks, batch_size), strict=True):
+                values[now] = found[now]
+        scales = []
+        for i, (mask, around, found) in enumerate(zip(hidden, without, reconstructions, strict=True)):
+            residuals = curves.magnitudes[curves.offsets[i] : curves.offsets[i + 1]] - around
+            scale = np.full(len(mask), np.nan)
+            scale[mask] = residual_scales(residuals[~mask], around[~mask], found[mask])
+            scales.append(scale)
+        return scales
 
     def describe(self, prepared: PreparedLightCurves, values: Any) -> Iterator[dict[str, Any]]:
-        """One value per observation. Where two windows share an observation, the later window's value is used."""
-        magnitudes, hidden = values
+        """One value per observation."""
         curves = prepared.curves
         columns = {"mjd": curves.times, "mag": curves.magnitudes}
         if curves.magnitude_errors is not None:
             columns["magerr"] = curves.magnitude_errors
-        for i, reconstruction in enumerate(prepared.windows.per_observation(magnitudes)):
+        for i, (reconstruction, hidden) in enumerate(zip(*values[:2], strict=True)):
             own = slice(curves.offsets[i], curves.offsets[i + 1])
-            measured = {name: column[own] for name, column in columns.items()}
-            yield measured | {"hidden": hidden[i], "reconstruction": reconstruction}
+            result = {name: column[own] for name, column in columns.items()}
+            result |= {"hidden": hidden, "reconstruction": reconstruction}
+            if values[2] is not None:
+                for coverage, quantile in zip(
+                    RECONSTRUCTION_COVERAGES, self.model.config.reconstruction_quantiles, strict=True
+                ):
+                    half = quantile * values[2][i]
+                    ends = {f"lower_{coverage:.0%}": reconstruction - half, f"upper_{coverage:.0%}": reconstruction + half}
+                    result |= {name.removesuffix("%"): end for name, end in ends.items()}
+            yield result
 
 
 def hide(num_points: int, fraction: float, seed: int) -> np.ndarray:
@@ -393,16 +462,46 @@ TASKS: dict[str, tuple[type[LightCurvePipeline], Any]] = {
 }
 
 
-def register_pipelines() -> None:
-    """Register the tasks with transformers' `pipeline`."""
+def register_pipelines(default_models: Mapping[str, str] | None = None) -> None:
+    """Register the tasks with transformers' `pipeline`.
+
+    Args:
+        default_models: task -> the folder of the model that it takes where none is named.
+    """
     for task, (pipeline_class, auto_class) in TASKS.items():
-        if task not in PIPELINE_REGISTRY.supported_tasks:
-            PIPELINE_REGISTRY.register_pipeline(task, pipeline_class=pipeline_class, pt_model=auto_class, type="multimodal")
+        if task in PIPELINE_REGISTRY.supported_tasks:
+            continue
+        own: dict[str, Any] = {"pipeline_class": pipeline_class, "pt_model": auto_class, "type": "multimodal"}
+        folder = (default_models or {}).get(task)
+        # A model and its revision, which a folder does not have.
+        PIPELINE_REGISTRY.register_pipeline(task, default={"model": (folder, None)} if folder else None, **own)
+        implementation = getattr(pipeline_class, "_registered_impl")[task]  # noqa: B009 (transformers' types do not know it)
+        # A pipeline that is saved writes this into its config.json: without a path of this machine.
+        kept = {name: value for name, value in implementation.items() if name != "default"}
+        setattr(pipeline_class, "_registered_impl", {task: kept})  # noqa: B010
+
+
+class NoTokenizer:
+    """What `AutoTokenizer` finds for ASTROMER: an error that names the right task, for pipelines of other tasks ask for one."""
+
+    @classmethod
+    def from_pretrained(cls, name: Any, *args: Any, **kwargs: Any) -> Any:
+        """There is none.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError(
+            f"{name} reads light curves and has no tokenizer. It has pipelines of its own: in place of the task "
+            f"feature-extraction take light-curve-embedding, as in pipeline('light-curve-embedding', model={str(name)!r}); "
+            "and light-curve-reconstruction or light-curve-classification where the model has that head."
+        )
 
 
 __all__ = [
     "LightCurveClassificationPipeline",
     "LightCurveEmbeddingPipeline",
     "LightCurveReconstructionPipeline",
+    "NoTokenizer",
     "register_pipelines",
 ]

@@ -26,14 +26,18 @@ PIPELINES_OF = {  # the tasks of a checkpoint with such a head; every checkpoint
 
 
 def list_pipelines(architecture: str | None) -> dict[str, dict[str, Any]]:
-    """The pipelines of a checkpoint, as transformers looks them up in its config: class and code file."""
+    """The pipelines of a checkpoint, as transformers looks them up in its config: class and code file.
+
+    The Hub shows how to load a model by its tag, which for an encoder is feature-extraction: that task is the embedding too.
+    """
     from .pipelines_astromer import TASKS
 
     tasks = ["light-curve-embedding", *([PIPELINES_OF[architecture]] if architecture in PIPELINES_OF else [])]
-    return {
+    found = {
         task: {"impl": f"pipelines_astromer.{TASKS[task][0].__name__}", "pt": [TASKS[task][1].__name__], "type": "multimodal"}
         for task in tasks
     }
+    return found | {"feature-extraction": found["light-curve-embedding"]}
 
 
 def copy_code(folder: str | Path) -> None:

@@ -5,7 +5,6 @@ Nothing here runs a model. Groups differ by colour, marker and line, for print i
 `journal_size("column")` figures are drawn for a journal. Before this file stands `style.py`.
 """
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -45,6 +44,7 @@ def plot_light_curve(
     hidden: ArrayLike | None = None,
     reconstruction: ArrayLike | None = None,
     reconstruction_std: ArrayLike | None = None,
+    intervals: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
     period_days: float | None = None,
     title: str = "",
     time_system: str | None = None,
@@ -57,6 +57,8 @@ def plot_light_curve(
         hidden: `(n,)` bool, True for observations that the model did not see.
         reconstruction: `(n,)`, reconstructed magnitudes.
         reconstruction_std: `(n,)`, their uncertainty, for example under Monte-Carlo dropout; drawn as error bars.
+        intervals: of the reconstruction, the narrowest first: a name for the legend -> lower and upper ends `(n,)`. Each
+            observation has a bar of its own: nothing is said of times in between.
         period_days: plot against the phase of this period instead of time.
         title: of the figure.
         time_system: of the times, such as `"MJD"` or `"HJD"`, for the name of the axis.
@@ -78,11 +80,17 @@ def plot_light_curve(
         model = _columns(mjd=times, reconstruction=reconstruction)[1]
         shown = hidden if hidden.any() else np.ones(len(times), bool)
         crosses: dict[str, Any] = {"marker": "x", "color": COLORS[1], "linewidth": 0.9}
-        main.scatter(times[shown], model[shown], s=22 * point_scale(), label="reconstructed", zorder=3, **crosses)
+        size = _size_of_points(len(times))
+        main.scatter(times[shown], model[shown], s=1.6 * size, label="reconstructed", zorder=3, **crosses)
+        for number, (name, ends) in enumerate((intervals or {}).items()):
+            low, high = _columns(lower=ends[0], upper=ends[1])
+            _columns(mjd=times, intervals=low)
+            bars: dict[str, Any] = {"color": COLORS[1], "alpha": 0.3 / (1 + number), "linewidth": 0.9 * size**0.5}
+            main.vlines(times[shown], low[shown], high[shown], zorder=0.5, label=name, **bars)
         if reconstruction_std is not None:
             spread = _columns(mjd=times, reconstruction_std=reconstruction_std)[1]
             main.errorbar(times[shown], model[shown], spread[shown], fmt="none", ecolor=COLORS[1], alpha=0.5, linewidth=0.8)
-        axes[1].scatter(times[shown], (magnitudes - model)[shown], s=14 * point_scale(), **crosses)
+        axes[1].scatter(times[shown], (magnitudes - model)[shown], s=size, **crosses)
         axes[1].axhline(0, color="0.6", linewidth=0.8)
         axes[1].set_ylabel("residual\n[mag]" if is_narrow() else "residual [mag]")
         axes[1].invert_yaxis()
@@ -401,7 +409,7 @@ def plot_light_curves(
         times, magnitudes = _columns(mjd=mjd, mag=mag)
         style = int(highlight_first and number == 0)
         axes.scatter(times, magnitudes, s=6 * point_scale(), marker=MARKERS[style], color=COLORS[style], linewidth=0)
-        axes.set_title("\n".join(textwrap.wrap(title, 26)) if is_narrow() else title, fontsize="small")
+        axes.set_title(wrap(title, 24) if is_narrow() else title, fontsize="small")
         if labels and labels[number] is not None:
             axes.set_xlabel(labels[number])
         else:
@@ -455,9 +463,14 @@ def _errorbar(
     if errors is not None:
         bars = np.nan_to_num(_columns(mjd=chosen, magerr=errors)[1][chosen].astype(float))
         axes.errorbar(x, y, bars, fmt="none", ecolor=color, alpha=0.4, linewidth=0.8)
-    size = point_scale() * float(np.clip(3000 / max(len(chosen), 1), 4, 14))  # smaller for a thousand points
+    size = _size_of_points(len(chosen))
     look: dict[str, Any] = {"color": facecolor or color, "edgecolor": color, "linewidth": 0.8 * point_scale() ** 0.5}
     axes.scatter(x, y, s=size, marker=MARKERS[style % 2], label=label, **look)
+
+
+def _size_of_points(count: int) -> float:
+    """The area of the points of a light curve in points squared, smaller for a thousand of them."""
+    return point_scale() * float(np.clip(3000 / max(count, 1), 4, 14))
 
 
 def _finish_light_curve(axes: Axes, band: str | None) -> None:

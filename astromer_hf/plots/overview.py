@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
@@ -74,9 +75,8 @@ def plot_overview(
     """
     if len(embeddings) != len(labels):
         raise ValueError(f"There are {len(embeddings)} embeddings and {len(labels)} labels: give one for each.")
-    figure = Figure(figsize=(10, 7.6), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.06)  # type: ignore[union-attr]
-    parts = figure.subfigures(2, 2, width_ratios=(1, 1), height_ratios=(1, 1))
+    figure = Figure(figsize=(10, 7.6), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06))
+    parts: Any = figure.subfigures(2, 2)
     _draw_reconstruction(parts[0, 0], curve, reconstructed)
     _draw_map(parts[0, 1], embeddings, labels)
     _draw_look_alikes(parts[1, 0], look_alikes)
@@ -104,14 +104,15 @@ def _two_cycles(phases: np.ndarray) -> np.ndarray:
 def _draw_reconstruction(part: SubFigure, curve: Folded, found: Reconstructed) -> None:
     axes = _panel(part, "Gaps: hidden magnitudes, reconstructed")
     hidden, magnitudes, phases = _twice(found.hidden), _twice(curve.magnitudes), _two_cycles(curve.phases)
-    look: dict[str, Any] = {"s": 12, "linewidth": 0.7}
+    size = float(np.clip(2400 / len(curve.phases), 4, 12))  # smaller for a thousand points
+    look: dict[str, Any] = {"s": size, "linewidth": 0.06 * size}
     if found.lower is not None and found.upper is not None:
         ends = [_twice(values)[hidden] for values in (found.lower, found.upper)]
-        axes.vlines(phases[hidden], *ends, color=COLORS[1], alpha=0.25, linewidth=2, label=found.interval)
+        axes.vlines(phases[hidden], *ends, color=COLORS[1], alpha=0.25, linewidth=0.6 * size**0.5, label=found.interval)
     axes.scatter(phases[~hidden], magnitudes[~hidden], color=COLORS[0], label="seen", **look)
     axes.scatter(phases[hidden], magnitudes[hidden], facecolor="white", edgecolor=COLORS[0], label="hidden", **look)
     crosses = _twice(found.magnitudes)[hidden]
-    axes.scatter(phases[hidden], crosses, marker="x", color=COLORS[1], label="reconstructed", s=16, linewidth=0.9)
+    axes.scatter(phases[hidden], crosses, marker="x", color=COLORS[1], label="reconstructed", s=1.3 * size, linewidth=0.9)
     axes.set(xlabel=PHASE_LABEL, ylabel=MAGNITUDE_LABEL, xlim=(0, 2))
     low, high = np.quantile(curve.magnitudes, (0.01, 0.99))
     low, high = low - 0.2 * (high - low), high + 0.2 * (high - low)
@@ -133,7 +134,7 @@ def _draw_map(part: SubFigure, embeddings: np.ndarray, labels: Sequence[str]) ->
         f"component {number + 1} ({share:.0%} of the variance)" for number, share in enumerate(pca.explained_variance_ratio_)
     ]
     axes.set(xlabel=shares[0], ylabel=shares[1])
-    axes.set_title(f"embeddings of {len(labels)} stars, coloured by their class in the catalogue", fontsize="small")
+    axes.set_title(f"embeddings of {len(labels)} stars, coloured by their known class", fontsize="small")
     part.legend(fontsize="small", loc="outside lower center", ncols=4, frameon=False, handletextpad=0.1, columnspacing=1)
 
 
@@ -144,7 +145,7 @@ def _draw_look_alikes(part: SubFigure, curves: Sequence[Folded]) -> None:
         style = int(number > 0)
         look: dict[str, Any] = {"color": COLORS[1 - style], "marker": MARKERS[style], "s": 5, "linewidth": 0}
         axes.scatter(_two_cycles(curve.phases), _twice(curve.magnitudes), **look)
-        axes.set_title(curve.title, fontsize="small")
+        axes.set_title(curve.title.replace(", P", ",\nP"), fontsize="small")  # beside another panel there is little room
         axes.tick_params(labelsize="small")
         axes.set_xlim(0, 2)
         axes.invert_yaxis()
@@ -163,7 +164,7 @@ def _draw_probabilities(part: SubFigure, stars: Mapping[str, Mapping[str, float]
         if probability >= 0.01:
             color = "white" if probability > 0.5 else "black"
             axes.text(column, row, f"{probability:.2f}", ha="center", va="center", fontsize="small", color=color)
-    axes.set_xticks(range(len(shown)), shown, fontsize="small")
+    axes.set_xticks(range(len(shown)), shown, fontsize="small", rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(stars)), stars, fontsize="small")
-    axes.set(xlabel="class of the classifier", ylabel="class in the catalogue")
-    axes.set_title(f"{len(stars)} stars, one of each class of the catalogue", fontsize="small")
+    axes.set(xlabel="class of the classifier", ylabel="known class")
+    axes.set_title(f"{len(stars)} stars, one of each known class", fontsize="small")

@@ -4,6 +4,7 @@
 Nothing comes before this file; after it `figures.py`.
 """
 
+import re
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,10 +71,11 @@ def point_scale() -> float:
     return {None: 1.0, "page": 0.6, "column": 0.35}[_width.get()]
 
 
-def wrap(title: str) -> str:
-    """A title in lines that fit the figure's width in a journal."""
-    characters = {"page": 110, "column": 46}
-    return title if (width := _width.get()) is None else "\n".join(textwrap.wrap(title, characters[width]))
+def wrap(title: str, characters: int | None = None) -> str:
+    """A title in lines that fit the figure's width, or so many characters; a value such as "P = 2.5 d" stands on one line."""
+    characters = characters or {None: 76, "page": 110, "column": 46}[_width.get()]
+    whole = re.sub(r"(?<=\S) = (?=\S)|(?<=\d) d\b", lambda found: found[0].replace(" ", "\u00a0"), title)
+    return "\n".join(textwrap.wrap(whole, characters, break_on_hyphens=False)).replace("\u00a0", " ")
 
 
 def new_figure(width: float, height: float, *, rows: int = 1) -> Figure:

@@ -291,9 +291,10 @@ class FrozenStates:
         *,
         with_observations: bool = False,
         batch_size: int | None = None,
+        on_progress: Callable[[float], None] | None = None,
     ) -> "FrozenStates":
         """Run the encoder over all windows of the light curves with these indices, which keep their numbers."""
-        runner = WindowRunner(encoder, batch_size=batch_size)
+        runner = WindowRunner(encoder, batch_size=batch_size, on_progress=on_progress)
         objects = np.sort(objects)
         chosen = labelled.curves.select(objects)
         curves = chosen.light_curves if isinstance(chosen, MultibandLightCurves) else chosen
@@ -328,15 +329,21 @@ class FrozenStates:
         copies: int,
         seed: int,
         batch_size: int | None = None,
+        on_progress: Callable[[float], None] | None = None,
     ) -> "FrozenStates":
         """States of `copies` (at least one) thinned copies of the light curves with these indices, see `thin_light_curves`.
 
         A copy depends only on `seed`, its own number and that of its light curve.
         """
-        parts = []
+        parts: list[FrozenStates] = []
+
+        def add(done: float) -> None:
+            if on_progress is not None:
+                on_progress((len(parts) + done) / copies)
+
         for copy in range(copies):
             thinned = replace(labelled, curves=thin_light_curves(labelled.curves, np.random.default_rng([seed, copy])))
-            parts.append(cls.compute(encoder, thinned, objects, batch_size=batch_size))
+            parts.append(cls.compute(encoder, thinned, objects, batch_size=batch_size, on_progress=add))
         return cls.concatenate(parts)
 
     @classmethod
@@ -538,8 +545,16 @@ def adapt_encoder(model: Any, curves: RaggedLightCurves, validation: RaggedLight
     fit(model, InMemoryLightCurves(curves), InMemoryLightCurves(cut), collator, recipe, seed)
 
 
-# What a classifier states beyond its probabilities was fitted to it, and is not of another head.
-DECISIONS: dict[str, Any] = {"label_parents": None, "uncertain_below": None, "likely_set_thresholds": None, "fewest_points": 0}
+# What a model states beyond its outputs was fitted to it, and is not of another head.
+DECISIONS: dict[str, Any] = {
+    "label_parents": None,
+    "uncertain_below": None,
+    "likely_set_thresholds": None,
+    "fewest_points": 0,
+    "novelty_references": 0,
+    "unlike_above": None,
+    "reconstruction_quantiles": None,
+}
 
 
 def build_classifier(

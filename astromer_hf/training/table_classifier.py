@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from tqdm.auto import tqdm
 
 from ..evaluation.classification_metrics import expected_calibration_error, score_classes
 from ..evaluation.uncertainty import fit_temperature
@@ -95,6 +96,7 @@ def train_table_classifier(
     combine_bands: CombinationKind | None = None,
     bands: Sequence[str] | None = None,
     augment: int | None = None,
+    show_progress: bool = True,
 ) -> TrainedClassifier:
     """Train a head on the labelled light curves of a table, calibrate it, and score it on a fifth of the stars.
 
@@ -121,6 +123,7 @@ def train_table_classifier(
         bands: to combine, in this order; as for `embed_table`.
         augment: number of copies of every training light curve with observations removed at random, see `thin_light_curves`.
             The default is 4, and 0 for an LSTM, whose inputs would fill the memory.
+        show_progress: draw a progress bar.
 
     Raises:
         FileNotFoundError, TableError: no labelled light curves can be read, or a class has too few.
@@ -153,10 +156,32 @@ def train_table_classifier(
     model = build_classifier(encoder.config, classes, seed, **head)
     model.model.load_state_dict(encoder.state_dict())
     needed = np.concatenate((draw.labelled, draw.test))
-    states = FrozenStates.compute(encoder, curves, needed, with_observations=is_lstm, batch_size=batch_size)
+    num_copies = augment * len(draw.train)
     thinned = None
-    if augment:
-        thinned = FrozenStates.compute_thinned(encoder, curves, draw.train, copies=augment, seed=seed, batch_size=batch_size)
+    bar: dict[str, Any] = {"bar_format": "{l_bar}{bar}| {elapsed}<{remaining}", "disable": None if show_progress else True}
+    with tqdm(total=len(needed) + num_copies, desc="embedding", **bar) as progress:
+
+        def reach(count: float) -> None:
+            progress.update(count - progress.n)
+
+        states = FrozenStates.compute(
+            encoder,
+            curves,
+            needed,
+            with_observations=is_lstm,
+            batch_size=batch_size,
+            on_progress=lambda done: reach(done * len(needed)),
+        )
+        if augment:
+            thinned = FrozenStates.compute_thinned(
+                encoder,
+                curves,
+                draw.train,
+                copies=augment,
+                seed=seed,
+                batch_size=batch_size,
+                on_progress=lambda done: reach(len(needed) + done * num_copies),
+            )
     counts = labelled.count_classes()
     counts["train"] = counts["train"].clip(upper=max_per_class)
     weights = balanced_class_weights(ids[draw.train], len(classes)) if balance_classes else None

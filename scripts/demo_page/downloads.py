@@ -61,6 +61,7 @@ class Downloads:
                 hidden=look.hidden,
                 reconstruction=look.reconstruction,
                 period_days=period_days,
+                intervals=None if look.interval is None else {"90 % interval": look.interval},
                 title=look.title,
                 time_system=look.time_system,
                 band=look.band,
@@ -87,6 +88,8 @@ def reconstruction_table(look: Look, period_days: float | None) -> pd.DataFrame:
     if look.magerr is not None:
         columns["magerr"] = look.magerr
     columns |= {"hidden": look.hidden, "reconstruction": look.reconstruction}
+    if look.interval is not None:
+        columns |= {"lower_90": look.interval[0], "upper_90": look.interval[1]}
     if period_days is not None:
         columns["phase"] = phases(look.mjd, period_days, epoch_of(look))
     return pd.DataFrame(columns)

@@ -66,8 +66,8 @@ def draw_light_curve(look: Look, period_days: float | None) -> go.Figure:
                 mode="markers",
                 name=name,
                 marker=marker,
-                error_y=None
-                if is_model or look.magerr is None
+                error_y=_interval_bars(look, numbers, len(cycles))
+                if is_model
                 else {"array": np.tile(np.nan_to_num(errors[numbers]), len(cycles)), "width": 0, "thickness": 0.8},
                 customdata=np.tile(told[numbers], (len(cycles), 1)),
                 text=[error[number] for number in numbers] * len(cycles),
@@ -81,6 +81,16 @@ def draw_light_curve(look: Look, period_days: float | None) -> go.Figure:
     _lay_out(figure, axis, magnitude_label(look.band), height=430)
     figure.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0})
     return figure
+
+
+def _interval_bars(look: Look, numbers: np.ndarray, num_cycles: int) -> dict[str, Any] | None:
+    """Bars over the interval of some observations, for each cycle; None where the model has no intervals."""
+    if look.interval is None or not look.hidden.any():
+        return None
+    lower, upper = (np.tile(ends[numbers], num_cycles) for ends in look.interval)
+    middle = np.tile(look.reconstruction[numbers], num_cycles)
+    bars = {"symmetric": False, "array": np.nan_to_num(upper - middle), "arrayminus": np.nan_to_num(middle - lower)}
+    return bars | {"width": 0, "thickness": 3, "color": "rgba(213, 94, 0, 0.25)"}  # the colour of the crosses
 
 
 def epoch_of(look: Look) -> float:

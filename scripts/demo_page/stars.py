@@ -83,6 +83,8 @@ class Look:
         name (`str`): of the star and its band.
         mjd, mag, hidden, reconstruction (`np.ndarray` of shape `(n,)`): usable observations in order of time.
         magerr (`np.ndarray` of shape `(n,)`, *optional*): their errors.
+        interval (`tuple` of two `np.ndarray` of shape `(n,)`, *optional*): between which 90 % of hidden magnitudes lie, where
+            the weights carry the numbers for it; NaN where it is not known.
         num_dropped (`int`): observations without a finite time or magnitude.
         rmse (`float`): of the reconstruction, on the hidden observations or, where none is hidden, on all; magnitudes.
         period ([`Period`], *optional*): the most likely one, significant or not.
@@ -108,6 +110,7 @@ class Look:
     position: tuple[float, float]
     band: str | None = None
     time_system: str | None = None
+    interval: tuple[np.ndarray, np.ndarray] | None = None
 
     @property
     def title(self) -> str:
@@ -296,7 +299,10 @@ class Demo:
         if len(light_curve["mjd"]) > MAX_POINTS:
             raise ValueError(f"{name} has {len(light_curve['mjd'])} observations, this page takes {MAX_POINTS}: upload a part.")
         one = _given(light_curve)
-        seen = self.reconstruct(one, hidden_fraction=hidden_fraction, seed=seed, return_numpy=True)
+        # Weights that were not calibrated have no intervals.
+        known = getattr(self.reconstruct.model.config, "reconstruction_quantiles", None) is not None and hidden_fraction > 0
+        told = {"intervals": True} if known else {}
+        seen = self.reconstruct(one, hidden_fraction=hidden_fraction, seed=seed, return_numpy=True, **told)
         if not seen["num_points"]:
             raise ValueError(f"{name} has no observation with a finite time and magnitude.")
         scored = seen["hidden"] if seen["hidden"].any() else ~seen["hidden"]
@@ -319,6 +325,7 @@ class Demo:
             position=tuple(self.gallery.projection.transform(vector[None])[0].tolist()),
             band=light_curve.get("band"),
             time_system=time_system,
+            interval=(seen["lower_90"], seen["upper_90"]) if known else None,
         )
 
     def classify_all(self, light_curves: Mapping[str, LightCurve]) -> pd.DataFrame:

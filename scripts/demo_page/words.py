@@ -13,10 +13,11 @@ def say_star(look: Look) -> str:
     """Its name, its observations, and how well the hidden ones were reconstructed."""
     dropped = f", {look.num_dropped} left out" if look.num_dropped else ""
     what = f"{int(look.hidden.sum())} hidden" if look.hidden.any() else f"{len(look.mjd)} visible"
+    bars = "" if look.interval is None else " Bars behind the crosses: 90 % of held-out magnitudes lie within."
     few = "" if len(look.mjd) >= FEW else " ⚠️ Of so few its look-alikes and its place on the map say little."
     return (
         f"### {look.name}\n{len(look.mjd)} observations{dropped}. The root-mean-square error of the reconstruction on the "
-        f"{what} ones is **{look.rmse:.3f} mag**.{few}"
+        f"{what} ones is **{look.rmse:.3f} mag**.{bars}{few}"
     )
 
 

@@ -15,6 +15,7 @@ import pytest
 import torch
 from conftest import TINY_EXTENDED
 from matplotlib.figure import Figure
+from transformers import pipeline
 
 from astromer_hf import (
     AstromerConfig,
@@ -100,6 +101,17 @@ def test_a_light_curve_is_folded_on_its_period_if_that_is_significant_and_the_ti
         assert "phase" not in axes.get_xlabel()
 
 
+def test_the_title_has_the_class_that_the_packages_own_classifier_gives(draw):
+    star = replace(simulate_light_curves(1, survey="asas_like", classes=["RRab"])[0], label=None)
+    short = replace(star, object_id="short", mjd=star.mjd[:6], mag=star.mag[:6], magerr=star.magerr[:6])
+    pq.write_table(to_table([star, short]), "classes_of.parquet")
+    title = draw("light-curve", "classes_of.parquet", "--object", star.object_id, "--classify").axes[0].get_title()
+    found = pipeline("light-curve-classification")({"mjd": star.mjd, "mag": star.mag, "magerr": star.magerr})
+    assert f"{found['label']} with probability {found['score']:.2f}" in title.replace("\n", " ")
+    title = draw("light-curve", "classes_of.parquet", "--object", "short", "--classify").axes[0].get_title()
+    assert "no class: fewer than" in title.replace("\n", " ")
+
+
 def test_a_light_curve_is_folded_on_a_period(draw):
     figure = draw("light-curve", "curves.parquet", "--object", CURVE.object_id, "--period", 2.5)
     assert "period 2.5 d" in figure.axes[0].get_xlabel()
@@ -122,6 +134,20 @@ def test_a_reconstruction_has_error_bars_of_passes_with_dropout(draw):
     assert len(bars.containers) == len(without.containers) + 1
     lengths = [np.ptp(segment[:, 1]) for segment in bars.containers[-1].lines[2][0].get_segments()]
     assert min(lengths) > 0
+
+
+def test_a_reconstruction_has_bars_of_its_intervals_if_the_model_was_given_their_quantiles(draw, place):
+    calibrated = AstromerForMaskedReconstruction.from_pretrained(place / "tiny")
+    calibrated.config.reconstruction_quantiles = [1.0, 2.0]
+    calibrated.save_pretrained(place / "calibrated")
+    panel, _ = draw("light-curve", "curves.parquet", "--object", CURVE.object_id, "--model", "calibrated").axes
+    shown = dict(zip(*reversed(panel.get_legend_handles_labels()), strict=True))
+    assert set(shown) == {"seen", "hidden", "reconstructed", "68 % interval", "90 % interval"}
+    narrow, wide = (
+        np.array([np.ptp(segment[:, 1]) for segment in shown[f"{name} % interval"].get_segments()]) for name in ("68", "90")
+    )
+    assert len(narrow) == len(CURVE.mag) // 2
+    np.testing.assert_allclose(wide, 2 * narrow, rtol=1e-6)
 
 
 def test_an_object_of_several_bands_needs_its_band(draw, capsys):

@@ -127,6 +127,23 @@ def test_a_trend_over_nights_is_no_period_of_a_day_or_its_parts():
         assert not found.is_significant or found.period > 5
 
 
+def test_a_period_that_is_left_out_as_a_trend_is_named_if_it_fits_better():
+    rng = np.random.default_rng(0)
+    mjd = 53000.5 + np.arange(200) + rng.uniform(0, 0.1, 200)
+    for period in (0.9965, 0.4991):  # less than a cycle out of step with the nights after the whole span
+        mag = 15 + 0.3 * np.sin(2 * np.pi * mjd / period) + rng.normal(0, 0.01, 200)
+        found = find_period(mjd, mag)
+        left_out = {one.kind: one for one in found.alternatives}["near a day"]
+        assert left_out.period == pytest.approx(period, rel=1e-3)
+        assert left_out.explained > found.explained
+    mag = 15 + 0.3 * np.sin(2 * np.pi * mjd / 0.50001) + rng.normal(0, 0.01, 200)  # hardly a trend
+    found = find_period(mjd, mag)
+    assert not found.is_significant
+    assert next(one.explained for one in found.alternatives if one.kind == "near a day") > 0.9
+    other = 15 + 0.3 * np.sin(2 * np.pi * mjd / 0.61) + rng.normal(0, 0.01, 200)
+    assert "near a day" not in {one.kind for one in find_period(mjd, other).alternatives}
+
+
 def test_a_doubtful_observation_counts_less():
     mjd, mag, magerr = sinusoid()
     mag[::10] += np.random.default_rng(3).normal(0, 3, len(mag[::10]))

@@ -11,7 +11,13 @@ from conftest import TINY
 
 from astromer_hf import AstromerConfig, AstromerForMaskedReconstruction, AstromerForSequenceClassification, RaggedLightCurves
 from astromer_hf.evaluation.classification_metrics import expected_calibration_error
-from astromer_hf.evaluation.uncertainty import TEMPERATURES, dropout_enabled, fit_temperature, sample_with_dropout
+from astromer_hf.evaluation.uncertainty import (
+    TEMPERATURES,
+    conformal_quantiles,
+    dropout_enabled,
+    fit_temperature,
+    sample_with_dropout,
+)
 from astromer_hf.inference.classification import LightCurveClassifier, classify_light_curves
 from astromer_hf.light_curves.simulation import simulate_light_curves
 from astromer_hf.model.pipelines_astromer import LightCurveReconstructionPipeline
@@ -202,3 +208,23 @@ def test_a_model_without_dropout_is_refused_and_told_why():
 def test_one_pass_has_no_spread(classifier):
     with pytest.raises(ValueError, match="at least 2, got 1"):
         sample_with_dropout(classifier, lambda: np.zeros(1), num_passes=1)
+
+
+def test_conformal_quantiles_hold_on_stars_like_those_they_were_fitted_to():
+    generator = np.random.default_rng(0)
+    ratios = [np.abs(generator.normal(size=generator.integers(5, 60))) * generator.lognormal(0, 0.3) for _ in range(1500)]
+    fitted, others = ratios[:500], ratios[500:]
+    quantiles = conformal_quantiles(fitted, (0.68, 0.90))
+    for coverage, quantile in zip((0.68, 0.90), quantiles, strict=True):
+        assert np.mean([np.mean(star <= quantile) for star in others]) == pytest.approx(coverage, abs=0.015)
+
+
+def test_every_star_counts_the_same_and_what_has_no_scale_does_not_count():
+    many, few = np.full(1000, 5.0), [np.full(2, 1.0) for _ in range(99)]
+    (quantile,) = conformal_quantiles([many, *few, np.full(3, np.nan), np.array([])], [0.9])
+    assert quantile == 1.0
+
+
+def test_a_handful_of_stars_promises_no_high_coverage():
+    with pytest.raises(ValueError, match=r"5 stars .* too few for a coverage of 90%"):
+        conformal_quantiles([np.ones(10)] * 5, (0.68, 0.90))

@@ -135,6 +135,7 @@ def expect_all_to_load(hub, home, repo_id: str, tasks: list[str]) -> None:
     """Without the package, in a new process with nothing in its cache."""
     needed = set(CODE_FILES) - {"pretraining_astromer.py"}  # no Auto class loads this one
     assert needed <= set(hub.list_files(repo_id))
+    tasks = [*tasks, "feature-extraction"]  # as the Hub's snippet has it
     assert list(hub_client.run_fresh(hub.url, home, HIDE.format(repo_id, tasks) + LOAD_ALL)) == tasks
     config = json.loads(hub.read(repo_id, "config.json"))
     assert set(config["custom_pipelines"]) == set(tasks)

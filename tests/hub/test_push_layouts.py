@@ -2,6 +2,7 @@
 """A push shares the weights that are loaded here, in one file or in several, and a classifier as `astromer-hf fit` wrote it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import hub_client
@@ -13,10 +14,11 @@ from conftest import ACCOUNTS, TINY
 from astromer_hf import AstromerConfig, AstromerFeatureExtractor, AstromerForMaskedReconstruction
 from astromer_hf.hub.check import check_checkpoint
 from astromer_hf.hub.model_card import CardFacts, load_card, write_card
-from astromer_hf.light_curves.simulation import simulate_light_curves, to_table
+from astromer_hf.light_curves.simulation import SIMULATED_SURVEYS, simulate_light_curves, to_table
 
 ADA = next(iter(ACCOUNTS))
 INDEX = "model.safetensors.index.json"
+SURVEY = replace(SIMULATED_SURVEYS["macho_like"], min_points=40, max_points=80)
 
 
 def save(folder: Path, seed: int, **options: str) -> Path:
@@ -70,7 +72,7 @@ def test_a_push_in_another_layout_replaces_the_weights_that_are_there(tmp_path, 
 
 def test_a_classifier_can_be_pushed_as_fit_wrote_it(tmp_path, client, hub):
     encoder = save(tmp_path / "encoder", seed=0)
-    table = to_table(simulate_light_curves(60, seed=1, classes=["RRab", "LPV"]))
+    table = to_table(simulate_light_curves(60, seed=1, survey=SURVEY, classes=["RRab", "LPV"]))
     pq.write_table(table, tmp_path / "labelled.parquet")
     arguments = (
         "labelled.parquet",
@@ -101,7 +103,9 @@ def test_a_classifier_can_be_pushed_as_fit_wrote_it(tmp_path, client, hub):
 def test_a_classifier_of_an_encoder_without_a_name_says_how_it_gets_its_card(tmp_path, client):
     encoder = save(tmp_path / "encoder", seed=0)
     (encoder / "README.md").unlink()
-    pq.write_table(to_table(simulate_light_curves(60, seed=1, classes=["RRab", "LPV"])), tmp_path / "labelled.parquet")
+    pq.write_table(
+        to_table(simulate_light_curves(60, seed=1, survey=SURVEY, classes=["RRab", "LPV"])), tmp_path / "labelled.parquet"
+    )
     arguments = ("labelled.parquet", "--model", encoder, "--max-epochs", "1", "--augment", "0", "--quiet", "-o", "nameless")
     status, output, errors = client(hub_client.command, "fit", *arguments, folder=tmp_path)
     assert status == 0, errors

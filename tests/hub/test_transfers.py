@@ -5,7 +5,7 @@
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from astromer_hf.cli.main import build_command
 from astromer_hf.hub.load import TEST_VECTOR_FILE
 from astromer_hf.hub.model_card import CardFacts, write_card
 from astromer_hf.hub.push import gather_checkpoint
-from astromer_hf.light_curves.simulation import simulate_light_curves, to_table
+from astromer_hf.light_curves.simulation import SIMULATED_SURVEYS, simulate_light_curves, to_table
 
 ADA = next(iter(ACCOUNTS))
 MODES = {
@@ -37,6 +37,7 @@ MODES = {
     "xet, nothing shared": {"HF_HUB_DISABLE_XET": "0", "HF_HUB_DISABLE_SHARED_BLOBS": "1"},
     "xet, no links": {"HF_HUB_DISABLE_XET": "0", "HF_HUB_DISABLE_SYMLINKS": "1"},
 }
+SURVEY = replace(SIMULATED_SURVEYS["macho_like"], min_points=40, max_points=80)
 ENCODER, CLASSIFIER = "astromer/encoder", "astromer/classifier"
 
 
@@ -77,7 +78,9 @@ def fill(folder: Path) -> Path:
         base_model = ENCODER if name == "classifier" else None
         write_card(folder / name, CardFacts(f"astromer/{name}", ("macho",), base_model=base_model))
         (folder / name / TEST_VECTOR_FILE).write_bytes(bytes(gather_checkpoint(folder / name)[TEST_VECTOR_FILE]))
-    pq.write_table(to_table(simulate_light_curves(60, seed=1, classes=["RRab", "LPV"])), folder / "curves.parquet")
+    pq.write_table(
+        to_table(simulate_light_curves(60, seed=1, survey=SURVEY, classes=["RRab", "LPV"])), folder / "curves.parquet"
+    )
     return folder
 
 
@@ -117,8 +120,20 @@ def test_these_are_all_verbs_that_take_a_model_of_the_hub():
     assert set(takes_revision(build_command())) - {"few-shot", "push"} == set(VERBS)
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "export"])
 def test_every_verb_takes_a_model_of_the_hub(pushed, verb):
+    run_verb(pushed, verb)
+
+
+# An export takes seconds, and fetches its model as the other verbs do.
+@pytest.mark.parametrize(
+    "place", ["lfs", *(pytest.param(mode, marks=pytest.mark.slow) for mode in MODES if mode != "lfs")], indirect=True
+)
+def test_so_does_export(pushed):
+    run_verb(pushed, "export")
+
+
+def run_verb(pushed: Place, verb: str) -> None:
     first = "sim" if "--object" not in VERBS[verb] else pq.read_table(pushed.folder / "curves.parquet")["object_id"][0].as_py()
     arguments = [first if argument == "sim-0" else argument for argument in VERBS[verb]]
     status, _, errors = pushed.run(*verb.split(), *arguments)

@@ -79,6 +79,7 @@ def test_a_new_head_on_it_states_nothing_that_was_fitted_to_the_old_one():
     config = AstromerConfig.from_pretrained(default_classifier_folder())
     own = build_classifier(config, ["a", "b"], 0).config
     assert (own.label_parents, own.uncertain_below, own.likely_set_thresholds, own.fewest_points) == (None, None, None, 0)
+    assert (own.novelty_references, own.unlike_above) == (0, None)
     assert own.classifier_temperature == 1.0
 
 

@@ -1,6 +1,7 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """Neighbours are the nearest under the stated distance, the isolated are the farthest from all, and the command prints both."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from astromer_hf.cli.main import main
+from astromer_hf.cli.neighbors import draw_found
+from astromer_hf.evaluation.periods import find_period
 from astromer_hf.inference.neighbors import Embeddings, find_isolated, find_neighbors
 from astromer_hf.light_curves.columns import TableError
 from astromer_hf.light_curves.simulation import simulate_light_curves, to_table
@@ -141,6 +144,29 @@ def test_the_command_prints_the_table_and_writes_it_and_the_picture(table, embed
     printed = capsys.readouterr().out
     assert all(object_id in printed for object_id in expected["object_id"])
     assert (tmp_path / "found.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_light_curve_of_the_picture_is_folded_on_its_own_period(table, embeddings, tmp_path):
+    curves = [*CURVES]
+    curves[3] = replace(curves[3], mag=np.random.default_rng(0).permutation(curves[3].mag))  # which has no period any more
+    pq.write_table(to_table(curves), tmp_path / "curves.parquet")
+    found = find_neighbors(embeddings, CURVES[3].object_id, 3)
+    columns = dict.fromkeys(("label", "object_id", "mjd", "mag", "magerr", "band"))
+    figure = draw_found(str(tmp_path / "curves.parquet"), columns, embeddings, found, embeddings.find(CURVES[3].object_id))
+    by_id = {curve.object_id: curve for curve in curves}
+    for axes, object_id in zip(figure.axes, [CURVES[3].object_id, *found["object_id"]], strict=False):
+        curve = by_id[object_id]
+        period = find_period(curve.mjd, curve.mag, curve.magerr)
+        drawn = axes.collections[0].get_offsets()[:, 0]
+        title = axes.get_title()
+        if period.is_significant:
+            assert f"P = {period.period:.6g} d" in title
+            assert axes.get_xlabel() == "phase"
+            assert 0 <= drawn.min() <= drawn.max() < 1
+        else:
+            assert "no significant period" in title
+            assert np.ptp(drawn) == pytest.approx(np.ptp(curve.mjd))
+    assert "no significant period" in figure.axes[0].get_title()
 
 
 def test_the_command_prints_the_isolated(table, tmp_path, capsys):

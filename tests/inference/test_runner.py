@@ -144,3 +144,15 @@ def test_dropout_that_is_switched_on_repeats_with_its_seed_on_any_number_of_thre
         torch.set_num_threads(before)
     np.testing.assert_array_equal(results[0], results[1])
     np.testing.assert_allclose(results[0], results[2], atol=1e-5)
+
+
+def test_progress_moves_with_every_batch_and_ends_at_1():
+    seen: list[float] = []
+    model = AstromerModel(AstromerConfig(**TINY)).eval()
+    runner = WindowRunner(model, batch_size=1, on_progress=seen.append)
+    curves = light_curves([50, 13, 20, 7])
+    for _ in runner.iter_outputs(curves, runner.cut(curves)):
+        pass
+    assert len(seen) > 2
+    assert seen == sorted(seen)
+    assert seen[-1] == 1

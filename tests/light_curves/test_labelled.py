@@ -87,7 +87,7 @@ def test_a_prepared_dataset_keeps_its_splits(prepared: Path):
 
 def test_a_class_with_too_few_light_curves_is_refused_by_name_or_left_out(prepared: Path):
     labelled = load_labelled(prepared)
-    with pytest.raises(TableError, match=r"needs 4 light curves to train on.*'c' has 1 \+ 1 \+ 1\. .*lower --min_per_class"):
+    with pytest.raises(TableError, match=r"needs 4 light curves to train on.*'c' has 1 \+ 1 \+ 1\. .*lower --min-per-class"):
         labelled.keep_classes(4)
     kept = labelled.keep_classes(4, drop_rare_classes=True)
     assert sorted(set(kept.labels)) == ["a", "b"]
@@ -117,7 +117,7 @@ def test_two_classes_are_needed(tmp_path: Path):
 def test_labels_are_numbers_on_request(tmp_path: Path):
     labelled = load_labelled(write(tmp_path / "x.parquet", [0.1, 2, None, 1e300]), unlabelled={""})
     assert labelled.to_numbers().tolist() == [0.1, 2.0, 1e300]
-    with pytest.raises(TableError, match=r"1 of 2 are none, such as 'RRab' of object 'star1'.*--label_column"):
+    with pytest.raises(TableError, match=r"1 of 2 are none, such as 'RRab' of object 'star1'.*--label-column"):
         load_labelled(write(tmp_path / "y.parquet", ["0.5", "RRab"])).to_numbers()
 
 
@@ -126,7 +126,7 @@ def test_tables_that_teach_nothing_say_why(tmp_path: Path):
     with pytest.raises(TableError, match="left of this table: 1 without a label, 1 with fewer than 9 observations"):
         load_labelled(source, min_points=9)
     pq.write_table(pq.read_table(source).drop_columns("label"), tmp_path / "y.parquet")
-    with pytest.raises(TableError, match=r"no column of labels.*--label_column"):
+    with pytest.raises(TableError, match=r"no column of labels.*--label-column"):
         load_labelled(tmp_path / "y.parquet")
     frame = pd.read_parquet(source)
     frame.loc[0, "object_id"] = None

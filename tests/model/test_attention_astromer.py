@@ -105,3 +105,13 @@ def test_full_windows_in_which_nothing_is_hidden_need_no_mask():
     states = torch.zeros(2, 20, config.hidden_size)
     assert attention_mask_of(config, states, observed, None, observed) is None
     assert attention_mask_of(config, states, observed, ~observed, observed) is not None
+
+
+def test_the_attention_of_a_loaded_model_can_be_changed_and_eager_attention_returns_its_weights():
+    model = AstromerModel(AstromerConfig(**TINY)).eval()
+    windows = {name: torch.arange(8.0)[None] for name in ("magnitudes", "times")}
+    expected = model(**windows).last_hidden_state
+    model.set_attn_implementation("eager")
+    outputs = model(**windows, output_attentions=True)
+    assert [weights.shape for weights in outputs.attentions] == [(1, 4, 8, 8)] * TINY["num_hidden_layers"]
+    torch.testing.assert_close(outputs.last_hidden_state, expected)

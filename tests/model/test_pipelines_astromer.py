@@ -17,7 +17,7 @@ import torch
 from conftest import TINY, TINY_EXTENDED
 from test_embedding import CURVES, IDS, LENGTHS, WINDOW
 from test_source import LAYOUTS
-from transformers import Pipeline, pipeline
+from transformers import AutoProcessor, Pipeline, pipeline
 
 from astromer_hf import (
     AstromerConfig,
@@ -25,6 +25,8 @@ from astromer_hf import (
     AstromerForMaskedReconstruction,
     AstromerForSequenceClassification,
     AstromerModel,
+    default_classifier_folder,
+    default_model_folder,
 )
 from astromer_hf.inference.classification import classify_light_curves
 from astromer_hf.inference.embedding import embed_light_curves
@@ -366,3 +368,41 @@ def test_every_task_is_known_to_transformers():
     from transformers.pipelines import get_supported_tasks
 
     assert set(TASKS) <= set(get_supported_tasks())
+
+
+# --- Without a model, and with tasks of transformers ---
+
+
+def test_without_a_model_the_packages_own_embeds_and_reconstructs():
+    for task in ("light-curve-embedding", "light-curve-reconstruction"):
+        pipe, named = pipeline(task), pipeline(task, model=str(default_model_folder()))
+        assert pipe.model.config.name_or_path == str(default_model_folder())
+        assert pipe(DICTS[0]) == named(DICTS[0])
+
+
+def test_without_a_model_the_packages_own_classifies_as_the_command_does(tmp_path: Path):
+    classify = pipeline("light-curve-classification")
+    assert classify.model.config.name_or_path == str(default_classifier_folder())
+    constant = {**DICTS[0], "mag": np.full(len(MAG[0]), 15.0)}
+    short = {name: DICTS[0][name][:5] for name in ("mjd", "mag", "magerr")}
+    found = classify([DICTS[0], constant, short])
+    result = classify_light_curves(classify.model, MJD[0], MAG[0], DICTS[0]["magerr"])
+    names = classify.model.config.id2label
+    assert found[0]["probabilities"] == pytest.approx({names[i]: value for i, value in enumerate(result.values[0])}, abs=1e-6)
+    assert found[0]["label"] == names[int(result.values[0].argmax())]
+    assert found[0]["is_uncertain"] == (found[0]["score"] < classify.model.config.uncertain_below)
+    assert found[0]["remark"] is None
+    for one, reason in zip(found[1:], ("all magnitudes are equal", "fewer than 10 observations"), strict=True):
+        assert one["remark"] == reason.replace("10", str(classify.model.config.fewest_points))
+        assert (one["label"], one["score"], one["probabilities"]) == (None, None, None)
+
+
+def test_a_saved_pipeline_names_no_path_of_this_machine(tmp_path: Path):
+    pipeline("light-curve-embedding").save_pretrained(tmp_path)
+    assert str(default_model_folder().parent) not in (tmp_path / "config.json").read_text(encoding="utf-8")
+
+
+def test_a_task_of_transformers_is_refused_with_the_right_one(folder: Path):
+    with pytest.raises(ValueError, match=r"in place of the task feature-extraction take light-curve-embedding"):
+        pipeline("feature-extraction", model=str(folder))
+    assert isinstance(AutoProcessor.from_pretrained(folder), AstromerFeatureExtractor)

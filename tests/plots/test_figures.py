@@ -17,7 +17,7 @@ from matplotlib.text import Text
 from astromer_hf import AstromerConfig, AstromerFeatureExtractor, AstromerModel
 from astromer_hf.light_curves.simulation import simulate_light_curves
 from astromer_hf.plots import figures as plots
-from astromer_hf.plots.style import journal_size
+from astromer_hf.plots.style import journal_size, wrap
 
 NUM_POINTS = 20
 CURVE = simulate_light_curves(1, seed=5)[0]
@@ -440,3 +440,13 @@ def test_a_survey_whose_light_curves_are_all_of_one_length_has_a_summary():
 def test_arrays_that_do_not_belong_together_are_refused_by_name(draw: Callable[[], Figure], message: str):
     with pytest.raises(ValueError, match=message):
         draw()
+
+
+def test_a_long_title_is_wrapped_between_words_and_not_within_a_value():
+    title = ", ".join(["a star of a long name-with-hyphens"] * 2 + ["P = 0.634511 d (false alarm 1e-942)"] * 2)
+    shown = plots.plot_light_curve(MJD, MAG, title=title).axes[0].get_title()
+    assert shown.replace("\n", " ") == title
+    assert max(map(len, shown.split("\n"))) <= 76
+    for characters in range(20, 60):
+        lines = wrap(title, characters).split("\n")
+        assert not any(line.endswith(("P", "=", "0.634511", "name-")) for line in lines)

@@ -284,6 +284,8 @@ def test_the_downloads_hold_what_the_page_shows(look: Look):
     rows = pd.read_csv(csv)
     np.testing.assert_allclose(rows["reconstruction"], look.reconstruction)
     np.testing.assert_array_equal(rows["hidden"], look.hidden)
+    inside = rows["mag"].between(rows["lower_90"], rows["upper_90"])[look.hidden]
+    assert 0.8 < inside.mean() <= 1
     assert rows["phase"].between(0, 1).all()
     told = json.loads(Path(words).read_text(encoding="utf-8"))
     assert told["class"] == look.classes.label

@@ -315,7 +315,7 @@ def test_an_unknown_target_is_left_out_and_targets_that_are_all_the_same_are_ref
 
 def test_too_few_labels_say_what_to_lower(prepared: Path, pretrained: Path, tmp_path: Path):
     with pytest.raises(
-        TableError, match=r"10 light curves to train on.*'DSCT' has 2 \+ 2 \+ 2.*lower --min_per_class.*--drop_rare"
+        TableError, match=r"10 light curves to train on.*'DSCT' has 2 \+ 2 \+ 2.*lower --min-per-class.*--drop-rare"
     ):
         run(prepared, pretrained, tmp_path / "run")
 

@@ -79,8 +79,9 @@ def run(data: Path, models: Sequence[Path], output: Path, *options: str) -> pd.D
     return pd.read_parquet(output / "north.parquet")
 
 
-def test_every_method_runs_on_every_draw_and_stands_in_the_table(data, model, tmp_path, capsys):
+def test_every_method_runs_on_every_draw_and_stands_in_the_table(data, model, tmp_path, capsys, monkeypatch):
     pytest.importorskip("light_curve")
+    monkeypatch.setattr(benchmark, "NUM_TREES", 50)
     other = save_model(tmp_path / "models" / "other", seed=1)
     output = tmp_path / "results"
     runs = run(data, [model, other], output, "--methods", "", "--samples", "4", "--folds", "1")

@@ -1,6 +1,7 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """The classifier of all surveys in miniature: trained, scored on surveys that were left out, calibrated, saved, and used."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,13 +12,15 @@ from conftest import TINY
 
 from astromer_hf import AstromerConfig, AstromerFeatureExtractor, AstromerForMaskedReconstruction
 from astromer_hf.cli.main import main
-from astromer_hf.light_curves.simulation import simulate_light_curves, to_table
+from astromer_hf.light_curves.simulation import SIMULATED_SURVEYS, simulate_light_curves, to_table
 from astromer_hf.light_curves.taxonomy import LEAF_NAMES, PARENT_OF
 
 LABELS = {
     "crts_css": {"RRab": "RRab", "EclipsingBinary": "EA"},
     "asas_acvs": {"RRab": "RR Lyrae, Fundamental Mode", "EclipsingBinary": "Detached"},
 }
+
+SHORT = replace(SIMULATED_SURVEYS["macho_like"], min_points=60, max_points=120)
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +30,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed, (survey, labels) in enumerate(LABELS.items()):
         (root / survey).mkdir()
         for split, count in {"train": 16, "validation": 12, "test": 12}.items():
-            curves = [curve for name in labels for curve in simulate_light_curves(count, seed=seed, classes=[name])]
+            curves = [
+                curve for name in labels for curve in simulate_light_curves(count, seed=seed, classes=[name], survey=SHORT)
+            ]
             frame = to_table(curves).to_pandas()
             frame = frame.assign(object_id=[f"{split}{i}" for i in range(len(frame))], label=frame["label"].map(labels))
             frame.to_parquet(root / survey / f"{split}-00000-of-00001.parquet", index=False)
@@ -53,7 +58,7 @@ def test_each_survey_is_left_out_and_scored_beside_the_forest_and_its_own_labels
 
 def test_a_run_that_was_stopped_computes_only_the_missing_states(trained: Path, capsys: pytest.CaptureFixture[str]):
     files = {file: file.stat().st_mtime_ns for file in (trained / "out" / "states").iterdir()}
-    assert len(files) == 2 * 3 * 3  # surveys, splits, kinds of copies
+    assert len(files) == 2 * 3 * 3 + 2 + 7  # surveys, splits, kinds of copies; copies in the other; kinds unlike
     lost = trained / "out" / "states" / "asas_acvs-test-short.npz"
     before = lost.read_bytes()
     lost.unlink()

@@ -15,6 +15,7 @@ from conftest import TINY_EXTENDED
 from transformers import AutoFeatureExtractor, AutoModelForSequenceClassification
 
 from astromer_hf import AstromerConfig, AstromerFeatureExtractor, AstromerForMaskedReconstruction, AstromerModel
+from astromer_hf.cli.fit import describe_calibration
 from astromer_hf.cli.main import main
 from astromer_hf.evaluation.classification_metrics import expected_calibration_error
 from astromer_hf.inference.classification import classify_light_curves
@@ -100,7 +101,7 @@ def test_the_saved_folder_gives_the_probabilities_of_the_test_stars(trained: Tra
 
 
 def test_a_rare_class_is_refused_unless_it_is_dropped(table: Path, encoder: AstromerModel):
-    with pytest.raises(TableError, match=r"'DSCT' has .*--drop_rare_classes"):
+    with pytest.raises(TableError, match=r"'DSCT' has .*--drop-rare-classes"):
         train_table_classifier(table, encoder, recipe=RECIPE)
 
 
@@ -172,12 +173,19 @@ def test_two_commands_go_from_labelled_to_newly_classified_light_curves(
 ):
     folder, output = tmp_path / "mine", tmp_path / "classes.parquet"
     arguments = ["fit", table, "-o", folder, "--model", pretrained, "--drop-rare-classes", "--max-epochs", 3]
-    assert main([str(argument) for argument in arguments]) == 0
+    assert main([str(argument) for argument in [*arguments, "--width", "column"]]) == 0
     printed = capsys.readouterr().out
     assert "2 light curves left out: without a label" in printed
     assert "macro-F1" in printed
-    assert re.search(r"calibrated by a temperature of \d\.\d+.*as trained: expected calibration error", printed, re.DOTALL)
+    calibrated = (
+        r"calibrated by a temperature of \d\.\d+, which makes.*as trained: expected calibration error|no temperature calibrates"
+    )
+    assert re.search(calibrated, printed, re.DOTALL)
     assert {"classification_report.txt", "confusion_matrix.png", "reliability.png"} <= {path.name for path in folder.iterdir()}
+    for name in ("confusion_matrix.pdf", "reliability.pdf"):
+        size = re.search(rb"/MediaBox \[ 0 0 ([\d.]+)", (folder / name).read_bytes())
+        assert size
+        assert float(size[1]) == pytest.approx(88 * 72 / 25.4, rel=0.01)
     new = to_table(simulate_light_curves(7, seed=9, survey=SURVEY, classes=CLASSES)).drop_columns(["label"])
     pq.write_table(new, tmp_path / "new.parquet")
     arguments = ["classify", str(tmp_path / "new.parquet"), "-o", str(output), "--model", str(folder), "--quiet", "--json"]
@@ -193,3 +201,16 @@ def test_an_output_that_is_there_already_is_not_overwritten(table: Path, pretrai
     assert main([str(argument) for argument in arguments]) == 1
     assert "exists already: name a new or empty folder" in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
+
+
+def test_what_a_temperature_does_is_said_and_one_of_1_is_none():
+    scores = {"expected_calibration_error": 0.1, "log_loss": 0.4, "macro_f1": 0.8}
+    stages = {"as trained": scores, "calibrated": scores | {"log_loss": 0.3}}
+    (line,) = describe_calibration(1.0, stages)
+    assert "no temperature" in line
+    assert "log loss 0.400" in line
+    assert "1.000" not in line
+    for temperature, effect in ((1.5, "less sure"), (0.7, "surer")):
+        lines = describe_calibration(temperature, stages)
+        assert f"temperature of {temperature:.3f}, which makes the probabilities {effect}" in lines[0]
+        assert len(lines) == 3
