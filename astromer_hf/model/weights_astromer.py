@@ -118,7 +118,7 @@ class StrictPreTrainedModel(PreTrainedModel):
     def post_init(self) -> None:
         """As in transformers. In addition, weights of heads that this model lacks are ignored when a checkpoint is loaded."""
         super().post_init()
-        heads = ("decoder", "classifier", "novelty", "projector", "regularizer", "feature_head")
+        heads = ("decoder", "decoder_layer_norm", "classifier", "novelty", "projector", "regularizer", "feature_head")
         self._keys_to_ignore_on_load_unexpected = {rf"^{head}\." for head in heads if getattr(self, head, None) is None}
 
     def train(self, mode: bool = True) -> Any:
