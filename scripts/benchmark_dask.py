@@ -31,7 +31,7 @@ from astromer_hf.inference.catalogs import embed_catalog, worker_embedder
 from astromer_hf.inference.embedding import embed_table
 from astromer_hf.light_curves.source import iter_light_curves
 
-QUICKLY = {"progress_bar": False, "should_write_skymap": False, "create_per_partition_statistics": False}
+QUICKLY: dict[str, Any] = {"progress_bar": False, "should_write_skymap": False, "create_per_partition_statistics": False}
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -58,7 +58,7 @@ def write_catalog(source: Path, folder: Path, num_partitions: int) -> Any:
         index = curves.object_index + sum(len(frame) for frame in objects[:-1])
         rows.append(pd.DataFrame({"mjd": curves.times, "mag": curves.magnitudes}, index=index))
     frame = npd.NestedFrame(pd.concat(objects, ignore_index=True)).join_nested(pd.concat(rows), "lightcurve")
-    options = {"ra_column": "ra", "dec_column": "dec", "catalog_name": "curves", "should_generate_moc": False}
+    options: dict[str, Any] = {"ra_column": "ra", "dec_column": "dec", "catalog_name": "curves", "should_generate_moc": False}
     lsdb.from_dataframe(frame, partition_rows=max(len(frame) // num_partitions, 1), **options).write_catalog(folder, **QUICKLY)
     return lsdb.open_catalog(folder)
 

@@ -73,9 +73,16 @@ def center_times(times: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:
 
 
 def attention_mask_of(
-    config: AstromerConfig, hidden_states: torch.Tensor, observed: torch.Tensor, masked: torch.Tensor, visible: torch.Tensor
+    config: AstromerConfig,
+    hidden_states: torch.Tensor,
+    observed: torch.Tensor,
+    masked: torch.Tensor | None,
+    visible: torch.Tensor,
 ) -> torch.Tensor | None:
-    """The mask for `config.masking_scheme`, broadcastable to (B, H, L, L), or None where all observations attend to all."""
+    """The mask for `config.masking_scheme`, broadcastable to (B, H, L, L), or None where all observations attend to all.
+
+    `masked` is None where nothing can be hidden, as in embedding: then the additive scheme adds nothing.
+    """
     scheme = config.masking_scheme
     mask = None
     if scheme != "additive_padding":
@@ -83,8 +90,9 @@ def attention_mask_of(
         attended = torch.where(visible.any(1, keepdim=True), visible, observed)
         # A tensor, since flex attention and its block masks are not supported.
         mask = cast("torch.Tensor | None", create_bidirectional_mask(config, hidden_states, attended))
-    if scheme == "hidden":
+    if scheme == "hidden" or (scheme == "additive" and masked is None):
         return mask
+    masked = torch.zeros_like(observed) if masked is None else masked
     raised = masked if scheme == "additive" else masked | ~observed
     return add_to_mask(mask, (raised[:, None, :, None] | raised[:, None, None, :]).to(hidden_states.dtype))
 

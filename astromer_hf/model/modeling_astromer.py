@@ -336,7 +336,8 @@ class AstromerModel(AstromerPreTrainedModel):
         if (token := self.embeddings.mask_token) is not None:
             magnitudes = torch.where(masked, token.to(magnitudes.dtype), magnitudes)
         hidden_states = self.embeddings(magnitudes, times, scale_features, folded, gates, band_ids, error_features)
-        mask = attention_mask_of(self.config, hidden_states, observed, masked, visible)
+        hidden = None if masked_positions is None else masked
+        mask = attention_mask_of(self.config, hidden_states, observed, hidden, visible)
         if self.separation_bias is not None:
             mask = add_to_mask(mask, self.separation_bias(times, folded, gates).to(hidden_states.dtype))
         for layer in self.layers:  # by position, since reentrant checkpointing drops the gradients of keywords

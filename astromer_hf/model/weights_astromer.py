@@ -118,8 +118,8 @@ class StrictPreTrainedModel(PreTrainedModel):
     def post_init(self) -> None:
         """As in transformers. In addition, weights of heads that this model lacks are ignored when a checkpoint is loaded."""
         super().post_init()
-        heads = ("decoder", "classifier", "novelty", "projector", "regularizer", "feature_head")
-        self._keys_to_ignore_on_load_unexpected = {rf"^{head}" for head in heads if getattr(self, head, None) is None}
+        heads = ("decoder", "decoder_layer_norm", "classifier", "novelty", "projector", "regularizer", "feature_head")
+        self._keys_to_ignore_on_load_unexpected = {rf"^{head}\." for head in heads if getattr(self, head, None) is None}
 
     def train(self, mode: bool = True) -> Any:
         """Switch to training mode, which forgets the quantiles of the residuals: they are of the weights as they were."""

@@ -4,12 +4,13 @@
 import pytest
 import torch
 from conftest import TINY
-from tiny_models import build
+from tiny_models import SCHEMES, build, masked_batch
 from torch import nn
 
 from astromer_hf import AstromerConfig, AstromerModel, default_model_folder
 from astromer_hf.model import attention_astromer
 from astromer_hf.model.attention_astromer import MAX_LENGTH, batched_attention_forward, choose_attention
+from astromer_hf.model.masks_astromer import attention_mask_of
 from astromer_hf.model.modeling_astromer import eager_attention_forward
 
 SHAPE = (3, 4, 50, 16)  # windows, heads, observations, width
@@ -85,6 +86,25 @@ def test_a_model_in_bfloat16_is_as_near_to_float32_with_batched_products(shipped
             errors.append(((found - expected).norm(dim=1) / expected.norm(dim=1)).max())
     assert errors[1] < 1.5 * errors[0] + 1e-3
     assert errors[1] < 0.03
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_hiding_nothing_and_naming_nothing_to_hide_are_the_same_to_the_bit(scheme: str, dtype: torch.dtype):
+    model = build(AstromerModel, AstromerConfig(**TINY), masking_scheme=scheme).to(dtype)
+    windows = {name: masked_batch()[name] for name in ("magnitudes", "times", "attention_mask")}
+    with torch.inference_mode():
+        found = model(**windows).pooler_output
+        expected = model(**windows, masked_positions=torch.zeros_like(windows["magnitudes"], dtype=torch.bool)).pooler_output
+    assert torch.equal(found, expected)
+
+
+def test_full_windows_in_which_nothing_is_hidden_need_no_mask():
+    config = build(AstromerModel, AstromerConfig(**TINY), masking_scheme="additive").config
+    observed = torch.ones(2, 20, dtype=torch.bool)
+    states = torch.zeros(2, 20, config.hidden_size)
+    assert attention_mask_of(config, states, observed, None, observed) is None
+    assert attention_mask_of(config, states, observed, ~observed, observed) is not None
 
 
 def test_the_attention_of_a_loaded_model_can_be_changed_and_eager_attention_returns_its_weights():
