@@ -6,7 +6,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,11 +70,19 @@ class Browser:
         element.click()
 
     def choose(self, name: str, value: str) -> None:
-        """A value of a dropdown."""
+        """A value of a dropdown; its list is drawn anew while it opens, and the one before may still close."""
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        def pick(_: Any) -> bool:
+            options = self.driver.find_elements("css selector", "ul[role=listbox] li")
+            next(option for option in options if option.text.strip().endswith(value)).click()
+            return True
+
+        waiting = WebDriverWait(self.driver, PATIENCE, ignored_exceptions=(Exception,))
         self.click(f"#{name} input")
-        self.wait_for("ul[role=listbox] li")
-        options = self.driver.find_elements("css selector", "ul[role=listbox] li")
-        next(option for option in options if option.text.strip().endswith(value)).click()
+        waiting.until(pick)
+        chosen = f"return document.querySelector('#{name} input').value"
+        waiting.until(lambda _: self.driver.execute_script(chosen) == value, f"{name} does not become {value}")
 
     @property
     def period(self) -> float:
@@ -100,15 +107,13 @@ def address() -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = {**os.environ, "GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_SERVER_PORT": str(port)}
-    with subprocess.Popen([sys.executable, demo_app.__file__, "--simulated", "21"], env=environment) as server:
+    environment = {**os.environ, "GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_SERVER_PORT": str(port), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, demo_app.__file__, "--simulated", "21"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
         try:
-            for _ in range(600):
-                assert server.poll() is None, "the page has stopped"
-                with socket.socket() as probe:
-                    if probe.connect_ex(("127.0.0.1", port)) == 0:
-                        break
-                time.sleep(0.5)
+            assert server.stdout is not None
+            # An open port is not enough: a page that is opened before all has started waits for ever.
+            assert any("Running on local URL" in line for line in server.stdout), "the page has stopped"
             yield f"http://127.0.0.1:{port}"
         finally:
             server.terminate()
