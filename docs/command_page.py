@@ -8,11 +8,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.structure.files import File, Files
-
 from astromer_hf.cli.main import PROGRAM, VERBS, build_command
 from astromer_hf.cli.options import MANY, READING
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
 
 PAGE = "cli.md"
 ENDLESS = re.compile(rf"(\d+)<=x<={MANY}")  # a range that is there to refuse slips
@@ -48,7 +47,10 @@ def write_verb(path: str, verb: Any, heading: str = "###") -> Iterator[str]:
     with verb.make_context(path, [], resilient_parsing=True) as context:
         for parameter in verb.params:
             if (record := parameter.get_help_record(context)) is not None:
-                name, words = record[0].replace(" range>", ">"), ENDLESS.sub(r"x>=\1", record[1] or "")
+                name, words = (
+                    record[0].replace(" range>", ">"),
+                    ENDLESS.sub(r"x>=\1", record[1] or ""),
+                )
                 line = f"- `{name}`" + (f": {words.strip()}" if words else "")
                 if getattr(parameter, "rich_help_panel", None) == READING:
                     reading.append(line)

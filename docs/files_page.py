@@ -6,12 +6,11 @@
 
 from collections.abc import Iterator
 
-from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.structure.files import File, Files
-
 from astromer_hf.light_curves.formats import READERS
 from astromer_hf.light_curves.layouts import LAYOUTS, Flag, Layout
 from astromer_hf.light_curves.ledger import REASONS
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
 
 PAGE = "your-files.md"
 START = """# Your files
@@ -62,17 +61,31 @@ def write_page() -> Iterator[str]:
 
 
 def _recognised(layout: Layout) -> str:
-    return ", ".join(f"`{name}`".replace("|", "` or `") for name in layout.requires) or "by name only"
+    return (
+        ", ".join(f"`{name}`".replace("|", "` or `") for name in layout.requires)
+        or "by name only"
+    )
 
 
 def _roles(layout: Layout) -> str:
-    roles = [f"{role} `{column}`".replace("|", "` or `") for role, column in layout.columns.items()]
+    roles = [
+        f"{role} `{column}`".replace("|", "` or `")
+        for role, column in layout.columns.items()
+    ]
     return ", ".join([*roles, *(f"{band.band} `{band.value}`" for band in layout.wide)])
 
 
 def _dropped(layout: Layout) -> str:
-    parts = [_flag(flag) for flag in (*layout.flags, *(flag for band in layout.wide for flag in band.flags))]
-    parts += [f"upper limits: {_flag(layout.upper_limit)}"] if layout.upper_limit else []
+    parts = [
+        _flag(flag)
+        for flag in (
+            *layout.flags,
+            *(flag for band in layout.wide for flag in band.flags),
+        )
+    ]
+    parts += (
+        [f"upper limits: {_flag(layout.upper_limit)}"] if layout.upper_limit else []
+    )
     parts += [f"fainter than `{layout.limit}`"] if layout.limit else []
     parts += ["below zero: a negative flux"] if layout.negative_is_flux else []
     parts += ["zeros that fill lists up"] if layout.is_padded else []

@@ -37,7 +37,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         page, pictures = to_markdown(notebook, Path(stem).name)
         files.append(File.generated(config, f"{stem}.md", content=page))
         for name, picture in pictures.items():
-            files.append(File.generated(config, f"{Path(stem).parent.as_posix()}/{name}".removeprefix("./"), content=picture))
+            files.append(
+                File.generated(
+                    config,
+                    f"{Path(stem).parent.as_posix()}/{name}".removeprefix("./"),
+                    content=picture,
+                )
+            )
     return files
 
 
@@ -50,7 +56,10 @@ def run(notebook: nbformat.NotebookNode, name: str) -> None:
     """Run all cells and store their outputs."""
     with TemporaryDirectory() as folder:
         client = nbclient.NotebookClient(
-            notebook, timeout=SECONDS_A_CELL, kernel_name="python3", resources={"metadata": {"path": folder}}
+            notebook,
+            timeout=SECONDS_A_CELL,
+            kernel_name="python3",
+            resources={"metadata": {"path": folder}},
         )
         try:
             client.execute()
@@ -58,7 +67,9 @@ def run(notebook: nbformat.NotebookNode, name: str) -> None:
             raise PluginError(f"A cell of {name} fails: {error}") from error
 
 
-def to_markdown(notebook: nbformat.NotebookNode, stem: str) -> tuple[str, dict[str, bytes]]:
+def to_markdown(
+    notebook: nbformat.NotebookNode, stem: str
+) -> tuple[str, dict[str, bytes]]:
     """The page of a notebook called `stem`, and its pictures by name."""
     parts: list[str] = []
     pictures: dict[str, bytes] = {}
@@ -76,8 +87,14 @@ def to_markdown(notebook: nbformat.NotebookNode, stem: str) -> tuple[str, dict[s
                 pictures[name] = base64.b64decode(data["image/png"])
                 parts.append(f"![Output of the code above]({name})")
             elif "text/html" in data:
-                table = re.sub(r"<style.*?</style>", "", data["text/html"], flags=re.DOTALL)
-                parts.append(table.replace(' border="1" class="dataframe"', ""))  # without a class it gets the site's style
+                table = re.sub(
+                    r"<style.*?</style>", "", data["text/html"], flags=re.DOTALL
+                )
+                parts.append(
+                    table.replace(' border="1" class="dataframe"', "")
+                )  # without a class it gets the site's style
             else:
-                parts.append(f"```text\n{(output.get('text') or data['text/plain']).rstrip()}\n```")
+                parts.append(
+                    f"```text\n{(output.get('text') or data['text/plain']).rstrip()}\n```"
+                )
     return "\n\n".join(parts) + "\n", pictures

@@ -131,7 +131,7 @@ def default_classifier_folder() -> Path:
 
 def _own_folder(name: str) -> Path:
     folder = own_folder(name)
-    if folder.is_dir():
+    if (folder / "model.safetensors").is_file():
         return folder
     raise FileNotFoundError(
         f"The default model {name} does not come with this installation (expected in "
