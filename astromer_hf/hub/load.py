@@ -40,7 +40,7 @@ from transformers import (
 )
 
 from .. import model as model_room
-from ..model import MODEL_FOLDERS, OWN_CLASSIFIER, OWN_MODEL, own_folder
+from ..model import OWN_CLASSIFIER, OWN_MODEL, own_folder
 from ..model.configuration_astromer import AstromerConfig
 from ..model.feature_extraction_astromer import AstromerFeatureExtractor
 from .model_card import CARD_FILE
@@ -135,7 +135,7 @@ def _own_folder(name: str) -> Path:
         return folder
     raise FileNotFoundError(
         f"The default model {name} does not come with this installation (expected in "
-        f"{' or '.join(map(str, MODEL_FOLDERS))}); name another model, --model on the command line."
+        f"{' or '.join(map(str, model_room.MODEL_FOLDERS))}); name another model, --model on the command line."
     )
 
 
@@ -180,7 +180,7 @@ def id_on_the_hub(model: str) -> str | None:
     folder = Path(model).expanduser()
     if not folder.is_dir():
         return model
-    if folder.resolve() in [(parent / DEFAULT_MODEL).resolve() for parent in MODEL_FOLDERS]:
+    if folder.resolve() in [(parent / DEFAULT_MODEL).resolve() for parent in model_room.MODEL_FOLDERS]:
         return OFFICIAL_CHECKPOINTS["surveys"].repo_id
     card = folder / CARD_FILE
     named = re.search(r'^name = "([^"/]+/[^"/]+)"$', card.read_text(encoding="utf-8"), re.M) if card.is_file() else None

@@ -109,7 +109,7 @@ def test_embed_writes_what_embed_light_curves_gives(embed, source, model_folder,
 def test_embed_takes_the_packaged_model_when_none_is_named(embed, source, tmp_path, model_folder, monkeypatch):
     expected = embed(source)
     shutil.copytree(model_folder, tmp_path / "model_cards" / DEFAULT_MODEL)
-    monkeypatch.setattr("astromer_hf.hub.load._MODEL_FOLDERS", (tmp_path / "model_cards",))
+    monkeypatch.setattr("astromer_hf.model.MODEL_FOLDERS", (tmp_path / "model_cards",))
     assert main(["embed", str(source), "-o", str(tmp_path / "default.parquet"), "--quiet"]) == 0
     found = pq.read_table(tmp_path / "default.parquet")
     assert found.equals(expected)
@@ -117,7 +117,7 @@ def test_embed_takes_the_packaged_model_when_none_is_named(embed, source, tmp_pa
 
 
 def test_embed_without_a_packaged_model_asks_for_one(source, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("astromer_hf.hub.load._MODEL_FOLDERS", (tmp_path,))
+    monkeypatch.setattr("astromer_hf.model.MODEL_FOLDERS", (tmp_path,))
     assert "--model" in expect_error(capsys, ["embed", source, "-o", tmp_path / "out.parquet"])
 
 

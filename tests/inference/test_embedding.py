@@ -436,8 +436,7 @@ def test_a_killed_run_leaves_no_output_under_its_name(tmp_path, model_folder):
 
 
 def with_model_folders(monkeypatch: pytest.MonkeyPatch, *folders: Path) -> Callable[[], Path]:
-    for module in ("astromer_hf.model", "astromer_hf.hub.load"):
-        monkeypatch.setattr(f"{module}.MODEL_FOLDERS", folders)
+    monkeypatch.setattr("astromer_hf.model.MODEL_FOLDERS", folders)
     return default_model_folder
 
 
