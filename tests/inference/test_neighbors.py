@@ -182,7 +182,7 @@ def test_titles_name_the_band_that_is_drawn_and_no_label_that_is_missing(tmp_pat
         for curve in CURVES[:3]
     ]
     pq.write_table(to_table([replace(star, band=band) for star in stars for band in ("g", "r")]), tmp_path / "curves.parquet")
-    ids, labels = [star.object_id for star in stars], ["RRab", None, None]
+    ids, labels = [star.object_id for star in stars], ["RRab", None, "EC"]
     columns = dict.fromkeys(("label", "object_id", "mjd", "mag", "magerr", "band"))
     for number, bands in enumerate(({}, {"band": ["r", "g", "r"]})):
         path = write_embeddings(tmp_path / f"{number}.parquet", np.eye(3), object_id=ids, label=labels, **bands)
@@ -190,9 +190,12 @@ def test_titles_name_the_band_that_is_drawn_and_no_label_that_is_missing(tmp_pat
         found = find_neighbors(embeddings, ids[0], 2)
         figure = draw_found(str(tmp_path / "curves.parquet"), columns, embeddings, found, embeddings.find(ids[0]))
         titles = [axes.get_title().splitlines()[0] for axes in figure.axes[:3]]
+        name_of = {ids[1]: ids[1], ids[2]: f"{ids[2]}, EC"}
         band_of = dict(zip(ids, bands.get("band", ["g"] * 3), strict=True))
         distances = [f"{distance:.2f}" for distance in found["distance"]]
-        others = [f"{name}, {band_of[name]}, {value}" for name, value in zip(found["object_id"], distances, strict=True)]
+        others = [
+            f"{name_of[name]}, {band_of[name]}, {value}" for name, value in zip(found["object_id"], distances, strict=True)
+        ]
         assert titles == [f"{ids[0]}, RRab, {band_of[ids[0]]}, query", *others]
 
 
