@@ -288,10 +288,8 @@ class Entry:
             TableError: there is no such file.
         """
         if not self.file.is_file():
-            folder = self.catalogue_folder
-            raise TableError(
-                f"There is no light curve {str(self.path)!r}; looked for {' and '.join(map(str, _places(folder, self.path, self.root)))}."
-            )
+            places = _places(self.catalogue_folder, self.path, self.root)
+            raise TableError(f"There is no light curve {str(self.path)!r}; looked for {' and '.join(map(str, places))}.")
         return not self.file.stat().st_size
 
     def without_points(self) -> LightCurveChunk:
