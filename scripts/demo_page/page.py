@@ -4,7 +4,6 @@
 Before this file stand the other parts of `demo_page`; after it `scripts/demo_app.py`, which starts it.
 """
 
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -110,7 +109,7 @@ def build_page(demo: Demo, downloads: Downloads | None = None) -> gr.Blocks:
         if upload is None:
             raise gr.Error("Upload a file first.")
         columns = Columns(kind=kind, **dict(zip(COLUMN_LABELS, [one or NO_COLUMN for one in chosen], strict=True)))
-        return offer(read_upload(upload.path, columns, before=replace(upload, problem="")), hidden_fraction, axis)
+        return offer(read_upload(upload.path, columns, before=upload), hidden_fraction, axis)
 
     def fold(look: Look | None, period: float | None, axis: str) -> list[Any]:
         """The picture, and buttons that wait for its files."""
