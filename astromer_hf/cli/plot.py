@@ -150,7 +150,9 @@ def name_class(curves: "RaggedLightCurves") -> str:
     found = pipe({"mjd": curves.times, "mag": curves.magnitudes, "magerr": curves.magnitude_errors})
     if found["label"] is None:
         return f"no class: {found['remark'] or 'no observation'}"
-    return f"{found['label']} with probability {found['score']:.2f}{', uncertain' if found['is_uncertain'] else ''}"
+    marks = (("is_uncertain", "uncertain"), ("is_unlike_training", "unlike its training set"))
+    said = "".join(f", {text}" for name, text in marks if found[name])
+    return f"{found['label']} with probability {found['score']:.2f}{said}"
 
 
 @picture(

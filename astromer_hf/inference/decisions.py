@@ -72,8 +72,9 @@ def decide(
     if config.uncertain_below is not None:
         columns["is_uncertain"] = pa.array(probabilities.max(1) < config.uncertain_below, pa.bool_(), mask=missing)
     if novelty is not None and config.unlike_above is not None:
-        columns["is_unlike_training"] = pa.array(novelty > config.unlike_above, pa.bool_(), mask=missing)
-        columns["novelty"] = pa.array(novelty, pa.float32(), mask=missing)
+        unknown = missing | np.isnan(novelty)  # a classifier whose references were never set
+        columns["is_unlike_training"] = pa.array(novelty > config.unlike_above, pa.bool_(), mask=unknown)
+        columns["novelty"] = pa.array(novelty, pa.float32(), mask=unknown)
     if coverage is not None:
         threshold = likely_set_threshold(config, coverage)
         order = np.argsort(-probabilities, axis=1, kind="stable")

@@ -134,7 +134,8 @@ class LightCurveSource:
         if (options.split or options.subset) and (path.exists() or glob.has_magic(str(path))):
             raise TableError(f"A split or subset is one of a dataset, and {path.name} is none: leave it out.")
         folder = unpack(path)
-        found = find_files(Path(folder.name) if folder else path, options, path.name)
+        root = Path(folder.name) if folder else None  # an archive never leads out of itself
+        found = find_files(root or path, options, path.name, root)
         opened = cls(path.name, path, options, [] if isinstance(found, Catalogue) else found.tables)
         opened._folder = folder
         if isinstance(found, Catalogue):

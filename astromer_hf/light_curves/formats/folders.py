@@ -6,9 +6,11 @@ catalogue with a column of paths; or a file a star.
 """
 
 import glob
+import lzma
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -51,7 +53,7 @@ def unpack(path: Path) -> "tempfile.TemporaryDirectory[str] | None":
     """An archive of files in a temporary folder, which lives as long as the result; None of what is no archive.
 
     Raises:
-        TableError: the archive is damaged.
+        TableError: the archive is damaged, encrypted, or leads out of itself.
     """
     if not is_archive(path) or not path.is_file():
         return None
@@ -63,19 +65,37 @@ def unpack(path: Path) -> "tempfile.TemporaryDirectory[str] | None":
         else:
             with tarfile.open(path) as archive:
                 archive.extractall(folder.name, filter="data")
-    except (OSError, EOFError, zipfile.BadZipFile, tarfile.TarError) as error:
+    # `RuntimeError` of an encrypted zip, `NotImplementedError` among them of an unknown compression
+    except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError) as error:
         folder.cleanup()
-        raise TableError(f"{path.name} cannot be unpacked: {error}. Copy or make it again.") from error
+        told = str(error).replace(f"{folder.name}/", "").rstrip(".")
+        raise TableError(f"{path.name} cannot be unpacked: {told}. Copy or make it again.") from error
+    root = Path(folder.name)
+    if outside := next((file for file in root.rglob("*") if not _is_within(file, root)), None):
+        told = str(outside.relative_to(root))
+        folder.cleanup()
+        raise TableError(f"{path.name} cannot be unpacked: {told} leads out of it. Make it again without links.")
     return folder
 
 
-def find_files(path: Path, given: Mapping[str, str | None], name: str | None = None) -> "Found | Catalogue":
+def _is_within(file: Path, root: Path) -> bool:
+    """Whether a file lies below a folder, after links and `..`; not so where that cannot be known."""
+    try:
+        return file.resolve().is_relative_to(root.resolve())
+    except (OSError, ValueError, RuntimeError):  # such as a loop of links
+        return False
+
+
+def find_files(
+    path: Path, given: Mapping[str, str | None], name: str | None = None, root: Path | None = None
+) -> "Found | Catalogue":
     """What stands at a path.
 
     Args:
         path: of a file or folder, or a pattern.
         given: role -> column.
         name: for messages, where the path is that of an unpacked archive.
+        root: a folder that the paths of a catalogue must not leave, such as that of an unpacked archive.
 
     Raises:
         FileNotFoundError: there is nothing.
@@ -87,13 +107,13 @@ def find_files(path: Path, given: Mapping[str, str | None], name: str | None = N
         raise FileNotFoundError(f"There is no file {path}.")
     if not path.is_dir():
         table = read_file(path)
-        return find_catalogue(path, table, given) or Found([table])
+        return find_catalogue(path, table, given, root) or Found([table])
     if files := parquet.find_parquet_files(path):
         return Found([parquet.read_folder(path, files)])
-    return _read_folder(path, given, name or path.name)
+    return _read_folder(path, given, name or path.name, root)
 
 
-def _read_folder(folder: Path, given: Mapping[str, str | None], name: str) -> "Found | Catalogue":
+def _read_folder(folder: Path, given: Mapping[str, str | None], name: str, root: Path | None) -> "Found | Catalogue":
     files = [
         file
         for file in sorted(folder.rglob("*"))
@@ -113,7 +133,7 @@ def _read_folder(folder: Path, given: Mapping[str, str | None], name: str) -> "F
         if len(files) < 2:
             break
         try:
-            if catalogue := find_catalogue(file, read_file(file), given):
+            if catalogue := find_catalogue(file, read_file(file), given, root):
                 return catalogue
         except TableError:
             continue
@@ -204,18 +224,29 @@ def _told_apart(tables: Mapping[Path, RawTable], root: Path) -> list[RawTable]:
 
 @dataclass(frozen=True)
 class Entry:
-    """One object of a catalogue: its id, its annotations and its file."""
+    """One object of a catalogue: its id, its annotations and its file, which lies below `root` where there is one."""
 
     object_id: str | None
     annotations: dict[str, str | None]
     catalogue_folder: Path
     path: str | None
+    root: Path | None = None
 
     @property
     def file(self) -> Path:
-        """Its file, where there is one; else where it should be."""
-        places = _places(self.catalogue_folder, self.path)
-        return next((place for place in places if place.is_file()), places[0])
+        """Its file, where there is one; else where it should be.
+
+        Raises:
+            TableError: it lies outside the archive of the catalogue.
+        """
+        places = _places(self.catalogue_folder, self.path, self.root)
+        found = next((place for place in places if place.is_file()), None)
+        if found is None and len(places) < len(_places(self.catalogue_folder, self.path)):
+            raise TableError(
+                f"The light curve {str(self.path)!r} lies outside the archive of its catalogue: put it in, and give its path "
+                "from the catalogue."
+            )
+        return found or places[0]
 
     def table(self) -> RawTable:
         """The raw table of its file."""
@@ -259,7 +290,7 @@ class Entry:
         if not self.file.is_file():
             folder = self.catalogue_folder
             raise TableError(
-                f"There is no light curve {str(self.path)!r}; looked for {' and '.join(map(str, _places(folder, self.path)))}."
+                f"There is no light curve {str(self.path)!r}; looked for {' and '.join(map(str, _places(folder, self.path, self.root)))}."
             )
         return not self.file.stat().st_size
 
@@ -279,6 +310,7 @@ class Catalogue:
         table ([`RawTable`]): the catalogue.
         path_column, object_id (`str`): its columns.
         annotations (`dict[str, str]`): role -> column, of `band`, `label` and `identity`.
+        root (`Path`, *optional*): a folder that the paths must not leave.
     """
 
     file: Path
@@ -286,6 +318,7 @@ class Catalogue:
     path_column: str
     object_id: str | None
     annotations: dict[str, str]
+    root: Path | None = None
 
     def entries(self) -> Iterator[Entry]:
         """Its objects, in order.
@@ -303,7 +336,7 @@ class Catalogue:
             )
             values = {role: to_text(batch[name]).to_pylist() for role, name in self.annotations.items()}
             for i, path in enumerate(paths):
-                yield Entry(ids[i], {role: own[i] for role, own in values.items()}, self.file.parent, path)
+                yield Entry(ids[i], {role: own[i] for role, own in values.items()}, self.file.parent, path, self.root)
 
     def first_table(self, resolve: Callable[[RawTable], Any]) -> RawTable:
         """The raw table of the first file that can be read and is not empty; `resolve` refuses a table by a `TableError`.
@@ -335,10 +368,11 @@ class Catalogue:
         return [role for role in _LABELS if role in found]
 
 
-def find_catalogue(file: Path, table: RawTable, given: Mapping[str, str | None]) -> Catalogue | None:
+def find_catalogue(file: Path, table: RawTable, given: Mapping[str, str | None], root: Path | None = None) -> Catalogue | None:
     """A table as a catalogue of files, where it has a column of paths; None of any other.
 
-    A table that has times and magnitudes too is a catalogue only where the first path is that of a file.
+    A table that has times and magnitudes too is a catalogue only where the first path is that of a file. Its paths do not leave
+    `root`, where there is one.
     """
     lower = {name.lower(): name for name in reversed(table.names)}
     column = given.get("path")
@@ -352,7 +386,7 @@ def find_catalogue(file: Path, table: RawTable, given: Mapping[str, str | None])
         if _has_points(table.names):
             first = next((batch for batch in table.batches([column], 64) if len(batch)), None)
             path = None if first is None else to_text(first[column])[0].as_py()
-            if path is None or not any(candidate.is_file() for candidate in _places(file.parent, path)):
+            if path is None or not any(candidate.is_file() for candidate in _places(file.parent, path, root)):
                 return None
 
     def find(role: str) -> str | None:
@@ -363,7 +397,7 @@ def find_catalogue(file: Path, table: RawTable, given: Mapping[str, str | None])
         return next((lower[name] for name in COLUMN_GUESSES[role] if name in lower and lower[name] != column), None)
 
     annotations = {role: name for role in _LABELS if (name := find(role))}
-    return Catalogue(file, table, column, find("object_id"), annotations)
+    return Catalogue(file, table, column, find("object_id"), annotations, root)
 
 
 def _has_points(names: Sequence[str]) -> bool:
@@ -387,5 +421,7 @@ def _without_names(table: RawTable) -> RawTable:
     return replace(table, schema=schema, batches=batches, has_header=False)
 
 
-def _places(folder: Path, path: str | None) -> list[Path]:
-    return [folder / str(path), folder / "LCs" / Path(str(path)).name]
+def _places(folder: Path, path: str | None, root: Path | None = None) -> list[Path]:
+    """Where a file of a catalogue may be; only what is below `root`, where there is one."""
+    places = [folder / str(path), folder / "LCs" / Path(str(path)).name]
+    return places if root is None else [place for place in places if _is_within(place, root)]
