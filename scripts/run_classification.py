@@ -44,11 +44,11 @@ from astromer_hf.inference.classification import LightCurveClassifier
 from astromer_hf.light_curves.columns import TableError
 from astromer_hf.light_curves.labelled import UNLABELLED, LabelledLightCurves, load_labelled
 from astromer_hf.light_curves.splits import FRACTIONS, SPLITS
+from astromer_hf.model.configuration_astromer import DECISIONS
 from astromer_hf.model.feature_extraction_astromer import mean_over_windows
 from astromer_hf.model.heads_astromer import activate
 from astromer_hf.plots.figures import plot_confusion_matrix
 from astromer_hf.training.data_collator import DataCollatorForLightCurveClassification, InMemoryLightCurves
-from astromer_hf.training.few_shot import DECISIONS
 from astromer_hf.training.trainer import (
     ScriptArguments,
     WeightedCrossEntropy,
@@ -253,16 +253,20 @@ def describe(labelled: LabelledLightCurves, data: DataArguments) -> str:
 def build_model(source: str | Path, task: Task, data: DataArguments, head: HeadArguments) -> Any:
     """The pre-trained encoder with a new head."""
     names = dict(enumerate(task.names))
-    model = AutoModelForSequenceClassification.from_pretrained(
+    model, loading = AutoModelForSequenceClassification.from_pretrained(
         source,
         problem_type=task.problem_type,
         id2label=names,
         classifier_temperature=1.0,  # not that of an earlier head
         band_combination=None,
         **DECISIONS,
+        ignore_mismatched_sizes=True,  # a head of other classes is replaced
+        output_loading_info=True,
         label2id={name: i for i, name in names.items()},
         **head.fields,
     )
+    if of_encoder := [name for name, *_ in loading["mismatched_keys"] if name.startswith(f"{model.base_model_prefix}.")]:
+        raise ValueError(f"The weights of {source} are not of its configuration: {of_encoder[0]} has another shape.")
     if data.freeze_encoder:
         model.freeze_encoder()
     return model

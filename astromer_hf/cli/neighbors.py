@@ -83,8 +83,12 @@ def neighbors(
 
 
 def draw_found(source: str, columns: Columns, embeddings: Any, found: Any, query: int | None) -> "Figure":
-    """The light curves of a search's results, after that of the object searched for, folded where they have a period."""
+    """The light curves of a search's results, after that of the object searched for, folded where they have a period.
+
+    Phase 0 is the maximum of the curve fitted. Of an object whose bands were combined, its first light curve is drawn.
+    """
     import numpy as np
+    import pandas as pd
 
     from ..light_curves.source import LightCurveSource
     from ..light_curves.time_systems import time_system_of
@@ -101,16 +105,17 @@ def draw_found(source: str, columns: Columns, embeddings: Any, found: Any, query
     object_ids = chunk.object_ids.to_pylist()
     drawn: list[tuple[str, np.ndarray, np.ndarray]] = []
     labels: list[str | None] = []  # None: time
-    for row in rows:
+    for row in ({name: value if pd.notna(value) else None for name, value in row.items()} for row in rows):
         of_object = [number for number, object_id in enumerate(object_ids) if object_id == row["object_id"]]
         number = next((number for number in of_object if bands[number] == row.get("band")), of_object[0])
         own = slice(curves.offsets[number], curves.offsets[number + 1])
         value = "query" if "distance" in row and not drawn else f"{row.get('distance', row.get('isolation')):.2f}"
         times, magnitudes = curves.times[own], curves.magnitudes[own]
-        days, said = choose_period(curves.select(np.array([number])), "auto") if len(times) else (None, "")
-        title = ", ".join(str(part) for part in (row["object_id"], row.get("label"), value) if part)
+        days, epoch, said = choose_period(curves.select(np.array([number])), "auto") if len(times) else (None, None, "")
+        title = ", ".join(str(part) for part in (row["object_id"], row.get("label"), bands[number], value) if part)
         if days is not None:
-            times = (times - times[magnitudes.argmin()]) / days % 1
+            assert epoch is not None  # of a period that was found
+            times = (times - epoch) / days % 1
         drawn.append(("\n".join(part for part in (title, said) if part), times, magnitudes))
         labels.append(None if days is None else "phase")
     return plot_light_curves(drawn, highlight_first=query is not None, labels=labels, time_system=time_system_of(opened))

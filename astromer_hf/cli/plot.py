@@ -124,19 +124,19 @@ def period_option(value: str) -> str:
     return value
 
 
-def choose_period(curves: "RaggedLightCurves", wanted: str) -> tuple[float | None, str]:
-    """The period to fold one light curve on, if any, and what the title says of it."""
+def choose_period(curves: "RaggedLightCurves", wanted: str) -> tuple[float | None, float | None, str]:
+    """The period to fold one light curve on and its epoch of maximum, if any, and what the title says of it."""
     from ..evaluation.periods import NoPeriodError, find_period
 
     if wanted != "auto":
-        return (None, "") if wanted == "none" else (float(wanted), f"P = {float(wanted):.6g} d")
+        return (None, None, "") if wanted == "none" else (float(wanted), None, f"P = {float(wanted):.6g} d")
     try:
         found = find_period(curves.times, curves.magnitudes, curves.magnitude_errors)
     except NoPeriodError:
-        return None, "no period"
+        return None, None, "no period"
     if not found.is_significant:
-        return None, "no significant period"
-    return found.period, f"P = {found.period:.6g} d (false alarm 1e-{found.significance:.0f})"
+        return None, None, "no significant period"
+    return found.period, found.epoch_of_maximum, f"P = {found.period:.6g} d (false alarm 1e-{found.significance:.0f})"
 
 
 def name_class(curves: "RaggedLightCurves") -> str:
@@ -150,7 +150,9 @@ def name_class(curves: "RaggedLightCurves") -> str:
     found = pipe({"mjd": curves.times, "mag": curves.magnitudes, "magerr": curves.magnitude_errors})
     if found["label"] is None:
         return f"no class: {found['remark'] or 'no observation'}"
-    return f"{found['label']} with probability {found['score']:.2f}{', uncertain' if found['is_uncertain'] else ''}"
+    marks = (("is_uncertain", "uncertain"), ("is_unlike_training", "unlike its training set"))
+    said = "".join(f", {text}" for name, text in marks if found[name])
+    return f"{found['label']} with probability {found['score']:.2f}{said}"
 
 
 @picture(
@@ -196,12 +198,12 @@ def draw_light_curve(
 
     chunk, title, names = find_object(source, object_id, band, columns)
     curves = chunk.curves
-    days, said = choose_period(curves, period)
+    days, epoch, said = choose_period(curves, period)
     title = ", ".join(part for part in (title, said, name_class(curves) if classify else "") if part)
     if not (reconstruct or model or dropout_passes is not None):
         if days is not None:
             return plot_folded_light_curve(
-                curves.times, curves.magnitudes, days, curves.magnitude_errors, title=title, band=names["band"]
+                curves.times, curves.magnitudes, days, curves.magnitude_errors, epoch=epoch, title=title, band=names["band"]
             )
         return plot_light_curve(curves.times, curves.magnitudes, curves.magnitude_errors, title=title, **names)
     from transformers import AutoModelForPreTraining
@@ -234,6 +236,7 @@ def draw_light_curve(
         if has_intervals
         else None,
         period_days=days,
+        epoch=epoch,
         title=f"{title}: {hidden_fraction:.0%} hidden, reconstructed by {Path(name).name}",
         **names,
     )

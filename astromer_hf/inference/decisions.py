@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from ..light_curves.bands import NO_LIGHT_CURVE
 from ..model.configuration_astromer import LIKELY_SET_COVERAGES
 from ..model.inference_astromer import find_remarks
 
@@ -29,8 +30,11 @@ def usable_bands(remarks: np.ndarray | None, object_index: np.ndarray, count: in
 
 
 def remarks_of_objects(remarks: np.ndarray, object_index: np.ndarray, num_objects: int) -> np.ndarray:
-    """Remarks of objects `(num_objects,)`: the one of their first light curve where all have one, else None."""
-    found = np.full(num_objects, None, dtype=object)
+    """Remarks of objects `(num_objects,)`: the one of their first light curve where all have one, else None.
+
+    An object without a light curve has `NO_LIGHT_CURVE`.
+    """
+    found = np.full(num_objects, NO_LIGHT_CURVE, dtype=object)
     good = np.array([remark is None for remark in remarks], dtype=bool)
     first, place = np.unique(object_index, return_index=True)
     found[first] = remarks[place]
@@ -72,8 +76,9 @@ def decide(
     if config.uncertain_below is not None:
         columns["is_uncertain"] = pa.array(probabilities.max(1) < config.uncertain_below, pa.bool_(), mask=missing)
     if novelty is not None and config.unlike_above is not None:
-        columns["is_unlike_training"] = pa.array(novelty > config.unlike_above, pa.bool_(), mask=missing)
-        columns["novelty"] = pa.array(novelty, pa.float32(), mask=missing)
+        unknown = missing | np.isnan(novelty)  # a classifier whose references were never set
+        columns["is_unlike_training"] = pa.array(novelty > config.unlike_above, pa.bool_(), mask=unknown)
+        columns["novelty"] = pa.array(novelty, pa.float32(), mask=unknown)
     if coverage is not None:
         threshold = likely_set_threshold(config, coverage)
         order = np.argsort(-probabilities, axis=1, kind="stable")

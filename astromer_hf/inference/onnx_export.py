@@ -44,7 +44,9 @@ HOW_TO_PREPARE = (
 )
 HOW_TO_PREPARE_LIGHT_CURVE = (
     "as light_curve.embed.Astromer1 gives them, with `seq_size` set to the window_size of this model: input (magnitudes), "
-    "times and mask_in, (windows, length, 1), float32."
+    "times and mask_in, (windows, length, 1), float32. Of a light curve of several windows it gives the plain mean over them, "
+    "of which the last holds what is left, however few observations. astromer_hf shifts the last window back until it is full: "
+    "the two agree where the windows divide the light curve without a rest."
 )
 HOW_TO_PREPARE_ERRORS = " magnitude_errors: photometric errors in magnitudes, float32, NaN where unknown."
 

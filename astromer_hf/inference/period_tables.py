@@ -5,6 +5,7 @@
 `embedding.py` and `classification.py` add the same columns to theirs by `period_columns`.
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ import torch
 from tqdm import tqdm
 
 from ..evaluation.periods import NoPeriodError, Period, find_period
-from ..light_curves.bands import MultibandLightCurves
+from ..light_curves.bands import NO_LIGHT_CURVE, MultibandLightCurves
 from ..light_curves.chunk import LightCurveChunk
 from ..light_curves.source import LightCurveSource
 from ..model.feature_extraction_astromer import RaggedLightCurves
@@ -82,8 +83,6 @@ def find_periods(
         A [`PeriodsReport`]. A light curve that cannot have a period has nulls and its reason in the column `period_problem`.
     """
     opened = LightCurveSource.open(source, columns=columns)
-    if num_processes == -1 and opened.num_light_curves is not None and opened.num_light_curves <= FEW_CURVES:
-        num_processes = 1
     report = PeriodsReport()
     with complete_or_absent(Path(output)) as partial:
         writer: pq.ParquetWriter | None = None
@@ -100,11 +99,14 @@ def find_periods(
 
 
 def _tables(opened: LightCurveSource, report: PeriodsReport, num_processes: int, show_progress: bool) -> Iterator[pa.Table]:
+    chunks, are_few = _look_ahead(opened.chunks())
+    if num_processes == -1 and are_few:
+        num_processes = 1
     with (
         joblib.Parallel(num_processes, return_as="generator") as parallel,
         tqdm(total=opened.num_light_curves, unit=" curves", disable=None if show_progress else True) as progress,
     ):
-        for chunk in opened.chunks():
+        for chunk in chunks:
             curves, _ = chunk.curves.clean()
             found: list[Period | str] = []
             for part in parallel(_tasks(curves)):
@@ -112,6 +114,20 @@ def _tables(opened: LightCurveSource, report: PeriodsReport, num_processes: int,
                 progress.update(len(part))
             _count(report, chunk, found)
             yield _table(found, curves.lengths.tolist(), chunk)
+
+
+def _look_ahead(chunks: Iterator[LightCurveChunk]) -> tuple[Iterator[LightCurveChunk], bool]:
+    """The same chunks, and whether they hold `FEW_CURVES` light curves at the most.
+
+    Most formats tell their number only when all is read, and a folder has a chunk for each of its files: so chunks are read
+    ahead until they hold more.
+    """
+    first: list[LightCurveChunk] = []
+    for chunk in chunks:
+        first.append(chunk)
+        if sum(map(len, first)) > FEW_CURVES:
+            return itertools.chain(first, chunks), False
+    return iter(first), True
 
 
 def period_columns(
@@ -140,7 +156,7 @@ def period_columns(
         if before is None or _significance(found[number]) > _significance(found[before]):
             chosen[owner] = number
     bands = [None if number is None else clean.combination.bands[clean.band_index[number]] for number in chosen]
-    columns = _as_columns(["no light curve in these bands" if number is None else found[number] for number in chosen])
+    columns = _as_columns([NO_LIGHT_CURVE if number is None else found[number] for number in chosen])
     has_period = columns["period"].is_valid().to_numpy(zero_copy_only=False)
     return {"period_band": pa.array(bands, pa.string(), mask=~has_period), **columns}
 

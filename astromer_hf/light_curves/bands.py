@@ -27,6 +27,7 @@ from .source import LightCurveSource
 logger = logging.getLogger(__name__)
 
 CombinationKind = Literal["mean", "concat"]
+NO_LIGHT_CURVE = "no light curve in these bands"  # why an object has no result
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def choose_attention(name: str, query: torch.Tensor, usual: Callable[..., Any]) 
         usual: what transformers has registered under the name, or the model's own function.
     """
     is_slow = query.dtype == torch.bfloat16 and query.device.type == "cpu" and query.shape[2] <= MAX_LENGTH
-    if name == "sdpa" and is_slow and has_bfloat16_products() and not torch.compiler.is_compiling():
+    if name == "sdpa" and not torch.compiler.is_compiling() and is_slow and has_bfloat16_products():
         return batched_attention_forward
     return usual
 

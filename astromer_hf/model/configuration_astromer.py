@@ -29,6 +29,16 @@ _LARGEST = {
     "novelty_directions": 2**14,
 }
 RECONSTRUCTION_COVERAGES = (0.68, 0.90)
+# What was fitted to the classes or the weights of a model and is not of another head, and what it is without.
+DECISIONS: dict[str, Any] = {
+    "label_parents": None,
+    "uncertain_below": None,
+    "likely_set_thresholds": None,
+    "fewest_points": 0,
+    "novelty_references": 0,
+    "unlike_above": None,
+    "reconstruction_quantiles": None,
+}
 LIKELY_SET_COVERAGES = tuple(percent / 100 for percent in range(50, 100))
 
 
@@ -214,6 +224,17 @@ class AstromerConfig(PreTrainedConfig):
             kwargs.pop("custom_pipelines", None)
         super().__post_init__(**kwargs)
 
+    @classmethod
+    def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
+        """transformers' `from_dict`. Where other classes than the checkpoint's are asked for, its `DECISIONS` do not hold."""
+        names = list((config_dict.get("id2label") or {}).values())
+        is_other_number = kwargs.get("num_labels", len(names)) != len(names)
+        if is_other_number or list((kwargs.get("id2label") or {}).values() or names) != names:
+            config_dict = {**config_dict, **DECISIONS}
+            if is_other_number:  # the names are of the classes, too
+                config_dict = {name: value for name, value in config_dict.items() if name not in ("id2label", "label2id")}
+        return super().from_dict(config_dict, **kwargs)
+
     def save_pretrained(self, save_directory: Any, push_to_hub: bool = False, **kwargs: Any) -> None:
         """transformers' `save_pretrained`. Where the configuration points to code, the code files go along."""
         with with_code(self, save_directory):
@@ -267,7 +288,8 @@ class AstromerConfig(PreTrainedConfig):
                 raise ValueError(f"`{name}` must be positive and finite, got {scale}.")
         if self.label_parents is not None and (missing := set((self.id2label or {}).values()) ^ set(self.label_parents)):
             raise ValueError(
-                f"`label_parents` must name the parent of every class, and differs in {', '.join(sorted(missing))}."
+                f"`label_parents` must name the parent of every class, and differs in {', '.join(sorted(missing))}. Pass "
+                "`label_parents=None` for other classes."
             )
         for probability in (self.uncertain_below or 0, *(self.likely_set_thresholds or ())):
             if not 0 <= probability <= 1:

@@ -122,8 +122,9 @@ class AstromerNovelty(nn.Module):
 
     def __init__(self, config: AstromerConfig):
         super().__init__()
-        self.directions = nn.Buffer(torch.zeros(config.hidden_size, config.novelty_directions))
-        self.references = nn.Buffer(torch.zeros(config.novelty_references, config.novelty_directions))
+        # NaN until they are set
+        self.directions = nn.Buffer(torch.full((config.hidden_size, config.novelty_directions), torch.nan))
+        self.references = nn.Buffer(torch.full((config.novelty_references, config.novelty_directions), torch.nan))
 
     def forward(self, pooled: torch.Tensor) -> torch.Tensor:
         """Distances (B,), float32, of mean embeddings (B, D), `pooler_output` of the encoder."""

@@ -2,6 +2,7 @@
 """A model as inference needs it: out of its wrappers, and in evaluation mode without a change of the model itself.
 
 Pipelines, `inference/` and whatever else runs a model of the user call `unwrap` once and `in_evaluation_mode` at every run.
+Those that classify ask `find_remarks` which light curves get no class, and why.
 """
 
 import copy
@@ -55,9 +56,6 @@ def in_evaluation_mode(model: Any) -> Any:
     return copy.deepcopy(model, shared).eval()
 
 
-__all__ = ["in_evaluation_mode", "unwrap"]
-
-
 def find_remarks(curves: RaggedLightCurves, config: Any) -> np.ndarray | None:
     """Why clean light curves get no class, `(N,)` strings or None; None for a classifier that classifies all."""
     if not config.fewest_points:
@@ -70,3 +68,6 @@ def find_remarks(curves: RaggedLightCurves, config: Any) -> np.ndarray | None:
         remarks[filled[np.subtract(*extremes) == 0]] = "all magnitudes are equal"
     remarks[curves.lengths < config.fewest_points] = f"fewer than {config.fewest_points} observations"
     return remarks
+
+
+__all__ = ["find_remarks", "in_evaluation_mode", "unwrap"]

@@ -262,8 +262,8 @@ class AstromerPreTrainedModel(StrictPreTrainedModel):
             init.constant_(module.gate_slope, 0.35)
             init.constant_(module.gate_offset, 8.0)
         elif isinstance(module, AstromerNovelty):
-            init.zeros_(module.directions)
-            init.zeros_(module.references)
+            init.constant_(module.directions, torch.nan)
+            init.constant_(module.references, torch.nan)
 
 
 class AstromerModel(AstromerPreTrainedModel):

@@ -7,7 +7,7 @@ The file is uploaded to the Hub with the extractor and the model. For tables on 
 `inference/embedding.py` and `inference/classification.py`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -22,7 +22,7 @@ from transformers.pipelines import PIPELINE_REGISTRY
 from .configuration_astromer import RECONSTRUCTION_COVERAGES
 from .feature_extraction_astromer import AstromerFeatureExtractor, LightCurveWindows, RaggedLightCurves
 from .folding_astromer import visible_center_and_scale
-from .heads_astromer import activate, problem_type_of
+from .heads_astromer import activate, mean_over_observed, problem_type_of
 from .inference_astromer import find_remarks, in_evaluation_mode, unwrap
 from .intervals_astromer import NUM_FOLDS, deal_folds, residual_scales
 
@@ -62,7 +62,8 @@ class LightCurvePipeline(_Pipeline):
     - a list or generator of paths and tables, whose light curves follow each other.
 
     It reads `batch_size` light curves at a time, and a forward pass has the same number of windows. The result of a light curve
-    without a usable observation is None. `return_numpy=True` returns arrays instead of lists.
+    without a usable observation is None. `return_numpy=True` returns arrays instead of lists. What is NaN in arrays is None
+    in lists, so that they can be written as JSON.
     """
 
     feature_extractor: AstromerFeatureExtractor
@@ -175,13 +176,15 @@ class LightCurvePipeline(_Pipeline):
         names = [*windows.keys()] if self.model.config.use_magnitude_errors else ["magnitudes", "times", "attention_mask"]
         return {name: windows[name] for name in names}
 
-    def run(self, model: Any, name: str, inputs: Mapping[str, torch.Tensor], batch_size: int) -> torch.Tensor:
-        """The output `name` of a model for all windows, float32 on the CPU."""
+    def run(
+        self, model: Any, name: str, inputs: Mapping[str, torch.Tensor], batch_size: int, read: Callable[..., Any] | None = None
+    ) -> torch.Tensor:
+        """The output `name` of a model for all windows, or what `read` makes of the model and a batch, float32 on the CPU."""
         model = in_evaluation_mode(model)  # at every run, since it may have been trained since the last
         outputs = []
         for low in range(0, len(inputs["times"]), batch_size):
             batch = {key: values[low : low + batch_size].to(model.device) for key, values in inputs.items()}
-            outputs.append(model(**batch)[name].float().cpu())
+            outputs.append((model(**batch)[name] if read is None else read(model, batch)).float().cpu())
         values = torch.cat(outputs) if outputs else torch.empty(0, 1)
         if not values.isfinite().all():
             raise ValueError(f"The model's {name} is not finite: its weights are damaged or too large for {model.dtype}.")
@@ -223,12 +226,18 @@ class LightCurveClassificationPipeline(LightCurvePipeline):
 
     The result has `label`, its `score`, and the `probabilities` of all classes. A multi-label classifier gives only
     `probabilities`, a regression `values`, each by name. A classifier whose configuration has the numbers for them adds
-    `is_uncertain`, and `remark` where a light curve has too few observations or is constant and so gets no class.
+    `is_uncertain`, `is_unlike_training` with the `novelty` that it is judged by, and `remark` where a light curve has too few
+    observations or is constant and so gets no class.
     """
 
     def _forward(self, prepared: PreparedLightCurves, batch_size: int = BATCH_SIZE) -> torch.Tensor:
-        logits = self.run(self.model, "logits", self.inputs_of(prepared.windows), batch_size)
-        return activate(logits, self.model.config)
+        """Probabilities, and in a last column the novelty if the classifier has a threshold for it."""
+        has_novelty = self.model.config.unlike_above is not None
+        read = _logits_and_novelty if has_novelty else None
+        logits = self.run(self.model, "logits", self.inputs_of(prepared.windows), batch_size, read)
+        if not has_novelty:
+            return activate(logits, self.model.config)
+        return torch.cat((activate(logits[:, :-1], self.model.config), logits[:, -1:]), dim=1)
 
     def describe(self, prepared: PreparedLightCurves, values: Any) -> Iterator[dict[str, Any]]:
         """The mean over windows, by name."""
@@ -239,7 +248,7 @@ class LightCurveClassificationPipeline(LightCurvePipeline):
         for number, row in enumerate(prepared.windows.per_object(values)):
             remark = None if remarks is None else remarks[number]
             count = 0 if remark else prepared.windows.num_points[number]
-            by_name = dict(zip(names, row.tolist(), strict=True)) if count else None
+            by_name = dict(zip(names, row.tolist()[: len(names)], strict=True)) if count else None
             if problem == "regression":
                 yield {"values": by_name}
             elif problem == "multi_label_classification":
@@ -249,7 +258,21 @@ class LightCurveClassificationPipeline(LightCurvePipeline):
                 result = {"label": label, "score": by_name and by_name[label], "probabilities": by_name}
                 if config.uncertain_below is not None:
                     result["is_uncertain"] = by_name and by_name[label] < config.uncertain_below
+                if config.unlike_above is not None:
+                    novelty = row.tolist()[-1] if count else None
+                    result |= {
+                        "is_unlike_training": None if novelty is None else novelty > config.unlike_above,
+                        "novelty": novelty,
+                    }
                 yield result | ({} if remarks is None else {"remark": remark})
+
+
+def _logits_and_novelty(model: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """Logits (B, C) of windows and, as a last column, how unlike the training set they are."""
+    last = model.config.num_hidden_layers
+    outputs = model(**batch, output_hidden_states=[last])
+    pooled = mean_over_observed(outputs.hidden_states[last], batch["attention_mask"].bool())
+    return torch.cat((outputs.logits.float(), model.novelty(pooled)[:, None]), dim=1)
 
 
 class LightCurveReconstructionPipeline(LightCurvePipeline):
@@ -263,8 +286,10 @@ class LightCurveReconstructionPipeline(LightCurvePipeline):
     draw depends only on the number of observations. A hidden magnitude never enters the model, whatever its masking scheme.
 
     `intervals=True` adds `lower_68`, `upper_68`, `lower_90` and `upper_90`: magnitudes between which 68 % and 90 % of the
-    hidden ones lie, see `intervals_astromer.py`. They are NaN where nothing was hidden, and where fewer than 8 observations
-    are visible. It takes four more passes. A model whose configuration has no `reconstruction_quantiles` raises `ValueError`.
+    hidden ones lie, see `intervals_astromer.py`. They are NaN (None in lists) where nothing was hidden, and where fewer than 8
+    observations are visible. Where the noise differs within a star, they are too wide for its precise observations and too
+    narrow for its noisy ones. It takes four more passes. A model whose configuration has no `reconstruction_quantiles` raises
+    `ValueError`.
     """
 
     def _sanitize_parameters(  # type: ignore[override]
@@ -369,8 +394,14 @@ def hide(num_points: int, fraction: float, seed: int) -> np.ndarray:
 
 
 def as_plain(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert arrays to lists of Python numbers."""
-    return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in result.items()}
+    """Convert arrays to lists of Python numbers, with None for NaN, which JSON does not have."""
+    plain = dict(result)
+    for name, value in result.items():
+        if isinstance(value, np.ndarray):
+            plain[name] = value.tolist()
+            if value.dtype.kind == "f" and (missing := np.isnan(value)).any():
+                plain[name] = np.where(missing, np.array(None), value).tolist()
+    return plain
 
 
 # --- Reading ---

@@ -5,6 +5,7 @@
 """
 
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -16,7 +17,10 @@ import torch
 from huggingface_hub import try_to_load_from_cache
 from transformers.modeling_utils import PreTrainedModel
 
+from .configuration_astromer import DECISIONS
 from .quantization_astromer import keep_small_layers
+
+FITTED_TO_WEIGHTS = ("uncertain_below", "likely_set_thresholds", "unlike_above", "reconstruction_quantiles")
 
 
 def _checksum(header: dict[str, Any], file: BinaryIO) -> str:
@@ -122,10 +126,14 @@ class StrictPreTrainedModel(PreTrainedModel):
         self._keys_to_ignore_on_load_unexpected = {rf"^{head}\." for head in heads if getattr(self, head, None) is None}
 
     def train(self, mode: bool = True) -> Any:
-        """Switch to training mode, which forgets the quantiles of the residuals: they are of the weights as they were."""
+        """Switch to training mode, which forgets the thresholds and quantiles that were fitted to the weights as they were."""
         if mode:
-            self.config.reconstruction_quantiles = None
+            self._forget(*FITTED_TO_WEIGHTS)
         return super().train(mode)
+
+    def _forget(self, *names: str) -> None:
+        for name in names:
+            setattr(self.config, name, DECISIONS[name])
 
     @classmethod
     def from_pretrained(
@@ -189,12 +197,18 @@ class StrictPreTrainedModel(PreTrainedModel):
             }
             if not ignore_mismatched_sizes:
                 faults["mismatched"] = [*mismatched.values()]
-            loaded = [(name, weights) for name, weights in model.named_parameters() if not weights.is_meta]
+            new = head if head_is_missing else set(mismatched)
+            tensors = itertools.chain(model.named_parameters(), model.named_buffers())
+            loaded = [(name, weights) for name, weights in tensors if not weights.is_meta and name not in new]
             faults["not finite"] = [name for name, weights in loaded if not weights.isfinite().all()]
             for kind, names in faults.items():
                 if names:
                     raise RuntimeError(_describe_fault(pretrained_model_name_or_path, kind, names))
         new = head if head_is_missing else head & set(mismatched)
+        if new:
+            model._forget(*DECISIONS)  # they were fitted to another head
+            if getattr(model, "novelty", None) is not None:
+                model.novelty = None
         random = [(name, weight) for name, weight in model.named_parameters() if name in new and weight.ndim >= 2]
         if random and not random[-1][1].is_meta:
             model._initial_weight = (random[-1][0], random[-1][1].detach().cpu().clone())
@@ -206,6 +220,8 @@ class StrictPreTrainedModel(PreTrainedModel):
         A model in one file that replaces a sharded one, or the reverse, leaves neither an old index nor an old file, from which
         transformers would load the old weights.
         """
+        if self.training:  # also of a model that was in training mode from the start
+            self._forget(*FITTED_TO_WEIGHTS)
         super().save_pretrained(save_directory, **kwargs)
         if kwargs.get("is_main_process", True):
             _remove_replaced_weights(Path(save_directory), kwargs.get("variant"))

@@ -46,6 +46,7 @@ def plot_light_curve(
     reconstruction_std: ArrayLike | None = None,
     intervals: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
     period_days: float | None = None,
+    epoch: float | None = None,
     title: str = "",
     time_system: str | None = None,
     band: str | None = None,
@@ -60,6 +61,7 @@ def plot_light_curve(
         intervals: of the reconstruction, the narrowest first: a name for the legend -> lower and upper ends `(n,)`. Each
             observation has a bar of its own: nothing is said of times in between.
         period_days: plot against the phase of this period instead of time.
+        epoch: of phase 0, in the time of `mjd`; by default that of the brightest observation.
         title: of the figure.
         time_system: of the times, such as `"MJD"` or `"HJD"`, for the name of the axis.
         band: of the magnitudes, for the name of the axis.
@@ -67,7 +69,7 @@ def plot_light_curve(
     times, magnitudes = _columns(mjd=mjd, mag=mag)
     phase_label = ""
     if period_days is not None:
-        times, phase_label = _fold(times, magnitudes, period_days)
+        times, phase_label = _fold(times, magnitudes, period_days, epoch)
     hidden = np.zeros(len(times), bool) if hidden is None else _columns(mjd=times, hidden=hidden)[1].astype(bool)
     figure = new_figure(8, 5 if reconstruction is not None else 3.5, rows=3 if reconstruction is not None else 1)
     axes = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1)) if reconstruction is not None else [figure.subplots()]
@@ -108,12 +110,13 @@ def plot_folded_light_curve(
     period_days: float,
     magerr: ArrayLike | None = None,
     *,
+    epoch: float | None = None,
     title: str = "",
     band: str | None = None,
 ) -> Figure:
-    """Two cycles of a light curve folded on a period; phase 0 is the brightest observation."""
+    """Two cycles of a light curve folded on a period; phase 0 is the `epoch`, or by default the brightest observation."""
     times, magnitudes = _columns(mjd=mjd, mag=mag)
-    phase, phase_label = _fold(times, magnitudes, period_days)
+    phase, phase_label = _fold(times, magnitudes, period_days, epoch)
     figure = new_figure(6, 3.5)
     axes = figure.subplots()
     everything = np.ones(len(times), bool)
@@ -442,11 +445,12 @@ def _columns(**columns: ArrayLike) -> list[np.ndarray]:
     return list(arrays.values())
 
 
-def _fold(times: np.ndarray, magnitudes: np.ndarray, period_days: float) -> tuple[np.ndarray, str]:
-    """Phases in [0, 1), counted from the brightest observation, and the label of their axis."""
+def _fold(times: np.ndarray, magnitudes: np.ndarray, period_days: float, epoch: float | None) -> tuple[np.ndarray, str]:
+    """Phases in [0, 1), counted from an epoch or else the brightest observation, and the label of their axis."""
     if not period_days > 0:
         raise ValueError(f"`period_days` must be positive, got {period_days}.")
-    return (times - times[np.argmin(magnitudes)]) / period_days % 1, f"phase (period {period_days:.6g} d)"
+    first = times[np.argmin(magnitudes)] if epoch is None else epoch
+    return (times - first) / period_days % 1, f"phase (period {period_days:.6g} d)"
 
 
 def _errorbar(

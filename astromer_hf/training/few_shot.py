@@ -28,7 +28,7 @@ from ..inference.classification import LightCurveClassifier
 from ..inference.runner import WindowRunner, pool_states
 from ..light_curves.bands import MultibandLightCurves
 from ..light_curves.surveys import FEW_SHOT_TEST_SAMPLES, FEW_SHOT_TRAINING_FRACTION
-from ..model.configuration_astromer import AstromerConfig
+from ..model.configuration_astromer import DECISIONS, AstromerConfig
 from ..model.feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves, mean_over_windows
 from ..model.modeling_astromer import AstromerForSequenceClassification, AstromerModel
 from .data_collator import DataCollatorForLightCurveClassification, DataCollatorForMaskedLightCurves, InMemoryLightCurves
@@ -543,18 +543,6 @@ def adapt_encoder(model: Any, curves: RaggedLightCurves, validation: RaggedLight
     collator = DataCollatorForMaskedLightCurves(extractor, seed=seed)
     cut, _ = cut_sequentially(validation, extractor.window_size)
     fit(model, InMemoryLightCurves(curves), InMemoryLightCurves(cut), collator, recipe, seed)
-
-
-# What a model states beyond its outputs was fitted to it, and is not of another head.
-DECISIONS: dict[str, Any] = {
-    "label_parents": None,
-    "uncertain_below": None,
-    "likely_set_thresholds": None,
-    "fewest_points": 0,
-    "novelty_references": 0,
-    "unlike_above": None,
-    "reconstruction_quantiles": None,
-}
 
 
 def build_classifier(

@@ -89,13 +89,19 @@ def test_a_light_curve_is_drawn_by_its_id(draw):
 
 def test_a_light_curve_is_folded_on_its_period_if_that_is_significant_and_the_title_says_so(draw):
     star = simulate_light_curves(1, classes=["RRab"])[0]
+    star = replace(star, mag=np.where(np.arange(len(star.mag)) == 5, star.mag.min() - 0.2, star.mag))  # bright, but no maximum
     shuffled = replace(star, object_id="shuffled", mag=np.random.default_rng(0).permutation(star.mag))
     constant = replace(star, object_id="constant", mag=np.full(len(star.mag), 15.0))
     pq.write_table(to_table([star, shuffled, constant]), "periods.parquet")
     folded = draw("light-curve", "periods.parquet", "--object", star.object_id).axes[0]
-    period = find_period(star.mjd, star.mag, star.magerr).period
-    assert f"P = {period:.6g} d (false alarm 1e-" in folded.get_title().replace("\n", " ")
+    period = find_period(star.mjd, star.mag, star.magerr)
+    assert f"P = {period.period:.6g} d (false alarm 1e-" in folded.get_title().replace("\n", " ")
     assert "phase" in folded.get_xlabel()
+    phase, magnitude = offsets(folded.figure, group=1).T
+    expected = (star.mjd - period.epoch_of_maximum) / period.period % 1
+    by_magnitude = np.argsort(magnitude), np.argsort(star.mag)
+    difference = phase[by_magnitude[0]] - expected[by_magnitude[1]]
+    np.testing.assert_allclose((difference + 0.5) % 1 - 0.5, 0, atol=1e-6)
     for name, said in (("shuffled", "no significant period"), ("constant", "no period")):
         axes = draw("light-curve", "periods.parquet", "--object", name).axes[0]
         assert axes.get_title().endswith(f", {said}")

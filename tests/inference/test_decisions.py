@@ -74,7 +74,7 @@ def test_an_object_in_several_bands_has_a_remark_where_all_of_them_have():
     remarks = np.array(["few", None, "few", "equal", None], dtype=object)
     objects = np.array([0, 0, 1, 1, 3])
     assert usable_bands(remarks, objects, 5).tolist() == [False, True, True, True, True]
-    assert remarks_of_objects(remarks, objects, 4).tolist() == [None, "few", None, None]
+    assert remarks_of_objects(remarks, objects, 4).tolist() == [None, "few", "no light curve in these bands", None]
     assert usable_bands(None, objects, 5).all()
 
 
@@ -98,6 +98,26 @@ def test_a_band_of_few_points_does_not_count_where_another_has_enough(tmp_path: 
     assert both.loc["a", "probability_RRab"] == pytest.approx(alone.loc["a", "probability_RRab"], rel=1e-5)
     assert both["remark"].fillna("").to_dict() == {"a": "", "b": "fewer than 20 observations"}
     assert pd.isna(both.loc["b", "predicted_label"])
+
+
+@pytest.mark.parametrize("periods", [False, True])
+def test_an_object_without_a_light_curve_in_the_chosen_bands_has_a_remark(tmp_path: Path, periods: bool):
+    """Among others, and at the end, and as a star whose only light curve in the band has no usable observation."""
+    rng = np.random.default_rng(1)
+    sizes = (("a", "g", 40), ("a", "r", 40), ("b", "r", 40), ("c", "g", 40), ("d", "g", 3), ("d", "r", 40), ("e", "r", 40))
+    rows = [(star, band, t + rng.random(), 15 + rng.normal()) for star, band, n in sizes for t in range(n)]
+    table = pd.DataFrame(rows, columns=["object_id", "band", "mjd", "mag"])
+    table.loc[(table["object_id"] == "d") & (table["band"] == "g"), "mag"] = np.nan
+    table.to_parquet(tmp_path / "curves.parquet", index=False)
+    model = AstromerForSequenceClassification(AstromerConfig(**TINY, **FIELDS)).eval()
+    options = {"combine_bands": "mean", "bands": ["g"], "periods": periods}
+    classify_table(tmp_path / "curves.parquet", tmp_path / "classes.parquet", model, **options)
+    found = pq.read_table(tmp_path / "classes.parquet").to_pandas().set_index("object_id")
+    none, few = "no light curve in these bands", "fewer than 20 observations"
+    assert found["remark"].fillna("").to_dict() == {"a": "", "b": none, "c": "", "d": few, "e": none}
+    assert found["predicted_label"].isna().tolist() == (found["remark"].fillna("") != "").tolist()
+    if periods:
+        assert found.loc[["b", "e"], "period_problem"].tolist() == [none, none]
 
 
 @pytest.mark.parametrize(

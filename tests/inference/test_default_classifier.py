@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from transformers import AutoModelForSequenceClassification
 
 from astromer_hf import AstromerConfig, default_classifier_folder, load_model
@@ -13,6 +14,7 @@ from astromer_hf.cli.main import main
 from astromer_hf.inference.classification import LightCurveClassifier
 from astromer_hf.light_curves.simulation import simulate_light_curves, to_table
 from astromer_hf.light_curves.taxonomy import LEAF_NAMES, PARENT_OF
+from astromer_hf.model.configuration_astromer import DECISIONS
 from astromer_hf.model.feature_extraction_astromer import RaggedLightCurves
 from astromer_hf.training.few_shot import build_classifier
 from astromer_hf.training.novelty import make_unlike
@@ -103,3 +105,52 @@ def test_a_new_calibration_ends_what_was_fitted_to_the_old_one(simulated: pd.Dat
     LightCurveClassifier(model, extractor).calibrate(curves, np.arange(4))
     assert model.config.uncertain_below is None
     assert model.config.likely_set_thresholds is None
+
+
+# --- A classifier that is trained further, or gets other classes ---
+
+
+OWN = {"id2label": {0: "a", 1: "b"}, "label2id": {"a": 0, "b": 1}}
+
+
+@pytest.mark.parametrize(
+    "classes", [OWN, {"num_labels": 2}, {"num_labels": 2, "label_parents": None}, {**OWN, "num_labels": 2}]
+)
+def test_a_new_head_has_none_of_the_thresholds_of_the_old_one(classes: dict[str, object], tmp_path: Path):
+    model = AutoModelForSequenceClassification.from_pretrained(
+        default_classifier_folder(), ignore_mismatched_sizes=True, **classes
+    )
+    assert model.head_is_new
+    model.save_pretrained(tmp_path)
+    again = AutoModelForSequenceClassification.from_pretrained(tmp_path)
+    assert list(again.config.id2label.values()) == (["a", "b"] if "id2label" in classes else ["LABEL_0", "LABEL_1"])
+    assert again.novelty is None
+    for name, default in DECISIONS.items():
+        assert getattr(again.config, name) == default, name
+
+
+def test_a_configuration_of_other_classes_leaves_the_thresholds_at_loading():
+    config = AstromerConfig.from_pretrained(default_classifier_folder())
+    config.label_parents, config.id2label, config.label2id = None, OWN["id2label"], OWN["label2id"]
+    model = AutoModelForSequenceClassification.from_pretrained(
+        default_classifier_folder(), config=config, ignore_mismatched_sizes=True
+    )
+    assert model.config.uncertain_below is None
+    assert model.config.unlike_above is None
+
+
+@pytest.mark.parametrize("from_the_start", [False, True])
+def test_further_training_forgets_what_was_fitted_to_the_weights_and_keeps_the_classes(from_the_start: bool, tmp_path: Path):
+    if from_the_start:  # a model is in training mode when it is made
+        model = AutoModelForSequenceClassification.from_config(AstromerConfig.from_pretrained(default_classifier_folder()))
+        torch.nn.init.zeros_(model.novelty.directions), torch.nn.init.zeros_(model.novelty.references)
+    else:
+        model = AutoModelForSequenceClassification.from_pretrained(default_classifier_folder())
+        assert model.config.uncertain_below is not None
+        model.train()
+    model.save_pretrained(tmp_path)
+    config = AstromerConfig.from_pretrained(tmp_path)
+    for name in ("uncertain_below", "likely_set_thresholds", "unlike_above", "reconstruction_quantiles"):
+        assert getattr(config, name) is None, name
+    assert config.label_parents == PARENT_OF | config.label_parents
+    assert config.fewest_points == 20

@@ -149,6 +149,8 @@ def test_the_command_prints_the_table_and_writes_it_and_the_picture(table, embed
 def test_every_light_curve_of_the_picture_is_folded_on_its_own_period(table, embeddings, tmp_path):
     curves = [*CURVES]
     curves[3] = replace(curves[3], mag=np.random.default_rng(0).permutation(curves[3].mag))  # which has no period any more
+    bright = np.where(np.arange(len(curves[7].mag)) == 5, curves[7].mag.min() - 0.2, curves[7].mag)  # which is no maximum
+    curves[7] = replace(curves[7], mag=bright)
     pq.write_table(to_table(curves), tmp_path / "curves.parquet")
     found = find_neighbors(embeddings, CURVES[3].object_id, 3)
     columns = dict.fromkeys(("label", "object_id", "mjd", "mag", "magerr", "band"))
@@ -163,10 +165,35 @@ def test_every_light_curve_of_the_picture_is_folded_on_its_own_period(table, emb
             assert f"P = {period.period:.6g} d" in title
             assert axes.get_xlabel() == "phase"
             assert 0 <= drawn.min() <= drawn.max() < 1
+            difference = drawn - (curve.mjd - period.epoch_of_maximum) / period.period
+            np.testing.assert_allclose((difference + 0.5) % 1 - 0.5, 0, atol=1e-6)
         else:
             assert "no significant period" in title
             assert np.ptp(drawn) == pytest.approx(np.ptp(curve.mjd))
     assert "no significant period" in figure.axes[0].get_title()
+    assert "no significant period" not in figure.axes[1].get_title()  # of curves[7], the nearest
+
+
+def test_titles_name_the_band_that_is_drawn_and_no_label_that_is_missing(tmp_path):
+    """Of embeddings a band and of combined ones, which have no column of a band."""
+    rng = np.random.default_rng(0)
+    stars = [
+        replace(curve, mjd=curve.mjd[:30], mag=rng.permutation(curve.mag[:30]), magerr=curve.magerr[:30])
+        for curve in CURVES[:3]
+    ]
+    pq.write_table(to_table([replace(star, band=band) for star in stars for band in ("g", "r")]), tmp_path / "curves.parquet")
+    ids, labels = [star.object_id for star in stars], ["RRab", None, None]
+    columns = dict.fromkeys(("label", "object_id", "mjd", "mag", "magerr", "band"))
+    for number, bands in enumerate(({}, {"band": ["r", "g", "r"]})):
+        path = write_embeddings(tmp_path / f"{number}.parquet", np.eye(3), object_id=ids, label=labels, **bands)
+        embeddings = Embeddings.read(path)
+        found = find_neighbors(embeddings, ids[0], 2)
+        figure = draw_found(str(tmp_path / "curves.parquet"), columns, embeddings, found, embeddings.find(ids[0]))
+        titles = [axes.get_title().splitlines()[0] for axes in figure.axes[:3]]
+        band_of = dict(zip(ids, bands.get("band", ["g"] * 3), strict=True))
+        distances = [f"{distance:.2f}" for distance in found["distance"]]
+        others = [f"{name}, {band_of[name]}, {value}" for name, value in zip(found["object_id"], distances, strict=True)]
+        assert titles == [f"{ids[0]}, RRab, {band_of[ids[0]]}, query", *others]
 
 
 def test_the_command_prints_the_isolated(table, tmp_path, capsys):

@@ -229,5 +229,15 @@ def test_a_session_of_the_package_light_curve_gives_the_embedding_without_errors
         np.testing.assert_allclose(found["mean"], expected.object_embeddings[0], atol=1e-4)
         np.testing.assert_allclose(found["max"], observed.max(0), atol=1e-4)
         np.testing.assert_allclose(found["sequence"][:length], observed, atol=1e-4)
+    window = EXTENDED["window_size"]
+    embed_long = session_class(onnxruntime.InferenceSession(str(file)))
+    for length in (2 * window, 2 * window + 7):  # the plain mean over windows, of which the last holds the rest
+        mjd, mag = CURVES[0].mjd[:length], CURVES[0].mag[:length]
+        assert len(mjd) == length
+        parts = [slice(start, start + window) for start in range(0, length, window)]
+        alone = embed_light_curves(model, [mjd[part] for part in parts], [mag[part] for part in parts]).object_embeddings
+        found, ours = embed_long(mjd, mag).squeeze(), embed_light_curves(model, mjd, mag).object_embeddings[0]
+        np.testing.assert_allclose(found, alone.mean(0), atol=1e-4)
+        assert np.allclose(found, ours, atol=1e-4) is (length == 2 * window)
     with pytest.raises(ValueError, match="is not an exported ASTROMER encoder"):
         OnnxEncoder(file)

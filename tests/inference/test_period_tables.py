@@ -4,7 +4,9 @@
 import json
 from dataclasses import replace
 
+import joblib
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -14,6 +16,7 @@ from forks import forked_workers
 from astromer_hf import AstromerConfig, AstromerForSequenceClassification, AstromerModel
 from astromer_hf.cli.main import main
 from astromer_hf.evaluation.periods import find_period
+from astromer_hf.inference import period_tables
 from astromer_hf.inference.classification import classify_table
 from astromer_hf.inference.embedding import embed_table
 from astromer_hf.inference.period_tables import COLUMNS, CURVES_PER_TASK, describe, find_periods
@@ -62,6 +65,44 @@ def test_processes_share_the_work_and_keep_the_order(tmp_path):
     alone, shared = map(pq.read_table, outputs)
     assert shared["object_id"].to_pylist() == [curve.object_id for curve in curves]
     assert shared.equals(alone)
+
+
+def as_rows_of_measurements(curves, path):
+    columns = [(curve.object_id, *row) for curve in curves for row in zip(curve.mjd, curve.mag, curve.magerr, strict=True)]
+    pd.DataFrame(columns, columns=["object_id", "mjd", "mag", "magerr"]).to_csv(path, index=False)
+    return path
+
+
+def as_folder(curves, path):
+    path.mkdir()
+    for curve in curves:
+        as_rows_of_measurements([curve], path / f"{curve.object_id}.csv")
+    return path
+
+
+def as_lists(curves, path):
+    pq.write_table(to_table(curves), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("write", "name"), [(as_lists, "curves.parquet"), (as_rows_of_measurements, "curves.csv"), (as_folder, "curves")]
+)
+def test_few_light_curves_of_any_format_are_searched_by_this_process_and_many_by_others(write, name, tmp_path, monkeypatch):
+    """Those of this process are seen here; those of another are not."""
+    seen = []
+    monkeypatch.setattr(period_tables, "find_period", lambda *columns: seen.append(1) or find_period(*columns))
+    of_many = 0 if joblib.cpu_count() > 1 else len(CURVES)
+    source = write(CURVES, tmp_path / name)
+    with forked_workers():
+        for few in (len(CURVES), len(CURVES) - 1):
+            monkeypatch.setattr(period_tables, "FEW_CURVES", few)
+            seen.clear()
+            report = find_periods(source, tmp_path / f"{few}.parquet", show_progress=False)
+            assert report.num_light_curves == len(CURVES)
+            assert len(seen) == (len(CURVES) if few == len(CURVES) else of_many)
+    few, many = (pq.read_table(tmp_path / f"{count}.parquet") for count in (len(CURVES), len(CURVES) - 1))
+    assert few.equals(many)
 
 
 def test_every_band_has_a_row_of_its_own_and_is_searched_alone(tmp_path):

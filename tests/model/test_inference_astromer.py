@@ -2,6 +2,7 @@
 """Inference takes models out of wrappers, leaves the mode of a model alone, and knows whether its head has been trained."""
 
 import copy
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,18 @@ from astromer_hf import (
 from astromer_hf.inference.classification import LightCurveClassifier, classify_light_curves
 from astromer_hf.inference.embedding import embed_light_curves
 from astromer_hf.light_curves.simulation import simulate_light_curves
+from astromer_hf.model import inference_astromer
 from astromer_hf.model.inference_astromer import in_evaluation_mode, unwrap
 
 CURVES = simulate_light_curves(4, seed=0)
 COLUMNS = [curve.mjd for curve in CURVES], [curve.mag for curve in CURVES]
 ROWS = [{"mjd": curve.mjd, "mag": curve.mag} for curve in CURVES]
+
+
+def test_every_function_of_the_module_is_exported():
+    functions = inspect.getmembers(inference_astromer, inspect.isfunction)
+    own = {name for name, function in functions if function.__module__ == inference_astromer.__name__}
+    assert own == set(inference_astromer.__all__)
 
 
 @pytest.fixture

@@ -23,8 +23,12 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_script_draws_the_pictures_that_the_page_shows_and_no_others(drawn: Path):
     shown = re.findall(r"!\[[^\]]+\]\(images/([^)]+)\)", (ROOT / "docs" / "concepts.md").read_text(encoding="utf-8"))
     assert sorted(shown) == sorted(path.name for path in drawn.iterdir())
-    results = re.findall(r"!\[[^\]]+\]\(images/([^)]+)\)", (ROOT / "docs" / "results.md").read_text(encoding="utf-8"))
-    assert sorted(shown + results) == sorted(path.name for path in IMAGES.iterdir())
+    others = [
+        name
+        for page in ("results.md", "index.md")
+        for name in re.findall(r"!\[[^\]]+\]\(images/([^)]+)\)", (ROOT / "docs" / page).read_text(encoding="utf-8"))
+    ]
+    assert sorted(shown + others) == sorted(path.name for path in IMAGES.iterdir())
 
 
 @pytest.mark.parametrize("name", draw_concepts.PICTURES)

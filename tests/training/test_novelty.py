@@ -9,13 +9,14 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import TINY
+from transformers import pipeline
 
 from astromer_hf import AstromerConfig, AstromerForSequenceClassification, AstromerModel
 from astromer_hf.inference.classification import LightCurveClassifier, classify_table
 from astromer_hf.light_curves.simulation import simulate_light_curves, to_table
-from astromer_hf.model.feature_extraction_astromer import RaggedLightCurves
+from astromer_hf.model.configuration_astromer import DECISIONS
+from astromer_hf.model.feature_extraction_astromer import AstromerFeatureExtractor, RaggedLightCurves
 from astromer_hf.model.heads_astromer import AstromerNovelty
-from astromer_hf.training.few_shot import DECISIONS
 from astromer_hf.training.novelty import (
     KINDS_UNLIKE,
     SOURCES,
@@ -152,6 +153,51 @@ def test_the_encoder_and_a_new_head_are_loaded_from_a_classifier_with_references
     plain.save_pretrained(tmp_path / "plain")
     with pytest.raises(RuntimeError, match=r"novelty\.references"):
         AstromerForSequenceClassification.from_pretrained(tmp_path / "plain", novelty_references=5)
+
+
+def test_the_encoder_of_a_classifier_keeps_nothing_that_a_new_head_could_be_judged_by(
+    encoder: AstromerModel, states: LeafStates, tmp_path: Path
+):
+    classifier_with_references(states, encoder, unlike_above=1.0).save_pretrained(tmp_path / "classifier")
+    AstromerModel.from_pretrained(tmp_path / "classifier").save_pretrained(tmp_path / "encoder")
+    new = AstromerForSequenceClassification.from_pretrained(tmp_path / "encoder")
+    assert new.head_is_new
+    assert new.novelty is None
+    assert new.config.unlike_above is None
+    assert new.config.novelty_references == 0
+
+
+def test_references_that_were_never_set_judge_nothing(tmp_path: Path):
+    config = AstromerConfig(**TINY, **CLASSES, novelty_references=4, novelty_directions=3, unlike_above=1.0)
+    model = AstromerForSequenceClassification(config).eval()
+    to_table(simulate_light_curves(3)).to_pandas().to_parquet(tmp_path / "curves.parquet")
+    classify_table(tmp_path / "curves.parquet", tmp_path / "classes.parquet", model)
+    table = pq.read_table(tmp_path / "classes.parquet")
+    assert table["is_unlike_training"].null_count == table["novelty"].null_count == 3
+    model.save_pretrained(tmp_path / "model")
+    with pytest.raises(RuntimeError, match=r"not finite: novelty\.directions"):
+        AstromerForSequenceClassification.from_pretrained(tmp_path / "model")
+
+
+def test_the_pipeline_says_of_novelty_what_the_table_says(encoder: AstromerModel, states: LeafStates, tmp_path: Path):
+    model = classifier_with_references(states, encoder, unlike_above=1.0)
+    stars = simulate_light_curves(12, seed=3)
+    to_table(stars).to_pandas().to_parquet(tmp_path / "curves.parquet")
+    columns = ([getattr(star, name) for star in stars] for name in ("mjd", "mag", "magerr"))
+    novelty = (
+        LightCurveClassifier(model, AstromerFeatureExtractor(window_size=20))
+        .predict(RaggedLightCurves.from_arrays(*columns))
+        .novelty
+    )
+    model.config.unlike_above = float(np.median(novelty))
+    classify_table(tmp_path / "curves.parquet", tmp_path / "classes.parquet", model)
+    table = pq.read_table(tmp_path / "classes.parquet").to_pandas()
+    pipe = pipeline("light-curve-classification", model=model, feature_extractor=AstromerFeatureExtractor(window_size=20))
+    found = pd.DataFrame(pipe(str(tmp_path / "curves.parquet")))
+    np.testing.assert_allclose(found["novelty"], table["novelty"], rtol=1e-4)
+    assert found["is_unlike_training"].tolist() == table["is_unlike_training"].tolist()
+    assert found["is_unlike_training"].nunique() == 2
+    np.testing.assert_allclose(found["score"], table["probability"], rtol=1e-4)
 
 
 def test_a_classifier_without_references_has_no_mark(tmp_path: Path):
