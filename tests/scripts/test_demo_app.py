@@ -429,6 +429,25 @@ def test_the_map_marks_the_star_among_the_gallery(demo: Demo, look: Look):
     assert figure.data[-1].x[0] == look.position[0]
 
 
+# --- The page ---
+
+
+def test_the_page_comes_with_its_first_star_before_any_event(demo: Demo):
+    pytest.importorskip("plotly", reason="the demo page's tools are not installed: pip install -e '.[demo]'")
+    pytest.importorskip("gradio", reason="the demo page's tools are not installed: pip install -e '.[demo]'")
+    from demo_page.page import build_page
+
+    components = build_page(demo).get_config_file()["components"]
+    values = {one["props"].get("elem_id"): one["props"].get("value") for one in components}
+    name, curve = demo.gallery.names[0], demo.gallery.curves[0]
+    look = demo.look(curve, 0.5, name=name)
+    assert values["light-curve"] == name
+    assert values["message"] == say_star(look)
+    assert values["class-words"] == say_classes(look)
+    assert values["classes"]["label"] == look.classes.label
+    assert all(values[plot]["plot"] for plot in ("reconstruction", "map", "neighbor-0", "neighbor-4"))
+
+
 # --- The Space ---
 
 
