@@ -2,7 +2,8 @@
 """Run every benchmark of BENCHMARKS.md in one sitting, and write one report in markdown. Needs a quiet machine.
 
 Each part is a script of its own and runs in its own process, one after the other. A part that fails, or whose packages are
-missing, says so in the report, and the others go on; the exit code then is 1.
+missing, says so in the report, and the others go on; the exit code then is 1. Released weights that are not there are left out,
+and the report says how to make them.
 
 Example:
     python scripts/benchmark_all.py ../shared/data/sss_catalina_south.parquet --released runs/macho_a0 \
@@ -30,7 +31,7 @@ TABLES = ("profile_embedding", "benchmark_startup", "benchmark_dask")  # whose o
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=Path, help="parquet file, one light curve a row")
-    parser.add_argument("--released", type=Path, help="folder of the converted released weights")
+    parser.add_argument("--released", type=Path, help="folder of the converted released weights; left out if missing")
     parser.add_argument("--shipped", type=Path, default=default_model_folder(), help="folder; the package's model when absent")
     parser.add_argument("--upstream", type=Path, help="Python that has the original package, see benchmark_upstream.py")
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/benchmarks.md"), help="the report (%(default)s)")
@@ -63,6 +64,16 @@ def commands(args: argparse.Namespace) -> dict[str, list[str]]:
     }
 
 
+def say_what_is_left_out(args: argparse.Namespace) -> str | None:
+    """How to make the released model where its folder is missing; None where it is there, or was not asked for."""
+    if args.released is None or (args.released / "config.json").is_file():
+        return None
+    return (
+        f"Without the released weights: there is no model in `{args.released}`. "
+        f"`astromer-hf convert ../shared/reference/macho_a0.zip {args.released}` makes it, see scripts/README.md."
+    )
+
+
 def describe_machine() -> str:
     """The processor, its number of cores, and versions."""
     capabilities = torch.cpu.get_capabilities()
@@ -88,6 +99,10 @@ def main(args: argparse.Namespace) -> int:
     """Write the report; 1 if a part failed, else 0."""
     args.output.parent.mkdir(parents=True, exist_ok=True)
     parts, failed = [f"# Benchmarks\n\n{describe_machine()}"], 0
+    if left_out := say_what_is_left_out(args):
+        args = argparse.Namespace(**vars(args) | {"released": None})
+        parts.append(left_out)
+        print(left_out, end="\n\n", flush=True)
     begin = time.perf_counter()
     for title, command in commands(args).items():
         start = time.perf_counter()

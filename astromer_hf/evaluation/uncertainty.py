@@ -61,13 +61,14 @@ def conformal_quantiles(ratios: Sequence[np.ndarray], coverages: Sequence[float]
     raised by one part in their number (Lei et al. 2018, JASA 113, 1094, Sect. 2.2, for stars in place of observations).
 
     Args:
-        ratios: |residual| / scale of the hidden observations of each star; those that are not finite are left out.
+        ratios: |residual| / scale of the hidden observations of each star. NaN, of what has no scale, is left
+            out. Infinity, of a residual beside a scale of 0, lies outside of every interval.
         coverages: between 0 and 1.
 
     Raises:
-        ValueError: there are too few stars for such a coverage.
+        ValueError: there are too few stars for such a coverage, or too many infinite ratios.
     """
-    stars = [star[np.isfinite(star)] for star in ratios]
+    stars = [star[~np.isnan(star)] for star in ratios]
     stars = [star for star in stars if len(star)]
     if not stars or max(coverages) * (1 + 1 / len(stars)) > 1:
         raise ValueError(f"{len(stars)} stars with hidden observations are too few for a coverage of {max(coverages):.0%}.")
@@ -76,7 +77,13 @@ def conformal_quantiles(ratios: Sequence[np.ndarray], coverages: Sequence[float]
     order = np.argsort(values)
     below = np.cumsum(weights[order])
     places = np.searchsorted(below, np.asarray(coverages) * (1 + 1 / len(stars)) - 1e-12)
-    return values[order][places.clip(max=len(values) - 1)].tolist()
+    quantiles = values[order][places.clip(max=len(values) - 1)]
+    if not np.isfinite(quantiles).all():
+        raise ValueError(
+            f"No finite interval holds {max(coverages):.0%} of the hidden observations: {np.isinf(values).sum()} of "
+            f"{len(values)} have a scale of 0."
+        )
+    return quantiles.tolist()
 
 
 @dataclass(frozen=True)

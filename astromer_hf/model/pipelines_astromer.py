@@ -62,7 +62,8 @@ class LightCurvePipeline(_Pipeline):
     - a list or generator of paths and tables, whose light curves follow each other.
 
     It reads `batch_size` light curves at a time, and a forward pass has the same number of windows. The result of a light curve
-    without a usable observation is None. `return_numpy=True` returns arrays instead of lists.
+    without a usable observation is None. `return_numpy=True` returns arrays instead of lists. What is NaN in arrays is None
+    in lists, so that they can be written as JSON.
     """
 
     feature_extractor: AstromerFeatureExtractor
@@ -285,8 +286,10 @@ class LightCurveReconstructionPipeline(LightCurvePipeline):
     draw depends only on the number of observations. A hidden magnitude never enters the model, whatever its masking scheme.
 
     `intervals=True` adds `lower_68`, `upper_68`, `lower_90` and `upper_90`: magnitudes between which 68 % and 90 % of the
-    hidden ones lie, see `intervals_astromer.py`. They are NaN where nothing was hidden, and where fewer than 8 observations
-    are visible. It takes four more passes. A model whose configuration has no `reconstruction_quantiles` raises `ValueError`.
+    hidden ones lie, see `intervals_astromer.py`. They are NaN (None in lists) where nothing was hidden, and where fewer than 8
+    observations are visible. Where the noise differs within a star, they are too wide for its precise observations and too
+    narrow for its noisy ones. It takes four more passes. A model whose configuration has no `reconstruction_quantiles` raises
+    `ValueError`.
     """
 
     def _sanitize_parameters(  # type: ignore[override]
@@ -391,8 +394,14 @@ def hide(num_points: int, fraction: float, seed: int) -> np.ndarray:
 
 
 def as_plain(result: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert arrays to lists of Python numbers."""
-    return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in result.items()}
+    """Convert arrays to lists of Python numbers, with None for NaN, which JSON does not have."""
+    plain = dict(result)
+    for name, value in result.items():
+        if isinstance(value, np.ndarray):
+            plain[name] = value.tolist()
+            if value.dtype.kind == "f" and (missing := np.isnan(value)).any():
+                plain[name] = np.where(missing, np.array(None), value).tolist()
+    return plain
 
 
 # --- Reading ---

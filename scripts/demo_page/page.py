@@ -4,8 +4,6 @@
 Before this file stand the other parts of `demo_page`; after it `scripts/demo_app.py`, which starts it.
 """
 
-from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -18,6 +16,7 @@ from .uploads import FLUXES, MAGNITUDES, NO_COLUMN, Columns, LightCurve, Upload,
 from .words import say_classes, say_neighbor, say_period, say_star
 
 PHASE, TIME = "phase", "time"
+HIDDEN_FRACTION = 0.5  # before the user chooses
 LONGEST_PERIOD = 1e9  # days
 # Plotly's texts take the colour of the theme, light or dark, and wide things do not widen a phone's page.
 STYLE = """
@@ -110,7 +109,7 @@ def build_page(demo: Demo, downloads: Downloads | None = None) -> gr.Blocks:
         if upload is None:
             raise gr.Error("Upload a file first.")
         columns = Columns(kind=kind, **dict(zip(COLUMN_LABELS, [one or NO_COLUMN for one in chosen], strict=True)))
-        return offer(read_upload(upload.path, columns, before=replace(upload, problem="")), hidden_fraction, axis)
+        return offer(read_upload(upload.path, columns, before=upload), hidden_fraction, axis)
 
     def fold(look: Look | None, period: float | None, axis: str) -> list[Any]:
         """The picture, and buttons that wait for its files."""
@@ -119,10 +118,6 @@ def build_page(demo: Demo, downloads: Downloads | None = None) -> gr.Blocks:
         if axis == PHASE and period is not None and not 0 < period < LONGEST_PERIOD:
             raise gr.Error("A period is a positive number of days.")
         return [draw_light_curve(look, period if axis == PHASE and period else None), *disabled]
-
-    def multiply(factor: float, look: Look | None, period: float | None, axis: str) -> list[Any]:
-        new = period * factor if look is not None and period else period
-        return [new, *fold(look, new, axis)]
 
     def found(look: Look | None, axis: str) -> list[Any]:
         period = rounded(look)
@@ -146,9 +141,15 @@ def build_page(demo: Demo, downloads: Downloads | None = None) -> gr.Blocks:
         file = downloads.of_table(table, upload.path.stem)
         return gr.update(value=shown, visible=True), gr.update(value=file, visible=True)
 
+    # The first star is part of the page: it is there even where the events of a busy or restarted server are late.
+    look_shown, message_shown, period_shown, period_said, picture_shown, classes_said, *others = look_at(
+        first, None, HIDDEN_FRACTION, PHASE
+    )
+    neighbors_shown, place_shown, bars_shown = others[: 2 * NEIGHBORS], others[2 * NEIGHBORS], others[2 * NEIGHBORS + 1]
+
     with gr.Blocks(title="What is this star? ASTROMER light curves", delete_cache=(3600, 3600)) as page:
         gr.Markdown(HEAD)
-        upload, look = gr.State(None), gr.State(None)
+        upload, look = gr.State(None), gr.State(look_shown)
         with gr.Row():
             with gr.Column(scale=1, min_width=300):
                 file = gr.File(label="your file", file_types=None, elem_id="upload", height=140)
@@ -171,24 +172,30 @@ def build_page(demo: Demo, downloads: Downloads | None = None) -> gr.Blocks:
                     [MAGNITUDES, FLUXES], value=MAGNITUDES, label="the values are", elem_id="column-kind", min_width=200
                 )
             again = gr.Button("Read with these columns", elem_id="read-again", variant="primary")
-        message = gr.Markdown(elem_id="message")
+        message = gr.Markdown(message_shown, elem_id="message")
         with gr.Row():
             with gr.Column(scale=5, min_width=320):
-                picture = gr.Plot(show_label=False, elem_id="reconstruction")
-                period_words = gr.Markdown(elem_id="period-words")
+                picture = gr.Plot(picture_shown, show_label=False, elem_id="reconstruction")
+                period_words = gr.Markdown(period_said, elem_id="period-words")
                 with gr.Row():
                     axis = gr.Radio([PHASE, TIME], value=PHASE, label="against", elem_id="axis", min_width=150)
-                    period = gr.Number(label="period [d]", elem_id="period", min_width=130, precision=None)
+                    period = gr.Number(period_shown, label="period [d]", elem_id="period", min_width=130, precision=None)
                     fraction = gr.Slider(
-                        0, 0.9, value=0.5, step=0.05, label="hidden fraction", elem_id="hidden-fraction", min_width=160
+                        0,
+                        0.9,
+                        value=HIDDEN_FRACTION,
+                        step=0.05,
+                        label="hidden fraction",
+                        elem_id="hidden-fraction",
+                        min_width=160,
                     )
                 with gr.Row():
                     half = gr.Button("period × 1/2", elem_id="half", size="sm", min_width=90)
                     double = gr.Button("period × 2", elem_id="double", size="sm", min_width=90)
                     reset = gr.Button("as found", elem_id="as-found", size="sm", min_width=90)
             with gr.Column(scale=2, min_width=280):
-                class_words = gr.Markdown(elem_id="class-words")
-                bars = gr.Label(num_top_classes=6, show_heading=False, label="probabilities", elem_id="classes")
+                class_words = gr.Markdown(classes_said, elem_id="class-words")
+                bars = gr.Label(bars_shown, num_top_classes=6, show_heading=False, label="probabilities", elem_id="classes")
         with gr.Row():
             buttons = [
                 gr.DownloadButton(label, interactive=False, size="sm", min_width=120, elem_id=f"download-{ending}")
@@ -204,10 +211,11 @@ def build_page(demo: Demo, downloads: Downloads | None = None) -> gr.Blocks:
         with gr.Row(elem_id="neighbors"):
             for number in range(NEIGHBORS):
                 with gr.Column(min_width=215):
-                    words = gr.Markdown(elem_id=f"neighbor-words-{number}")
-                    neighbors += [gr.Plot(show_label=False, elem_id=f"neighbor-{number}"), words]
+                    words = gr.Markdown(neighbors_shown[2 * number + 1], elem_id=f"neighbor-words-{number}")
+                    curve = gr.Plot(neighbors_shown[2 * number], show_label=False, elem_id=f"neighbor-{number}")
+                    neighbors += [curve, words]
         gr.Markdown("### You are here\nThe gallery in the first two principal components of its embeddings.")
-        place = gr.Plot(show_label=False, elem_id="map")
+        place = gr.Plot(place_shown, show_label=False, elem_id="map")
         gr.Markdown(
             f"### A table of stars\nUpload a file of many stars above. Up to {MAX_PERIODS} light curves get their periods too."
         )
@@ -224,16 +232,21 @@ def build_page(demo: Demo, downloads: Downloads | None = None) -> gr.Blocks:
         files: dict[str, Any] = {"fn": prepare, "inputs": [look, period, axis], "outputs": buttons, "concurrency_limit": 1}
         files |= {"show_progress": "hidden", "concurrency_id": "matplotlib"}  # whose settings of a size hold for the process
         refold: dict[str, Any] = {"fn": fold, "inputs": [look, period, axis], "outputs": [picture, *buttons]}
+        page.load(**files)
         for event in (
-            page.load(look_at, given, seen),
             name.input(look_at, given, seen),
             fraction.release(look_at, given, seen),
             file.change(take, [file, fraction, axis], [*of_file, *seen]),
             again.click(read_again, [upload, kind, fraction, axis, *choosers], [*of_file, *seen]),
             axis.input(**refold),
             period.submit(**refold),
-            half.click(partial(multiply, 0.5), [look, period, axis], [period, picture, *buttons]),
-            double.click(partial(multiply, 2.0), [look, period, axis], [period, picture, *buttons]),
+            # In the browser and at once: of two quick clicks the server would take one. The last of the pictures is drawn.
+            *(
+                button.click(None, period, period, js=f"(period) => period ? period * {factor} : period").then(
+                    **refold, trigger_mode="always_last"
+                )
+                for button, factor in ((half, 0.5), (double, 2.0))
+            ),
             reset.click(found, [look, axis], [period, picture, *buttons]),
         ):
             event.then(**files)

@@ -9,7 +9,7 @@ import re
 import shutil
 import sys
 import tomllib
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import astromer_hf
@@ -56,11 +56,13 @@ def write_space(folder: Path, space_id: str, models: tuple[str, ...] = ()) -> No
     Raises:
         FileExistsError: the folder is not empty.
         ValueError: the id is none.
+        ImportError: something that the page needs is not installed here.
     """
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", space_id):
         raise ValueError(f"The id of a Space is ORGANISATION/NAME, got {space_id!r}.")
     if folder.exists() and any(folder.iterdir()):
         raise FileExistsError(f"{folder} exists already: name a new or empty folder.")
+    requirements = pinned_requirements()  # before anything is written
     folder.mkdir(parents=True, exist_ok=True)
     package = Path(astromer_hf.__file__).parent
     shutil.copytree(package, folder / "astromer_hf", ignore=IGNORED)
@@ -77,17 +79,24 @@ def write_space(folder: Path, space_id: str, models: tuple[str, ...] = ()) -> No
         version=astromer_hf.__version__,
     )
     (folder / "README.md").write_text(card, encoding="utf-8")
-    (folder / "requirements.txt").write_text("\n".join([CPU_INDEX, *pinned_requirements(), ""]), encoding="utf-8")
+    (folder / "requirements.txt").write_text("\n".join([CPU_INDEX, *requirements, ""]), encoding="utf-8")
     draw_thumbnail(folder / "thumbnail.png")
 
 
 def pinned_requirements() -> list[str]:
-    """The dependencies of the package and of the page, each in the version that is installed here."""
+    """The dependencies of the package and of the page, each in the version that is installed here.
+
+    Raises:
+        ImportError: one is not installed.
+    """
     project = tomllib.loads((SCRIPTS.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     needed = [*project["dependencies"], *project["optional-dependencies"]["demo"]]
     names = [re.split(r"[^\w.-]", requirement, maxsplit=1)[0] for requirement in needed]
-    # Without a local version such as "+cpu", so that another index may serve it.
-    return [f"{name}=={version(name).partition('+')[0]}" for name in names]
+    try:
+        # Without a local version such as "+cpu", so that another index may serve it.
+        return [f"{name}=={version(name).partition('+')[0]}" for name in names]
+    except PackageNotFoundError as error:
+        raise ImportError(f"A Space pins {error.name}, which is not installed: pip install -e .[demo]") from error
 
 
 def draw_thumbnail(picture: Path) -> None:

@@ -5,14 +5,18 @@ Nothing of the page comes before this file; after it `stars.py`, which looks at 
 choosers.
 """
 
+import lzma
 import re
+import tempfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from astromer_hf.light_curves.columns import COLUMN_GUESSES, FLUX_GUESSES, MissingColumnsError, ReadingOptions, TableError
-from astromer_hf.light_curves.formats.folders import Found, find_files
+from astromer_hf.light_curves.formats.folders import Catalogue, find_files, is_archive, unpack, unpacked_size
+from astromer_hf.light_curves.formats.text import is_compressed, open_decompressed
 from astromer_hf.light_curves.ledger import Ledger
 from astromer_hf.light_curves.roles import Roles
 from astromer_hf.light_curves.source import LightCurveSource
@@ -20,6 +24,7 @@ from astromer_hf.light_curves.time_systems import time_system_of
 
 MAX_UPLOADED = 500  # light curves of a file that are offered
 MAX_BYTES = 50_000_000
+MAX_UNPACKED_BYTES = 4 * MAX_BYTES  # a table as text is compressed to a third or so
 MAX_POINTS = 20_000  # of a light curve, which bounds the time of a look
 NO_COLUMN = "none"
 AS_RECOGNISED = "as recognised"  # where a role is played by several columns, such as one for each band
@@ -151,7 +156,9 @@ class Upload:
         if ledger.without_band:
             lines.append(f"{ledger.without_band} points have no band, and are light curves of their own.")
         if ledger.unreadable:
-            lines.append(f"⚠️ {ledger.unreadable_line}.")
+            first, reason = next(iter(ledger.unreadable.items()))
+            told = replace(ledger, unreadable={**ledger.unreadable, first: explain(TableError(reason), self.path)})
+            lines.append(f"⚠️ {told.unreadable_line}.")
         lines += [f"{note[:1].upper()}{note[1:].rstrip('.')}." for note in ledger.notes]
         if self.problem:
             lines.append(f"⚠️ {self.problem}")
@@ -182,18 +189,71 @@ def read_upload(file: str | Path, columns: Columns | None = None, before: Upload
 
 def _look_at(path: Path) -> Upload:
     """The columns of a file, and what the reader makes of them."""
-    if path.stat().st_size > MAX_BYTES:
-        return Upload(path, problem=f"{path.name} is larger than {MAX_BYTES // 1_000_000} MB: upload a part of it.")
     available: tuple[str, ...] = ()
     try:
-        found = find_files(path, ReadingOptions()) if path.suffix.lower() not in (".zip", ".tar", ".tgz") else None
-        if isinstance(found, Found) and len(found.tables) == 1:
-            available = tuple(found.tables[0].names)
+        check(path)
+        if not is_archive(path):
+            available = _columns_of(path)
         roles = LightCurveSource.open(path).roles
     except (ValueError, OSError) as error:
         return Upload(path, available, None, Columns.like(available), problem=explain(error, path))
     recognised = Columns.of(roles)
     return Upload(path, available, recognised, recognised)
+
+
+def _columns_of(path: Path) -> tuple[str, ...]:
+    """Names of the columns of a file.
+
+    Raises:
+        TableError: it is a catalogue, whose paths would be those of the server.
+    """
+    found = find_files(path, ReadingOptions())
+    if isinstance(found, Catalogue):
+        raise TableError(f"{path.name} is a list of files: upload an archive of them, with the list in it.")
+    return tuple(found.tables[0].names) if len(found.tables) == 1 else ()
+
+
+def check(path: Path) -> None:
+    """Refuse a file that is too large for the server, as it is or unpacked.
+
+    Raises:
+        TableError: it is, or it cannot be unpacked.
+    """
+    if not path.is_file():
+        raise TableError(f"{path.name} is no file.")
+    if path.stat().st_size > MAX_BYTES:
+        raise TableError(f"{path.name} is larger than {MAX_BYTES // 1_000_000} MB: upload a part of it.")
+    too_large = TableError(f"{path.name} unpacks to more than {MAX_UNPACKED_BYTES // 1_000_000} MB: upload a part of it.")
+    size = _size_of([path], path.name)  # of a compressed tar, before anything walks through it
+    if size <= MAX_UNPACKED_BYTES and is_archive(path):
+        size = unpacked_size(path)
+    if size > MAX_UNPACKED_BYTES:
+        raise too_large
+    if is_archive(path) and (folder := unpack(path)):
+        with folder as name:
+            if _size_of([file for file in sorted(Path(name).rglob("*")) if file.is_file()], path.name) > MAX_UNPACKED_BYTES:
+                raise too_large
+
+
+def _size_of(files: Sequence[Path], name: str) -> int:
+    """Bytes of files, decompressed where they are compressed, counted up to `MAX_UNPACKED_BYTES` and a little more.
+
+    Raises:
+        TableError: one is damaged, or compressed twice.
+    """
+    size = 0
+    try:
+        for file in files:
+            with file.open("rb") as raw, open_decompressed(file) as opened:
+                block = opened.read(1 << 20)
+                if is_compressed(raw.read(8)) and is_compressed(block[:8]):
+                    raise TableError(f"{name} is compressed twice: compress the table once.")
+                while block and size <= MAX_UNPACKED_BYTES:
+                    size += len(block)
+                    block = opened.read(1 << 20)
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise TableError(f"{name} cannot be unpacked: {error}. Copy or make it again.") from error
+    return size
 
 
 def _read(path: Path, upload: Upload, columns: Columns) -> Upload:
@@ -238,6 +298,7 @@ def explain(error: Exception, path: Path) -> str:
         missing = [{"mjd": "the times", "mag": "the magnitudes or fluxes"}.get(role, role) for role in error.missing]
         return f"The column of {' and of '.join(missing)} was not recognised in {path.name}: choose it below."
     text = str(error).replace(f"{path.parent}/", "")
+    text = re.sub(rf"{re.escape(tempfile.gettempdir())}/astromer-[^/\s]+/", "", text)  # where an archive was unpacked
     text = re.sub(r"\s*\([^()]*--[^()]*\)", "", text)
     sentences = re.split(r"(?<=[.!?:;])\s+", text)
     kept = [sentence for sentence in sentences if "--" not in sentence and "astromer-hf " not in sentence]

@@ -225,6 +225,13 @@ def test_every_star_counts_the_same_and_what_has_no_scale_does_not_count():
     assert quantile == 1.0
 
 
+def test_an_infinite_ratio_is_outside_of_any_interval():
+    stars = [np.array([1.0, 2.0, 3.0, np.inf])] * 100
+    assert conformal_quantiles(stars, [0.3, 0.7]) == [2.0, 3.0]  # of four, not of the three finite ones
+    with pytest.raises(ValueError, match=r"No finite interval holds 90%.* 100 of 400 have a scale of 0"):
+        conformal_quantiles(stars, [0.68, 0.9])
+
+
 def test_a_handful_of_stars_promises_no_high_coverage():
     with pytest.raises(ValueError, match=r"5 stars .* too few for a coverage of 90%"):
         conformal_quantiles([np.ones(10)] * 5, (0.68, 0.90))

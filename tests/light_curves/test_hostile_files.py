@@ -1,13 +1,18 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """Files that would lead a reader to other files of the machine: archives, the catalogues in them, and VOTables."""
 
+import bz2
+import gzip
 import io
 import os
+import struct
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from astropy.table import Table
 
 from astromer_hf.light_curves.columns import TableError
 from astromer_hf.light_curves.source import LightCurveSource
@@ -90,3 +95,61 @@ def test_an_encrypted_zip_is_named(tmp_path: Path):
     path.write_bytes(data)
     with pytest.raises(TableError, match=r"t\.zip cannot be unpacked: .*encrypted"):
         magnitudes(path)
+
+
+# --- VOTables ---
+
+VOTABLE = """<?xml version="1.0"?>{doctype}
+<{p}VOTABLE version="1.3" xmlns{x}="http://www.ivoa.net/xml/VOTable/v1.3" xmlns:xlink="http://www.w3.org/1999/xlink">
+<{p}RESOURCE><{p}TABLE><{p}FIELD name="mjd" datatype="double"/><{p}FIELD name="mag" datatype="double"/>
+<{p}DATA><{p}BINARY>{stream}</{p}BINARY></{p}DATA></{p}TABLE></{p}RESOURCE></{p}VOTABLE>
+"""
+
+
+@pytest.fixture
+def points(tmp_path: Path) -> Path:
+    """Two points as a VOTable of binary data may name them in another file."""
+    path = tmp_path / "points.bin"
+    path.write_bytes(struct.pack(">4d", 58000, 7.125, 58001, 7.25))
+    return path
+
+
+def test_astropy_would_follow_the_data_of_a_votable(points: Path):
+    """Else the tests below show nothing."""
+    from astropy.io.votable import parse_single_table
+
+    text = VOTABLE.format(p="", x="", doctype="", stream=f'<STREAM href="{points.as_uri()}"/>')
+    assert parse_single_table(io.BytesIO(text.encode())).array["mag"].tolist() == [7.125, 7.25]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "doctype", "stream"),
+    [
+        ("", "", '<STREAM href="{href}"/>'),
+        ("", "", "<STREAM encoding=\"none\"\n  href='{href}'></STREAM>"),
+        ("", "", '<STREAM xlink:href="{href}"/>'),
+        ("", "", '<stream HREF="{href}"/>'),
+        ("vot:", "", '<vot:STREAM type="locator" href="{href}"/>'),
+        ("", "<!DOCTYPE VOTABLE [<!ENTITY e '&#60;&#83;TREAM hre&#102;=\"{href}\"/>'>]>", "&e;"),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, bz2.compress])
+def test_a_votable_does_not_lead_to_other_files(
+    tmp_path: Path, points: Path, prefix: str, doctype: str, stream: str, encoding: str, compress: Callable[[bytes], bytes]
+):
+    href = points.as_uri()
+    text = VOTABLE.format(
+        p=prefix, x=prefix and ":vot", doctype=doctype.format(href=href), stream=stream.format(href=href)
+    ).replace('version="1.0"', f'version="1.0" encoding="{encoding}"', 1)
+    path = tmp_path / "t.vot"
+    path.write_bytes(compress(text.encode(encoding)))
+    with pytest.raises(TableError, match="its data lie in another file"):
+        magnitudes(path)
+
+
+@pytest.mark.parametrize("format", ["tabledata", "binary", "binary2"])
+def test_a_votable_with_its_own_data_is_read(tmp_path: Path, format: str):
+    path = tmp_path / "t.vot"
+    Table({"mjd": [58000.0, 58001.0], "mag": [15.0, 16.0]}).write(path, format="votable", tabledata_format=format)
+    assert magnitudes(path) == [15, 16]

@@ -1,6 +1,7 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """Intervals of reconstructions: their scale is of visible observations alone, and there is none without fitted quantiles."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,18 @@ def test_where_few_observations_are_visible_there_is_no_interval():
     (result,) = make_pipeline(reconstruction_quantiles=QUANTILES)([short], intervals=True, return_numpy=True)
     assert np.isfinite(result["reconstruction"]).all()
     assert np.isnan(result["lower_90"]).all()
+
+
+def test_lists_hold_none_for_what_is_nan_in_arrays_and_can_be_written_as_json():
+    pipe = make_pipeline(reconstruction_quantiles=QUANTILES)
+    lists, arrays = (pipe(CURVES[0], intervals=True, return_numpy=return_numpy) for return_numpy in (False, True))
+    again = json.loads(json.dumps(lists, allow_nan=False))
+    assert again == lists
+    for name in ("lower_68", "upper_90"):
+        assert [value is None for value in again[name]] == (~arrays["hidden"]).tolist()
+        np.testing.assert_array_equal(np.array(again[name], arrays[name].dtype), arrays[name])
+    np.testing.assert_array_equal(again["reconstruction"], arrays["reconstruction"])
+    assert np.array_equal(again["hidden"], arrays["hidden"])
 
 
 def test_a_model_without_fitted_quantiles_has_no_intervals_and_says_what_to_do():

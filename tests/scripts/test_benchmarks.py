@@ -1,6 +1,7 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """The benchmark scripts run and report what they did."""
 
+import argparse
 import os
 import subprocess
 import sys
@@ -129,6 +130,29 @@ def test_the_report_of_all_benchmarks_says_which_part_failed(monkeypatch: pytest
     assert "116 days" in first
     assert "Failed" in second
     assert "Failed" not in first
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_released_weights_that_are_missing_are_left_out_of_all_benchmarks(
+    is_there: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    released, report = tmp_path / "macho", tmp_path / "report.md"
+    if is_there:
+        AstromerModel(AstromerConfig(**TINY)).save_pretrained(released)
+    commands = benchmark_all.commands
+    measured: list[list[str]] = []
+
+    def list_models(args: argparse.Namespace) -> dict[str, list[str]]:
+        measured.extend(commands(args).values())
+        return {"A table": ["estimate_scale", "--curves-per-second", "100"]}
+
+    monkeypatch.setattr(benchmark_all, "commands", list_models)
+    options = ["curves.parquet", "--released", str(released), "--shipped", "shipped", "-o", str(report)]
+    assert benchmark_all.main(benchmark_all.parse_args(options)) == 0
+    of_several = [command[command.index("--models") + 1 :] for command in measured if "--models" in command]
+    assert len(of_several) == 3
+    assert all(models[: 1 + is_there] == [str(released)] * is_there + ["shipped"] for models in of_several)
+    assert (f"astromer-hf convert ../shared/reference/macho_a0.zip {released}" in report.read_text()) is not is_there
 
 
 def test_all_benchmarks_are_commands_that_their_scripts_understand(tmp_path: Path):

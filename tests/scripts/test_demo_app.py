@@ -2,9 +2,18 @@
 """The demo page's functions: uploads and their columns, what it finds out about a star, its pictures, files and words."""
 
 import ast
+import bz2
+import gzip
+import importlib.metadata
+import io
 import json
+import lzma
 import subprocess
 import sys
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import demo_app
@@ -14,7 +23,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from astropy.table import Table
-from demo_page import uploads
+from demo_page import space, uploads
 from demo_page.examples import write_examples
 from demo_page.stars import Classes, Demo, Look
 from demo_page.uploads import AS_RECOGNISED, FLUXES, MAGNITUDES, NO_COLUMN, Columns, read_upload
@@ -22,6 +31,7 @@ from demo_page.words import say_classes, say_period, say_star
 
 from astromer_hf import default_classifier_folder, default_model_folder
 from astromer_hf.light_curves.simulation import simulate_light_curve, simulate_light_curves, to_table
+from astromer_hf.light_curves.source import LightCurveSource
 
 SCRIPTS = Path(demo_app.__file__).parent
 
@@ -114,6 +124,103 @@ def test_the_account_tells_what_was_left_out_by_reason(tmp_path: Path):
     flagged = (pd.read_csv(ztf)["catflags"] > 0).sum()
     assert f"Left out: {flagged} flagged." in read_upload(ztf).account
     assert len(read_upload(six).light_curves) == 6
+
+
+# --- Files that would harm the server ---
+
+STAR = "mjd,mag,magerr\n58000,15,0.1\n58001,16,0.1\n58002,15.5,0.1\n"
+
+
+def zipped(path: Path, **members: bytes | str) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(f"{name}.csv", content)
+    return path
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+@pytest.mark.parametrize("upwards", [True, False])
+def test_an_uploaded_list_of_files_is_not_followed(tmp_path: Path, compress: Callable[[bytes], bytes], upwards: bool):
+    secret, folder = tmp_path / "secret.csv", tmp_path / "upload"
+    secret.write_text(STAR.replace("15.5", "7.125"))
+    folder.mkdir()
+    path = folder / "list.csv"
+    path.write_bytes(compress(f"id,path\na,{'../secret.csv' if upwards else secret}\n".encode()))
+    assert LightCurveSource.open(path).format == "catalogue of files"  # on a machine of one's own it is
+    upload = read_upload(path)
+    assert "upload an archive of them" in upload.account
+    # Nor by whoever sends chosen columns without the page.
+    again = read_upload(path, Columns(time="mjd", value="mag"), before=upload)
+    for one in (upload, again, read_upload(path, Columns(time="id", value="path"))):
+        assert not one.light_curves
+        assert str(tmp_path) not in one.account
+        assert "7.125" not in one.account
+
+
+def test_a_list_in_an_archive_is_followed_as_far_as_the_archive_goes(tmp_path: Path):
+    secret = tmp_path / "secret.csv"
+    secret.write_text(STAR)
+    path = zipped(tmp_path / "t.zip", list=f"id,path\na,{secret}\nb,inside.csv\nc,words.csv\n", inside=STAR, words="a,b\nx,y\n")
+    upload = read_upload(path)
+    assert [len(one["mjd"]) for one in upload.light_curves.values()] == [0, 3, 0]
+    assert "2 light curves could not be read: a, c" in upload.account
+    assert "outside the archive" in upload.account
+
+
+def test_a_light_curve_of_an_archive_that_cannot_be_read_is_told_without_paths_and_options(tmp_path: Path):
+    path = zipped(tmp_path / "t.zip", list="id,path\nb,inside.csv\nc,words.csv\n", inside=STAR, words="a,b,c,d\nx,y,z,w\n")
+    source = LightCurveSource.open(path)
+    list(source.chunks())
+    assert "--" in source.ledger.unreadable_line
+    assert tempfile.gettempdir() in source.ledger.unreadable_line
+    account = read_upload(path).account
+    assert "1 light curve could not be read: c (" in account
+    assert "--" not in account
+    assert tempfile.gettempdir() not in account
+
+
+def compressed_tar(star: bytes) -> bytes:
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w:gz") as archive:
+        member = tarfile.TarInfo("star.csv")
+        member.size = len(star)
+        archive.addfile(member, io.BytesIO(star))
+    return whole.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "pack"),
+    [
+        ("star.csv.gz", gzip.compress),
+        ("star.csv", bz2.compress),
+        ("star.csv.xz", lzma.compress),
+        ("t.tar.gz", compressed_tar),
+        ("t.zip", None),
+        ("compressed_inside.zip", gzip.compress),
+    ],
+)
+def test_what_unpacks_to_too_much_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, pack: Callable[[bytes], bytes] | None
+):
+    monkeypatch.setattr(uploads, "MAX_UNPACKED_BYTES", 20_000)
+    for rows, is_read in ((3, True), (10_000, False)):
+        star = ("mjd,mag\n" + "".join(f"{58000 + row},15\n" for row in range(rows))).encode()
+        path = tmp_path / name
+        if path.suffix == ".zip":
+            zipped(path, star=star if pack is None else pack(star))
+        else:
+            assert pack is not None
+            path.write_bytes(pack(star))
+        upload = read_upload(path)
+        assert path.stat().st_size < 20_000 or not is_read
+        assert bool(upload.light_curves) == is_read, upload.account
+        assert ("unpacks to more than" in upload.account) == (not is_read)
+
+
+def test_a_table_compressed_twice_is_refused(tmp_path: Path):
+    path = tmp_path / "star.csv.gz"
+    path.write_bytes(gzip.compress(gzip.compress(STAR.encode())))
+    assert "compressed twice" in read_upload(path).account
 
 
 # --- Columns ---
@@ -322,37 +429,68 @@ def test_the_map_marks_the_star_among_the_gallery(demo: Demo, look: Look):
     assert figure.data[-1].x[0] == look.position[0]
 
 
+# --- The page ---
+
+
+def test_the_page_comes_with_its_first_star_before_any_event(demo: Demo):
+    pytest.importorskip("plotly", reason="the demo page's tools are not installed: pip install -e '.[demo]'")
+    pytest.importorskip("gradio", reason="the demo page's tools are not installed: pip install -e '.[demo]'")
+    from demo_page.page import build_page
+
+    components = build_page(demo).get_config_file()["components"]
+    values = {one["props"].get("elem_id"): one["props"].get("value") for one in components}
+    name, curve = demo.gallery.names[0], demo.gallery.curves[0]
+    look = demo.look(curve, 0.5, name=name)
+    assert values["light-curve"] == name
+    assert values["message"] == say_star(look)
+    assert values["class-words"] == say_classes(look)
+    assert values["classes"]["label"] == look.classes.label
+    assert all(values[plot]["plot"] for plot in ("reconstruction", "map", "neighbor-0", "neighbor-4"))
+
+
 # --- The Space ---
 
 
 def test_the_space_brings_package_models_and_pinned_requirements(tmp_path: Path):
     pytest.importorskip("plotly", reason="the demo page's tools are not installed: pip install -e '.[demo]'")
     pytest.importorskip("gradio", reason="the demo page's tools are not installed: pip install -e '.[demo]'")
-    space = tmp_path / "space"
-    command = ["--space", str(space), "--space-id", "org/name", "--space-models", "org/model"]
+    folder = tmp_path / "space"
+    command = ["--space", str(folder), "--space-id", "org/name", "--space-models", "org/model"]
     demo_app.main(demo_app.parse_args(command))
-    front = yaml.safe_load((space / "README.md").read_text(encoding="utf-8").split("---")[1])
+    front = yaml.safe_load((folder / "README.md").read_text(encoding="utf-8").split("---")[1])
     assert front["sdk"] == "gradio"
     assert front["python_version"] == f"{sys.version_info.major}.{sys.version_info.minor}"
     assert front["models"] == ["org/model"]
     assert front["tags"]
     assert len(front["short_description"]) <= 60
     assert front["thumbnail"].endswith("/org/name/resolve/main/thumbnail.png")
-    assert (space / "thumbnail.png").read_bytes().startswith(b"\x89PNG")
-    requirements = (space / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert (folder / "thumbnail.png").read_bytes().startswith(b"\x89PNG")
+    requirements = (folder / "requirements.txt").read_text(encoding="utf-8").splitlines()
     assert requirements[0].startswith("--extra-index-url")
     assert all("==" in line and "+" not in line for line in requirements[1:])
     assert not any(line.startswith("astromer") for line in requirements)
     # A fresh process finds the Space's own copy, and nothing of this repository.
     code = (
-        f"import sys; sys.path.insert(0, {str(space)!r}); import app, astromer_hf\n"
+        f"import sys; sys.path.insert(0, {str(folder)!r}); import app, astromer_hf\n"
         "from astromer_hf.hub.load import default_classifier_folder, default_model_folder\n"
         "print([str(one) for one in (astromer_hf.__file__, default_model_folder(), default_classifier_folder())])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert all(path.startswith(str(space)) for path in ast.literal_eval(done.stdout))
+    assert all(path.startswith(str(folder)) for path in ast.literal_eval(done.stdout))
     with pytest.raises(FileExistsError, match="new or empty"):
         demo_app.main(demo_app.parse_args(command))
+
+
+def test_a_space_without_the_tools_of_the_page_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    found = importlib.metadata.version
+
+    def version(name: str) -> str:
+        return found("a-package-that-nobody-has" if name == "plotly" else name)
+
+    monkeypatch.setattr(space, "version", version)
+    with pytest.raises(ImportError, match=r"pip install -e \.\[demo\]"):
+        space.write_space(tmp_path / "space", "org/name")
+    assert not (tmp_path / "space").exists()
 
 
 def test_a_space_needs_its_id(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ..columns import COLUMN_GUESSES, TableError
 from .base import RawTable, one_line, stem_of, suffix_of
@@ -73,10 +73,15 @@ def read_fits(path: Path) -> RawTable:
 
 
 def read_votable(path: Path) -> RawTable:
-    """The first table of a VOTable."""
+    """The first table of a VOTable.
+
+    Raises:
+        TableError: there is none, or its data lie elsewhere.
+    """
     from astropy.io.votable import parse
 
     with naming_format(path, "VOTable"), open_decompressed(path) as file:
+        _refuse_data_elsewhere(file, path.name)
         tables = [table for table in parse(file, verify="ignore").iter_tables() if len(table.fields)]
         if not tables:
             raise TableError(f"{path.name} cannot be read as a table of light curves: it is a VOTable without a table.")
@@ -85,6 +90,32 @@ def read_votable(path: Path) -> RawTable:
             table.name or str(i + 1) for i, table in enumerate(tables) if _has_times([field.name for field in table.fields])
         ]
         return replace(_raw(path, "VOTable", chosen.to_table(use_names_over_ids=True), None), notes=_notes_on_others(others))
+
+
+def _refuse_data_elsewhere(file: IO[bytes], name: str) -> None:
+    """Raise for a VOTable whose `STREAM` names another file or address: astropy would read this machine's files, or fetch it.
+
+    Astropy's own walk over the elements is used, so that encodings, entities and prefixes of names are no way around it. The
+    file is at its beginning afterwards.
+
+    Raises:
+        TableError: a `STREAM` has an `href`.
+    """
+    from astropy.utils.xml.iterparser import get_xml_iterator
+
+    with get_xml_iterator(file) as elements:
+        for is_start, tag, attributes, _ in elements:
+            if is_start and _local(tag) == "stream" and any(_local(attribute) == "href" for attribute in attributes):
+                raise TableError(
+                    f"{name} cannot be read as VOTable: its data lie in another file, which the table names. Write them into "
+                    "the VOTable itself."
+                )
+    file.seek(0)
+
+
+def _local(name: str) -> str:
+    """The name of an element or attribute in lower case, without its prefix."""
+    return name.rpartition(":")[2].lower()
 
 
 def read_ecsv(path: Path) -> RawTable:

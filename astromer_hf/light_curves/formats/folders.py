@@ -26,11 +26,13 @@ from ..chunk import LightCurveChunk
 from ..columns import BAND_WORDS, COLUMN_GUESSES, FLUX_GUESSES, TableError
 from ..numbers import to_ids, to_text
 from . import may_be_table, parquet, read_file
-from .base import RawTable, stem_of
+from .base import RawTable, one_line, stem_of
 from .nested import is_list
 
 PATH_NAMES = ("path", "file", "filename", "file_name", "filepath", "file_path", "lightcurve", "lc_file", "lc_path", "fname")
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+# `RuntimeError` of an encrypted zip; of it is `NotImplementedError`, of an unknown compression.
+_DAMAGED = (OSError, EOFError, RuntimeError, zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError)
 _LABELS = ("band", "label", "identity")
 _FILES_TRIED = 64  # of a catalogue, before it is given up
 
@@ -65,10 +67,9 @@ def unpack(path: Path) -> "tempfile.TemporaryDirectory[str] | None":
         else:
             with tarfile.open(path) as archive:
                 archive.extractall(folder.name, filter="data")
-    # `RuntimeError` of an encrypted zip, `NotImplementedError` among them of an unknown compression
-    except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError) as error:
+    except _DAMAGED as error:
         folder.cleanup()
-        told = str(error).replace(f"{folder.name}/", "").rstrip(".")
+        told = one_line(error).replace(f"{folder.name}/", "")
         raise TableError(f"{path.name} cannot be unpacked: {told}. Copy or make it again.") from error
     root = Path(folder.name)
     if outside := next((file for file in root.rglob("*") if not _is_within(file, root)), None):
@@ -76,6 +77,22 @@ def unpack(path: Path) -> "tempfile.TemporaryDirectory[str] | None":
         folder.cleanup()
         raise TableError(f"{path.name} cannot be unpacked: {told} leads out of it. Make it again without links.")
     return folder
+
+
+def unpacked_size(path: Path) -> int:
+    """Bytes that an archive says it unpacks to; a compressed tar is decompressed for it, into nothing.
+
+    Raises:
+        TableError: the archive is damaged.
+    """
+    try:
+        if path.name.lower().endswith(".zip"):
+            with zipfile.ZipFile(path) as archive:
+                return sum(member.file_size for member in archive.infolist())  # more is not unpacked
+        with tarfile.open(path) as archive:
+            return sum(member.size for member in archive)
+    except _DAMAGED as error:
+        raise TableError(f"{path.name} cannot be unpacked: {one_line(error)}. Copy or make it again.") from error
 
 
 def _is_within(file: Path, root: Path) -> bool:
@@ -288,10 +305,8 @@ class Entry:
             TableError: there is no such file.
         """
         if not self.file.is_file():
-            folder = self.catalogue_folder
-            raise TableError(
-                f"There is no light curve {str(self.path)!r}; looked for {' and '.join(map(str, _places(folder, self.path, self.root)))}."
-            )
+            places = _places(self.catalogue_folder, self.path, self.root)
+            raise TableError(f"There is no light curve {str(self.path)!r}; looked for {' and '.join(map(str, places))}.")
         return not self.file.stat().st_size
 
     def without_points(self) -> LightCurveChunk:

@@ -40,6 +40,11 @@ def open_decompressed(path: Path) -> IO[bytes]:
     return opener(path, "rb")
 
 
+def is_compressed(head: bytes) -> bool:
+    """Whether first bytes are those of a file that `open_decompressed` decompresses."""
+    return any(head.startswith(magic) for magic, _ in _OPENERS)
+
+
 def read_head(path: Path, size: int = HEAD_BYTES) -> bytes:
     """The first bytes of a file, decompressed; of a file that cannot be decompressed, as many as can."""
     try:
