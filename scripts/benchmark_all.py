@@ -89,10 +89,11 @@ def run_part(command: list[str]) -> tuple[str, bool]:
     """What a script printed, as markdown, and whether it succeeded."""
     name, *arguments = command
     done = subprocess.run([sys.executable, str(SCRIPTS / f"{name}.py"), *arguments], capture_output=True, text=True)
+    printed = done.stdout.strip() if name in TABLES or not done.stdout else f"```\n{done.stdout.strip()}\n```"
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        return f"Failed: `{reason}`", False
-    return done.stdout.strip() if name in TABLES else f"```\n{done.stdout.strip()}\n```", True
+        return f"{printed}\n\nFailed: `{reason}`".strip(), False
+    return printed, True
 
 
 def main(args: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@
 It runs in an environment of its own, which has no part of this project:
 
     python3.11 -m venv runs/upstream
-    runs/upstream/bin/pip install tensorflow-cpu==2.15.1 "numpy<2"
+    runs/upstream/bin/pip install tensorflow-cpu==2.15.1 "numpy<2" "pandas<3" tqdm joblib scikit-learn
     runs/upstream/bin/pip install --no-deps ASTROMER==0.1.8
 
 Reads light curves from an npz file (`values` (P, 3): mjd, mag, magerr; `offsets` (N + 1,)) and prints, as one line of JSON, the
