@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from ..evaluation.periods import NoPeriodError, Period, find_period
@@ -174,12 +175,13 @@ def _tasks(curves: RaggedLightCurves) -> Iterator[Any]:
 def _search(curves: RaggedLightCurves) -> list[Period | str]:
     """The period of each clean light curve, or why there is none."""
     found: list[Period | str] = []
-    for start, stop in zip(curves.offsets[:-1], curves.offsets[1:], strict=True):
-        errors = None if curves.magnitude_errors is None else curves.magnitude_errors[start:stop]
-        try:
-            found.append(find_period(curves.times[start:stop], curves.magnitudes[start:stop], errors))
-        except NoPeriodError as error:
-            found.append(str(error))
+    with threadpool_limits(1):  # threads of numpy wait for each other longer than these small products take
+        for start, stop in zip(curves.offsets[:-1], curves.offsets[1:], strict=True):
+            errors = None if curves.magnitude_errors is None else curves.magnitude_errors[start:stop]
+            try:
+                found.append(find_period(curves.times[start:stop], curves.magnitudes[start:stop], errors))
+            except NoPeriodError as error:
+                found.append(str(error))
     return found
 
 
