@@ -149,7 +149,8 @@ def test_a_verb_with_periods_adds_what_the_verb_of_periods_writes_and_changes_no
     tables, facts = [], []
     for options in ([], ["--periods"]):
         output = tmp_path / f"out{len(options)}.parquet"
-        assert main([verb, str(tmp_path / "curves.parquet"), "-o", str(output), "--quiet", "--json", *options]) == 0
+        with forked_workers():
+            assert main([verb, str(tmp_path / "curves.parquet"), "-o", str(output), "--quiet", "--json", *options]) == 0
         tables.append(pq.read_table(output))
         facts.append(json.loads(capsys.readouterr().out))
     plain, wider = tables

@@ -106,6 +106,7 @@ def test_the_profile_puts_all_time_of_the_model_into_its_rows(capsys: pytest.Cap
     assert abs(float(lines[-1].split("|")[-2]) - sum(rows.values())) < 1
 
 
+@pytest.mark.slow
 def test_the_start_of_a_warm_model_and_of_a_cold_command_is_measured(capsys: pytest.CaptureFixture[str], tmp_path: Path):
     AstromerModel(AstromerConfig(**TINY)).save_pretrained(tmp_path / "model")
     pq.write_table(to_table(simulate_light_curves(3)), tmp_path / "curves.parquet")
