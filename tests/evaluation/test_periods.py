@@ -8,31 +8,18 @@ import numpy as np
 import pytest
 import torch
 from astropy.timeseries import LombScargle
+from evaluate_periods import GAIA
 
 from astromer_hf import AstromerConfig
 from astromer_hf.evaluation.periods import NoPeriodError, Period, find_period, periodogram
-from astromer_hf.light_curves.simulation import SIMULATED_SURVEYS, LightCurve, SimulatedSurvey, simulate_light_curves
+from astromer_hf.light_curves.simulation import SIMULATED_SURVEYS, LightCurve, simulate_light_curves
 from astromer_hf.model.folding_astromer import AstromerPeriodogram
 
 PERIODIC = ["RRab", "RRc", "Cepheid", "EclipsingBinary", "DSCT"]
 CADENCES = {
     "nightly": replace(SIMULATED_SURVEYS["asas_like"], min_points=100, max_points=300, duration_days=1000.0),
     "Catalina South": replace(SIMULATED_SURVEYS["catalina_like"], min_points=60, max_points=200),
-    "Gaia": SimulatedSurvey(
-        name="gaia_like",
-        band="G",
-        mjd_start=56900.0,
-        duration_days=1000.0,
-        season_length_days=365.25,
-        min_points=30,
-        max_points=80,
-        mag_range=(12.0, 19.0),
-        noise_floor=0.005,
-        noise_at_faint_end=0.03,
-        visits_per_night=2,
-        visit_gap_days=106.5 / 1440,
-        night_length_days=0.8,
-    ),
+    "Gaia": GAIA,
 }
 
 
