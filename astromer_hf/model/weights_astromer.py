@@ -190,6 +190,7 @@ class StrictPreTrainedModel(PreTrainedModel):
         head = {name for name in model.state_dict() if name.startswith(prefixes)}
         head_is_missing = head <= set(loading["missing_keys"])
         mismatched = {name: f"{name} {tuple(found)} for {tuple(own)}" for name, found, own in loading["mismatched_keys"]}
+        new = head if head_is_missing else head & set(mismatched)  # initialised at random
         if strict:
             faults = {
                 kind: [name for name in loading[f"{kind}_keys"] if not (head_is_missing and name.startswith(prefixes))]
@@ -197,14 +198,12 @@ class StrictPreTrainedModel(PreTrainedModel):
             }
             if not ignore_mismatched_sizes:
                 faults["mismatched"] = [*mismatched.values()]
-            new = head if head_is_missing else set(mismatched)
             tensors = itertools.chain(model.named_parameters(), model.named_buffers())
             loaded = [(name, weights) for name, weights in tensors if not weights.is_meta and name not in new]
             faults["not finite"] = [name for name, weights in loaded if not weights.isfinite().all()]
             for kind, names in faults.items():
                 if names:
                     raise RuntimeError(_describe_fault(pretrained_model_name_or_path, kind, names))
-        new = head if head_is_missing else head & set(mismatched)
         if new:
             model._forget(*DECISIONS)  # they were fitted to another head
             if getattr(model, "novelty", None) is not None:
