@@ -129,7 +129,7 @@ def fit(
             }
             for name, figure in figures.items():
                 for suffix in (".png",) if width is None else (".png", ".pdf"):
-                    figure.savefig(folder / f"{name}{suffix}", dpi=150 if width is None else 300)
+                    figure.savefig(folder / f"{name}{suffix}")
         scores = {f"test_{name}": value for name, value in fitted.scores.items()} | {"test_objects": len(fitted.true)}
         metrics = folder / "test_results.json"
         metrics.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")

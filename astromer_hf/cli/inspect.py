@@ -85,6 +85,4 @@ def draw(inspected: "Inspection", picture: Path, width: Width = None) -> None:
         panels.append((f"{name}, P = {found.period:.5g} d", (one.mjd - found.epoch_of_maximum) / found.period % 1.0, one.mag))
         labels.append("phase")
     with journal_size(width):
-        plot_light_curves(panels, labels=labels, time_system=time_system_of(inspected.source)).savefig(
-            picture, dpi=150 if width is None else 300
-        )
+        plot_light_curves(panels, labels=labels, time_system=time_system_of(inspected.source)).savefig(picture)

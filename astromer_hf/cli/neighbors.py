@@ -77,7 +77,7 @@ def neighbors(
         from ..plots.style import journal_size
 
         with journal_size(width):
-            draw_found(curves, columns, embeddings, found, query).savefig(picture, dpi=150 if width is None else 300)
+            draw_found(curves, columns, embeddings, found, query).savefig(picture)
         lines.append(f"-> {picture}")
     return Report("\n".join(lines), {"objects": found.to_dict("records"), "output": output, "picture": picture})
 

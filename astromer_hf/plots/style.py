@@ -55,7 +55,7 @@ def journal_size(width: Width | None) -> Iterator[None]:
         raise ValueError(f"`width` must be one of {', '.join(MILLIMETRES)}, got {width!r}.")
     token = _width.set(width)
     try:
-        with mpl.rc_context({} if width is None else _PAPER):
+        with mpl.rc_context({"savefig.dpi": 150} if width is None else {**_PAPER, "savefig.dpi": 300}):
             yield
     finally:
         _width.reset(token)
