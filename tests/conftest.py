@@ -1,6 +1,7 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """What the tests share: they run offline on the CPU, with a tiny model, simulated light curves and real ones where present."""
 
+import gc
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -115,6 +116,13 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _imports_are_no_garbage() -> None:
+    """Trainer collects garbage after every training: going through all that is imported takes longer than tiny trainings do."""
+    gc.collect()
+    gc.freeze()
 
 
 # --- Counts that a run prints at its end ---
