@@ -3,11 +3,16 @@
 
 import argparse
 import os
+import runpy
 import subprocess
 import sys
 import tempfile
+import traceback
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
+from subprocess import CompletedProcess
+from types import MappingProxyType
 
 import benchmark_all
 import benchmark_memory
@@ -32,24 +37,42 @@ def test_the_training_benchmark_reports_a_rate_for_each_config(capsys: pytest.Ca
     assert capsys.readouterr().out.count("windows/s") == 2
 
 
-def fork_command(command: list[str], env: dict[str, str], **_: object) -> subprocess.CompletedProcess[str]:
+def fork_command(command: list[str], env: Mapping[str, str] = MappingProxyType({}), **_: object) -> CompletedProcess[str]:
     """What `subprocess.run` returns, of a process forked from this one: a child of its own that imports nothing anew."""
-    with tempfile.TemporaryFile("w+") as output:
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         if not (pid := os.fork()):
             status = 1
             try:
                 os.dup2(output.fileno(), 1)
-                os.dup2(output.fileno(), 2)
+                os.dup2(errors.fileno(), 2)
                 sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1) for number in (1, 2))
                 os.environ.update(env)
-                assert command[1:3] == ["-m", "astromer_hf.cli"]
-                status = main(command[3:])
+                status = interpret(command)
+            except Exception:
+                traceback.print_exc()
             finally:
                 sys.stdout.flush()
+                sys.stderr.flush()
                 os._exit(status)
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         output.seek(0)
-        return subprocess.CompletedProcess(command, status, output.read(), "")
+        errors.seek(0)
+        return CompletedProcess(command, status, output.read(), errors.read())
+
+
+def interpret(command: list[str]) -> int:
+    """Run a command of Python: one of the package or a script."""
+    python, *arguments = command
+    assert python == sys.executable
+    if arguments[0] == "-m":
+        assert arguments[1] == "astromer_hf.cli"
+        return main(arguments[2:])
+    sys.argv = arguments
+    try:
+        runpy.run_path(arguments[0], run_name="__main__")
+    except SystemExit as exited:
+        return int(exited.code or 0)
+    return 0
 
 
 @pytest.mark.parametrize(("is_new", "least_seconds"), [pytest.param(True, 0.1, marks=pytest.mark.slow), (False, 0.0)])
@@ -125,6 +148,7 @@ def test_the_report_of_all_benchmarks_says_which_part_failed(monkeypatch: pytest
         "None": ["estimate_scale", "--curves-per-second", "0"],
     }
     monkeypatch.setattr(benchmark_all, "commands", lambda args: chosen)
+    monkeypatch.setattr(subprocess, "run", fork_command)
     report = tmp_path / "new" / "report.md"
     assert benchmark_all.main(benchmark_all.parse_args(["curves.parquet", "-o", str(report)])) == 1
     first, second = report.read_text().split("## None")
@@ -148,6 +172,7 @@ def test_released_weights_that_are_missing_are_left_out_of_all_benchmarks(
         return {"A table": ["estimate_scale", "--curves-per-second", "100"]}
 
     monkeypatch.setattr(benchmark_all, "commands", list_models)
+    monkeypatch.setattr(subprocess, "run", fork_command)
     options = ["curves.parquet", "--released", str(released), "--shipped", "shipped", "-o", str(report)]
     assert benchmark_all.main(benchmark_all.parse_args(options)) == 0
     of_several = [command[command.index("--models") + 1 :] for command in measured if "--models" in command]
