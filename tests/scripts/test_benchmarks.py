@@ -101,7 +101,7 @@ def test_the_onnx_benchmark_reports_rates_of_the_same_embeddings(capsys: pytest.
     pytest.importorskip("onnxscript", reason="the extra `onnx` is not installed")
     import benchmark_onnx
 
-    AstromerModel(AstromerConfig(**TINY)).save_pretrained(tmp_path / "model")
+    AstromerModel(AstromerConfig(**TINY | {"num_hidden_layers": 1})).save_pretrained(tmp_path / "model")
     pq.write_table(to_table(simulate_light_curves(6)), tmp_path / "curves.parquet")
     options = ["--model", str(tmp_path / "model"), "--objects", "5", "--threads", "1", "--repeats", "1", "--batch-size", "8"]
     rates = benchmark_onnx.main(benchmark_onnx.parse_args([str(tmp_path / "curves.parquet"), *options]))
