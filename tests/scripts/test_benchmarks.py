@@ -6,13 +6,11 @@ import os
 import runpy
 import subprocess
 import sys
-import tempfile
-import traceback
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from subprocess import CompletedProcess
-from types import MappingProxyType
+from typing import Any
 
 import benchmark_all
 import benchmark_memory
@@ -23,6 +21,7 @@ import profile_embedding
 import pyarrow.parquet as pq
 import pytest
 from conftest import TINY, TINY_EXTENDED
+from forks import fork_here
 
 from astromer_hf import AstromerConfig, AstromerModel
 from astromer_hf.cli.main import main
@@ -37,42 +36,24 @@ def test_the_training_benchmark_reports_a_rate_for_each_config(capsys: pytest.Ca
     assert capsys.readouterr().out.count("windows/s") == 2
 
 
-def fork_command(command: list[str], env: Mapping[str, str] = MappingProxyType({}), **_: object) -> CompletedProcess[str]:
-    """What `subprocess.run` returns, of a process forked from this one: a child of its own that imports nothing anew."""
-    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
-        if not (pid := os.fork()):
-            status = 1
-            try:
-                os.dup2(output.fileno(), 1)
-                os.dup2(errors.fileno(), 2)
-                sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1) for number in (1, 2))
-                os.environ.update(env)
-                status = interpret(command)
-            except Exception:
-                traceback.print_exc()
-            finally:
-                sys.stdout.flush()
-                sys.stderr.flush()
-                os._exit(status)
-        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        output.seek(0)
-        errors.seek(0)
-        return CompletedProcess(command, status, output.read(), errors.read())
+run_anew = subprocess.run
 
 
-def interpret(command: list[str]) -> int:
-    """Run a command of Python: one of the package or a script."""
-    python, *arguments = command
-    assert python == sys.executable
-    if arguments[0] == "-m":
-        assert arguments[1] == "astromer_hf.cli"
-        return main(arguments[2:])
-    sys.argv = arguments
-    try:
+def fork_command(command: list[str], env: Mapping[str, str] | None = None, **options: Any) -> CompletedProcess[str]:
+    """What `subprocess.run` returns, of Python in a process forked from this one: a child that imports nothing anew."""
+    program, *arguments = command
+    if program != sys.executable:
+        return run_anew(command, env=env, **options)
+
+    def interpret() -> int | None:
+        os.environ.update(env or {})
+        if arguments[:2] == ["-m", "astromer_hf.cli"]:
+            return main(arguments[2:])
+        sys.argv = arguments
         runpy.run_path(arguments[0], run_name="__main__")
-    except SystemExit as exited:
-        return int(exited.code or 0)
-    return 0
+        return None
+
+    return fork_here(interpret)
 
 
 @pytest.mark.parametrize(("is_new", "least_seconds"), [pytest.param(True, 0.1, marks=pytest.mark.slow), (False, 0.0)])
