@@ -1,7 +1,9 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """What the tests share: they run offline on the CPU, with a tiny model, simulated light curves and real ones where present."""
 
+import gc
 import os
+import sys
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "1"  # transformers would start a thread that asks the Hub
@@ -115,6 +117,18 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
+
+
+num_imported = pytest.StashKey[int]()
+
+
+@pytest.fixture(autouse=True)
+def _imports_are_no_garbage(pytestconfig: pytest.Config) -> None:
+    """Trainer collects garbage after every training: going through all that is imported takes longer than tiny trainings do."""
+    if pytestconfig.stash.get(num_imported, 0) < len(sys.modules):
+        gc.collect()
+        gc.freeze()
+        pytestconfig.stash[num_imported] = len(sys.modules)
 
 
 # --- Counts that a run prints at its end ---
