@@ -1,6 +1,7 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """What the tests share: they run offline on the CPU, with a tiny model, simulated light curves and real ones where present."""
 
+import gc
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -17,6 +18,8 @@ from hub_client import HubClient
 from loopback_hub import Account, LoopbackHub
 
 import astromer_hf
+
+gc.set_threshold(50_000, 20, 20)  # a traced graph is many thousands of objects that live: it needs no collection every 700
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
