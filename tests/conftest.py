@@ -19,7 +19,7 @@ from loopback_hub import Account, LoopbackHub
 
 import astromer_hf
 
-gc.set_threshold(50_000, 20, 20)  # a traced graph is many thousands of objects that live: it needs no collection every 700
+gc.set_threshold(50_000, 20, 20)  # tracing a graph makes many thousands of objects that live
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -120,6 +120,13 @@ def _seeded() -> None:
     torch.manual_seed(0)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _imports_are_no_garbage() -> None:
+    """Later collections pass over what has been imported, millions of objects; every training collects several times."""
+    gc.collect()
+    gc.freeze()
+
+
 # --- Counts that a run prints at its end ---
 
 report_lines = pytest.StashKey[list[str]]()
@@ -127,6 +134,8 @@ report_lines = pytest.StashKey[list[str]]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[report_lines] = []
+    # Hypothesis does not see who refers to an object behind `gc.freeze`.
+    config.addinivalue_line("filterwarnings", "ignore:It looks like `register_random`")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
