@@ -20,6 +20,8 @@ from loopback_hub import Account, LoopbackHub
 
 import astromer_hf
 
+gc.set_threshold(50_000, 20, 20)  # tracing a graph makes many thousands of objects that live
+
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 
@@ -138,6 +140,8 @@ report_lines = pytest.StashKey[list[str]]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[report_lines] = []
+    # Hypothesis does not see who refers to an object behind `gc.freeze`.
+    config.addinivalue_line("filterwarnings", "ignore:It looks like `register_random`")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

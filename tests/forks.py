@@ -7,6 +7,7 @@ reads its environment at their import, as a new interpreter does. Tests that mea
 """
 
 import atexit
+import gc
 import multiprocessing
 import os
 import runpy
@@ -160,6 +161,7 @@ def _launch_here(words: list[str]) -> None:
 
 def _run(arguments: list[str], environment: dict[str, str], folder: str, files: list[str], max_file_size: int | None) -> None:
     """In the new process: become the interpreter that was asked for."""
+    gc.freeze()  # the trainer collects garbage at every turn, and would visit what was imported beforehand
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)

@@ -5,6 +5,7 @@ A zygote is a process that has imported everything and runs nothing; it forks on
 that a loop of kills does not import torch at every turn. What is killed is a process of its own, by a real SIGKILL.
 """
 
+import gc
 import importlib
 import os
 import signal
@@ -93,6 +94,7 @@ def serve(requests: Any, environment: dict[str, str], log: Path, modules: list[s
     os.environ.update(environment)
     for module in modules:
         importlib.import_module(module)
+    gc.freeze()  # what was imported is no garbage
     while True:
         try:
             kind, *arguments = requests.recv()

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from .. import __version__
@@ -86,23 +87,28 @@ def _hypot(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
 def _atan2(sine: torch.Tensor, cosine: torch.Tensor) -> torch.Tensor:
     """ONNX Runtime has no arc tangent of float64."""
     if sine.dtype != torch.float64:
-        return NotImplemented  # keeps the operator as it is
+        return NotImplemented  # keeps the function as it is
     return torch.atan2(sine.float(), cosine.float()).double()
 
 
 def _where(condition: torch.Tensor, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     """ONNX Runtime cannot select booleans."""
     if first.dtype != torch.bool:
-        return NotImplemented  # keeps the operator as it is
+        return NotImplemented  # keeps the function as it is
     return (condition & first) | (~condition & second)
 
 
-# Operators of the encoder that ONNX or ONNX Runtime lacks.
-_REPLACEMENTS: dict[Any, Any] = {
-    torch.ops.aten.hypot.default: _hypot,
-    torch.ops.aten.atan2.default: _atan2,
-    torch.ops.aten.where.self: _where,
-}
+# Functions of the encoder that ONNX or ONNX Runtime lacks.
+_REPLACEMENTS: dict[Any, Any] = {torch.hypot: _hypot, torch.atan2: _atan2, torch.where: _where}
+
+
+class _Replacing(TorchFunctionMode):
+    """Replaces them while the encoder is traced. (As decompositions they would cost another pass over the whole graph.)"""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        result = _REPLACEMENTS[func](*args, **kwargs) if func in _REPLACEMENTS else NotImplemented
+        return func(*args, **kwargs) if result is NotImplemented else result
 
 
 def export_onnx(model: Any, output: str | Path, *, name: str = "", for_light_curve: bool = False) -> float:
@@ -148,8 +154,8 @@ def export_onnx(model: Any, output: str | Path, *, name: str = "", for_light_cur
         graph, inputs = _LightCurveEncoder(encoder), LIGHT_CURVE_INPUTS
     shape = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
     with _quiet_exporter(), torch.no_grad():
-        program = torch.export.export(graph, example, dynamic_shapes=(shape,) * len(inputs))
-        program = program.run_decompositions(_REPLACEMENTS)
+        with _Replacing():
+            program = torch.export.export(graph, example, dynamic_shapes=(shape,) * len(inputs))
         onnx_program = torch.onnx.export(
             program,
             dynamo=True,

@@ -126,7 +126,8 @@ each_writer = pytest.mark.parametrize(
     ids=["classify", "embed"],
 )
 
-MANY = simulate_light_curves(40, survey="asas_like", classes=["RRab", "RRc", "DSCT"], seed=3)  # more than one task of a process
+BRIEF = replace(SIMULATED_SURVEYS["asas_like"], min_points=40, max_points=60, duration_days=200.0)  # quick to search
+MANY = simulate_light_curves(CURVES_PER_TASK + 8, survey=BRIEF, classes=["RRab", "RRc", "DSCT"], seed=3)
 
 
 def model_of(kind):
