@@ -109,11 +109,11 @@ def test_runs_are_trained_scored_and_saved_and_one_starts_from_another(
     pack_light_curves.main(pack_light_curves.parse_args([str(recipe), "-o", str(pack)]))
     monkeypatch.setattr(pretrain_on_gpu, "HELD_OUT", 0.5)
     monkeypatch.setattr(pretrain_on_gpu, "LEAST_OF_CLASS", 5)
-    monkeypatch.setattr(pretrain_on_gpu, "NUM_TREES", 30)
+    monkeypatch.setattr(pretrain_on_gpu, "NUM_TREES", 10)
     monkeypatch.setattr(pretrain_on_gpu, "SECONDS_MEASURED", 0.01)
     runs = [
-        {"name": "first", "seconds": 0.5, "views": {"length": 40, "local_length": 16}},
-        {"name": "second", "seconds": 0.3, "start": str(output / "first" / "pretraining"), "exclude": ["asas_acvs"]},
+        {"name": "first", "seconds": 0.2, "views": {"length": 40, "local_length": 16}},
+        {"name": "second", "seconds": 0.1, "start": str(output / "first" / "pretraining"), "exclude": ["asas_acvs"]},
         {"name": "third", "seconds": 1e6},
     ]
     options = ["--stars", "6", "--no-compile", "--throughput", "--deadline", "60", "--runs", json.dumps(runs[:2])]
