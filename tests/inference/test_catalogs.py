@@ -48,11 +48,10 @@ def assert_embeddings(column: pd.Series, expected: np.ndarray) -> None:
     np.testing.assert_allclose(np.stack(column.to_list()), expected, rtol=0, atol=1e-5)
 
 
-def write_catalog(frame: "npd.NestedFrame", folder: Path) -> "lsdb.catalog.Catalog":
-    """A HATS catalogue of several partitions on disk, opened."""
-    catalog = lsdb.from_dataframe(
-        frame, ra_column="ra", dec_column="dec", partition_rows=15, catalog_name="curves", should_generate_moc=False
-    )
+def write_catalog(frame: "npd.NestedFrame", folder: Path, margin_arcsec: float | None) -> "lsdb.catalog.Catalog":
+    """A HATS catalogue of several partitions on disk, opened. A margin takes `hats` seconds of compilation."""
+    layout = {"partition_rows": 15, "margin_threshold": margin_arcsec, "should_generate_moc": False}
+    catalog = lsdb.from_dataframe(frame, ra_column="ra", dec_column="dec", catalog_name="curves", **layout)
     catalog.write_catalog(folder, **QUICKLY)
     return lsdb.open_catalog(folder)
 
@@ -105,7 +104,7 @@ def test_columns_that_are_not_there_are_named(tiny_folder):
 
 
 def test_a_hats_catalogue_gets_a_column_of_embeddings_and_the_model_is_loaded_once(tmp_path, tiny_folder):
-    catalog = write_catalog(nest(CURVES), tmp_path / "curves")
+    catalog = write_catalog(nest(CURVES), tmp_path / "curves", margin_arcsec=None)
     assert catalog.npartitions > 2
     before = models_loaded()
     embedded = embed_catalog(catalog, model=str(tiny_folder), batch_size=16)
@@ -130,7 +129,7 @@ def test_each_worker_of_a_dask_cluster_loads_the_model_once(tmp_path, tiny_folde
         chunk = next(iter_light_curves(source, objects_per_chunk=40)).curves
         bounds = zip(chunk.offsets, chunk.offsets[1:], strict=False)
         pairs = [(chunk.times[low:high], chunk.magnitudes[low:high]) for low, high in bounds]
-    catalog = write_catalog(nest(pairs), tmp_path / "curves")
+    catalog = write_catalog(nest(pairs), tmp_path / "curves", margin_arcsec=5.0)
     with (
         distributed.LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address=None) as cluster,
         distributed.Client(cluster) as client,

@@ -23,7 +23,9 @@ from astromer_hf.inference.period_tables import COLUMNS, CURVES_PER_TASK, descri
 from astromer_hf.inference.sharded_embedding import embed_shards
 from astromer_hf.light_curves.simulation import SIMULATED_SURVEYS, simulate_light_curves, to_table
 
-CURVES = simulate_light_curves(6, survey="asas_like", classes=["RRab", "RRc", "DSCT"])
+# A periodogram takes as long as the span of the observations.
+SURVEY = replace(SIMULATED_SURVEYS["asas_like"], min_points=100, max_points=150, duration_days=400.0)
+CURVES = simulate_light_curves(6, survey=SURVEY, classes=["RRab", "RRc", "DSCT"])
 BAD = replace(CURVES[0], object_id="constant", mag=np.full(len(CURVES[0].mag), 15.0))
 SHORT = replace(CURVES[0], object_id="short", mjd=CURVES[0].mjd[:5], mag=CURVES[0].mag[:5], magerr=CURVES[0].magerr[:5])
 
@@ -126,7 +128,7 @@ each_writer = pytest.mark.parametrize(
     ids=["classify", "embed"],
 )
 
-BRIEF = replace(SIMULATED_SURVEYS["asas_like"], min_points=40, max_points=60, duration_days=200.0)  # quick to search
+BRIEF = replace(SURVEY, min_points=40, max_points=60, duration_days=200.0)
 MANY = simulate_light_curves(CURVES_PER_TASK + 8, survey=BRIEF, classes=["RRab", "RRc", "DSCT"], seed=3)
 
 
