@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 import torch
 import transformers
 from matplotlib.figure import Figure
+from pyarrow.dataset import dataset
 from torch.utils.data import DataLoader, TensorDataset
 from transformers import set_seed
 from transformers.utils import logging
@@ -100,7 +101,7 @@ def sample_classes(table: Path, per_class: int) -> pa.Table:
     rows = pq.read_table(table, columns=["id", "label"]).to_pandas()
     labels = rows.loc[assign_splits(rows["id"]) == "test", "label"]
     frequent = labels[labels.isin(labels.value_counts().index[:NUM_CLASSES])].sample(frac=1, random_state=0)
-    return pq.read_table(table).take(frequent.groupby(frequent).head(per_class).index.to_numpy())
+    return dataset(table).take(frequent.groupby(frequent).head(per_class).index.to_numpy())
 
 
 def load_models(args: argparse.Namespace) -> dict[str, AstromerForMaskedReconstruction]:

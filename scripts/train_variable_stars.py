@@ -341,6 +341,7 @@ def leave_out(
         frame["right"] = states.allowed[np.arange(len(states)), found.argmax(1)]
         frame["in_set"] = in_likely_set(found, states.allowed, model.config)
         frame["novelty"] = novelty_of(model.novelty, states)
+        frame["number"] = np.arange(len(states))  # in the order of `read_split`
         frames.append(frame.iloc[np.flatnonzero(states.allowed[:, leaves].any(1))])
     return row, pd.concat(frames)
 

@@ -3,6 +3,7 @@
 
 import gc
 import os
+import sys
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "1"  # transformers would start a thread that asks the Hub
@@ -120,11 +121,16 @@ def _seeded() -> None:
     torch.manual_seed(0)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _imports_are_no_garbage() -> None:
-    """Later collections pass over what has been imported, millions of objects; every training collects several times."""
-    gc.collect()
-    gc.freeze()
+num_imported = pytest.StashKey[int]()
+
+
+@pytest.fixture(autouse=True)
+def _imports_are_no_garbage(pytestconfig: pytest.Config) -> None:
+    """Trainer collects garbage after every training: going through all that is imported takes longer than tiny trainings do."""
+    if pytestconfig.stash.get(num_imported, 0) < len(sys.modules):
+        gc.collect()
+        gc.freeze()
+        pytestconfig.stash[num_imported] = len(sys.modules)
 
 
 # --- Counts that a run prints at its end ---

@@ -15,9 +15,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import traceback
 import types
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,33 @@ def run_forked(*arguments: object, timeout: float = 300, **options: Any) -> subp
     process = Forked(*arguments, **options)
     stdout, stderr = process.communicate(timeout)
     return subprocess.CompletedProcess(process.args, process.wait(), stdout, stderr)
+
+
+def fork_here(function: Callable[[], int | None]) -> subprocess.CompletedProcess[str]:
+    """Call a function in a process forked from this one, which has imported everything: what it printed, and how it ended."""
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        if not (pid := os.fork()):
+            status = 1
+            try:
+                for number, file in enumerate((output, errors), start=1):
+                    os.dup2(file.fileno(), number)
+                sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1) for number in (1, 2))
+                status = function() or 0
+            except SystemExit as exited:
+                if isinstance(exited.code, str):
+                    print(exited.code, file=sys.stderr)
+                else:
+                    status = exited.code or 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(status)
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        output.seek(0)
+        errors.seek(0)
+        return subprocess.CompletedProcess([], status, output.read(), errors.read())
 
 
 def launch_ranks(count: int, *arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:

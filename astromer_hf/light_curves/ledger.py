@@ -51,6 +51,7 @@ class Ledger:
         dropped (`Counter[str]`): points by reason, see `REASONS`.
         kept_flagged (`int`): flagged points that are used because the user asked for them.
         far_points (`int`): used points more than 10 mag from the median of their light curve.
+        repeated_points (`int`): used points of the same time and magnitude as another one of their light curve.
         without_band (`int`): points whose band is not told, in a table that tells those of others.
         num_light_curves, num_stars (`int`): read so far.
         bands (`set[str]`): found so far.
@@ -65,6 +66,7 @@ class Ledger:
     dropped: Counter[str] = field(default_factory=Counter)
     kept_flagged: int = 0
     far_points: int = 0
+    repeated_points: int = 0
     without_band: int = 0
     num_light_curves: int = 0
     num_stars: int = 0
@@ -106,6 +108,7 @@ class Ledger:
         self.dropped.update(other.dropped)
         self.kept_flagged += other.kept_flagged
         self.far_points += other.far_points
+        self.repeated_points += other.repeated_points
         self.without_band += other.without_band
         self.num_light_curves += other.num_light_curves
         self.num_stars += other.num_stars
@@ -129,6 +132,8 @@ class Ledger:
             parts.append(f"{self.kept_flagged} flagged points are kept")
         if self.far_points:
             parts.append(f"{self.far_points} used points are more than 10 mag from the median of their star")
+        if self.repeated_points:
+            parts.append(f"{self.repeated_points} used points repeat the time and magnitude of another one of their star")
         if self.unreadable:
             parts.append(self.unreadable_line)
         if self.without_band:
@@ -156,6 +161,7 @@ class Ledger:
             "dropped": dict(self.dropped),
             "kept_flagged": self.kept_flagged,
             "far_points": self.far_points,
+            "repeated_points": self.repeated_points,
             "unreadable": dict(self.unreadable),
             "without_band": self.without_band,
             "notes": list(self.notes),

@@ -367,7 +367,9 @@ class Interpreter:
             magnitudes = np.where(removed & seems_usable, np.nan, magnitudes)
         counts = np.bincount(reasons, minlength=len(REASONS))
         self.ledger.count(dict(zip(REASONS, counts.tolist(), strict=True)))
-        self.ledger.far_points += int(np.sum(_far_from_median(np.where(removed, np.nan, magnitudes), offsets)))
+        used = np.where(removed, np.nan, magnitudes)
+        self.ledger.far_points += int(np.sum(_far_from_median(used, offsets)))
+        self.ledger.repeated_points += _count_repeated(times, used, offsets)
         return RaggedLightCurves(times, magnitudes, errors, offsets)
 
     def _count(self, chunk: LightCurveChunk) -> LightCurveChunk:
@@ -427,6 +429,24 @@ def _far_from_median(magnitudes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
         own = slice(offsets[i], offsets[i + 1])
         is_far[own] = np.abs(magnitudes[own] - np.nanmedian(magnitudes[own])) > FAR_MAGNITUDES
     return is_far
+
+
+def _count_repeated(times: np.ndarray, magnitudes: np.ndarray, offsets: np.ndarray) -> int:
+    """How many points have the time and magnitude of another one of their light curve, the first of them not counted.
+
+    Tables that were joined from several files may hold a point twice. Two points of one time are no error by themselves.
+    """
+    owner = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    if np.any((np.diff(times) < 0) & (np.diff(owner) == 0)):
+        order = np.lexsort((times, owner))
+        times, magnitudes = times[order], magnitudes[order]
+    is_next = (np.diff(times) == 0) & (np.diff(owner) == 0)
+    if not is_next.any():
+        return 0
+    alike = np.flatnonzero(np.append(is_next, False) | np.append(False, is_next))
+    rows = np.stack((owner[alike], times[alike], magnitudes[alike]), axis=1)
+    rows = rows[np.isfinite(rows).all(1)]
+    return len(rows) - len(np.unique(rows, axis=0))
 
 
 def _flat_float64(lists: pa.Array, name: str) -> np.ndarray:

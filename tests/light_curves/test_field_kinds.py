@@ -240,6 +240,20 @@ def test_upper_limits_are_dropped_however_they_are_marked(tmp_path, limits):
     assert source.ledger.dropped == {"upper limit": 3}
 
 
+@pytest.mark.parametrize("order", [[0, 1, 2, 3, 4, 5, 6, 7], [5, 0, 7, 6, 3, 1, 2, 4]])
+def test_points_that_stand_twice_are_used_and_told(tmp_path, order):
+    # Star a has a point thrice; the other points share the time, the magnitude or both with another star alone.
+    rows = pd.DataFrame({"id": ["a"] * 5 + ["b"] * 3, "mjd": [1.5, 1.5, 1.5, 1.5, 2.5, 1.5, 2.5, 3.5]})
+    rows["mag"] = [15.0, 15.0, 15.0, 15.2, 15.0, 15.0, 15.0, 15.0]
+    counts, source, _ = read(put(tmp_path, rows.iloc[order].to_csv(index=False)))
+    assert counts == {("a", None): (5, 0), ("b", None): (3, 0)}
+    assert source.ledger.repeated_points == 2
+    assert "2 used points repeat the time and magnitude of another one of their star" in source.ledger.line
+    once = read(put(tmp_path, rows.iloc[order].drop_duplicates().to_csv(index=False)))[1]
+    assert once.ledger.repeated_points == 0
+    assert "repeat" not in once.ledger.line
+
+
 def test_a_column_of_zero_points_is_used(tmp_path):
     zero_points = [25.0, 25, 25, 27.5, 27.5, np.nan]
     counts, source, points = read(put(tmp_path, columns(mjd=DAYS, flux=[100.0, 100, 100, 1000, 1000, 1000], zp=zero_points)))

@@ -3,11 +3,14 @@
 
 import argparse
 import os
+import runpy
 import subprocess
 import sys
-import tempfile
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
 
 import benchmark_all
 import benchmark_memory
@@ -18,6 +21,7 @@ import profile_embedding
 import pyarrow.parquet as pq
 import pytest
 from conftest import TINY, TINY_EXTENDED
+from forks import fork_here
 
 from astromer_hf import AstromerConfig, AstromerModel
 from astromer_hf.cli.main import main
@@ -32,24 +36,24 @@ def test_the_training_benchmark_reports_a_rate_for_each_config(capsys: pytest.Ca
     assert capsys.readouterr().out.count("windows/s") == 2
 
 
-def fork_command(command: list[str], env: dict[str, str], **_: object) -> subprocess.CompletedProcess[str]:
-    """What `subprocess.run` returns, of a process forked from this one: a child of its own that imports nothing anew."""
-    with tempfile.TemporaryFile("w+") as output:
-        if not (pid := os.fork()):
-            status = 1
-            try:
-                os.dup2(output.fileno(), 1)
-                os.dup2(output.fileno(), 2)
-                sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1) for number in (1, 2))
-                os.environ.update(env)
-                assert command[1:3] == ["-m", "astromer_hf.cli"]
-                status = main(command[3:])
-            finally:
-                sys.stdout.flush()
-                os._exit(status)
-        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        output.seek(0)
-        return subprocess.CompletedProcess(command, status, output.read(), "")
+run_anew = subprocess.run
+
+
+def fork_command(command: list[str], env: Mapping[str, str] | None = None, **options: Any) -> CompletedProcess[str]:
+    """What `subprocess.run` returns, of Python in a process forked from this one: a child that imports nothing anew."""
+    program, *arguments = command
+    if program != sys.executable:
+        return run_anew(command, env=env, **options)
+
+    def interpret() -> int | None:
+        os.environ.update(env or {})
+        if arguments[:2] == ["-m", "astromer_hf.cli"]:
+            return main(arguments[2:])
+        sys.argv = arguments
+        runpy.run_path(arguments[0], run_name="__main__")
+        return None
+
+    return fork_here(interpret)
 
 
 @pytest.mark.parametrize(("is_new", "least_seconds"), [pytest.param(True, 0.1, marks=pytest.mark.slow), (False, 0.0)])
@@ -78,7 +82,7 @@ def test_the_onnx_benchmark_reports_rates_of_the_same_embeddings(capsys: pytest.
     pytest.importorskip("onnxscript", reason="the extra `onnx` is not installed")
     import benchmark_onnx
 
-    AstromerModel(AstromerConfig(**TINY)).save_pretrained(tmp_path / "model")
+    AstromerModel(AstromerConfig(**TINY | {"num_hidden_layers": 1})).save_pretrained(tmp_path / "model")
     pq.write_table(to_table(simulate_light_curves(6)), tmp_path / "curves.parquet")
     options = ["--model", str(tmp_path / "model"), "--objects", "5", "--threads", "1", "--repeats", "1", "--batch-size", "8"]
     rates = benchmark_onnx.main(benchmark_onnx.parse_args([str(tmp_path / "curves.parquet"), *options]))
@@ -125,6 +129,7 @@ def test_the_report_of_all_benchmarks_says_which_part_failed(monkeypatch: pytest
         "None": ["estimate_scale", "--curves-per-second", "0"],
     }
     monkeypatch.setattr(benchmark_all, "commands", lambda args: chosen)
+    monkeypatch.setattr(subprocess, "run", fork_command)
     report = tmp_path / "new" / "report.md"
     assert benchmark_all.main(benchmark_all.parse_args(["curves.parquet", "-o", str(report)])) == 1
     first, second = report.read_text().split("## None")
@@ -148,6 +153,7 @@ def test_released_weights_that_are_missing_are_left_out_of_all_benchmarks(
         return {"A table": ["estimate_scale", "--curves-per-second", "100"]}
 
     monkeypatch.setattr(benchmark_all, "commands", list_models)
+    monkeypatch.setattr(subprocess, "run", fork_command)
     options = ["curves.parquet", "--released", str(released), "--shipped", "shipped", "-o", str(report)]
     assert benchmark_all.main(benchmark_all.parse_args(options)) == 0
     of_several = [command[command.index("--models") + 1 :] for command in measured if "--models" in command]

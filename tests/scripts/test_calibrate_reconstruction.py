@@ -2,6 +2,7 @@
 """Intervals of reconstructions are fitted to validation stars, scored on test stars, and change nothing but one field."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import calibrate_reconstruction as calibrate
@@ -13,7 +14,9 @@ import torch
 from conftest import TINY_EXTENDED
 
 from astromer_hf import AstromerConfig, AstromerFeatureExtractor, AstromerForMaskedReconstruction
-from astromer_hf.light_curves.simulation import simulate_light_curves, to_table
+from astromer_hf.light_curves.simulation import SIMULATED_SURVEYS, simulate_light_curves, to_table
+
+SHORT = replace(SIMULATED_SURVEYS["macho_like"], min_points=60, max_points=120)
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +25,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for survey, splits in {"north": ("validation", "test"), "south": ("test",)}.items():
         (folder / survey).mkdir()
         for number, split in enumerate(splits):
-            table = to_table(simulate_light_curves(24, seed=number, classes=["RRab", "Constant"]))
+            table = to_table(simulate_light_curves(24, seed=number, survey=SHORT, classes=["RRab", "Constant"]))
             pq.write_table(table, folder / survey / f"{split}-00000-of-00001.parquet")
     return folder
 
@@ -68,7 +71,7 @@ def test_the_coverage_of_stars_like_those_of_the_fit_is_what_was_promised(data, 
 
 def test_without_write_the_model_stays_as_it_is(data, model, tmp_path):
     before = (model / "config.json").read_bytes()
-    run(data, model, tmp_path / "intervals.csv", "--objects", "12")
+    run(data, model, tmp_path / "intervals.csv", "--objects", "12", "--hidden", "0.5")
     assert (model / "config.json").read_bytes() == before
 
 

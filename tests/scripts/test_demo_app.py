@@ -8,12 +8,12 @@ import importlib.metadata
 import io
 import json
 import lzma
-import subprocess
 import sys
 import tarfile
 import tempfile
 import zipfile
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import demo_app
@@ -28,6 +28,7 @@ from demo_page.examples import write_examples
 from demo_page.stars import Classes, Demo, Look
 from demo_page.uploads import AS_RECOGNISED, FLUXES, MAGNITUDES, NO_COLUMN, Columns, read_upload
 from demo_page.words import say_classes, say_period, say_star
+from forks import fork_here
 
 from astromer_hf import default_classifier_folder, default_model_folder
 from astromer_hf.light_curves.simulation import simulate_light_curve, simulate_light_curves, to_table
@@ -469,14 +470,22 @@ def test_the_space_brings_package_models_and_pinned_requirements(tmp_path: Path)
     assert requirements[0].startswith("--extra-index-url")
     assert all("==" in line and "+" not in line for line in requirements[1:])
     assert not any(line.startswith("astromer") for line in requirements)
-    # A fresh process finds the Space's own copy, and nothing of this repository.
-    code = (
-        f"import sys; sys.path.insert(0, {str(folder)!r}); import app, astromer_hf\n"
-        "from astromer_hf.hub.load import default_classifier_folder, default_model_folder\n"
-        "print([str(one) for one in (astromer_hf.__file__, default_model_folder(), default_classifier_folder())])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert all(path.startswith(str(folder)) for path in ast.literal_eval(done.stdout))
+    # A process that has nothing of this repository finds the Space's own copy.
+    here = (str(SCRIPTS), str(SCRIPTS.parent))
+
+    def find() -> None:
+        for name in [name for name in sys.modules if name.split(".")[0] in ("astromer_hf", "demo_app", "demo_page")]:
+            del sys.modules[name]
+        sys.path[:] = [str(folder), *(path for path in sys.path if path not in here)]
+        print([import_module(name).__file__ for name in ("app", "astromer_hf", "demo_page")])
+        load = import_module("astromer_hf.hub.load")
+        print([str(one()) for one in (load.default_model_folder, load.default_classifier_folder)])
+
+    done = fork_here(find)
+    assert done.returncode == 0, done.stderr
+    paths = [path for line in done.stdout.splitlines() for path in ast.literal_eval(line)]
+    assert len(paths) == 5
+    assert all(path.startswith(str(folder)) for path in paths)
     with pytest.raises(FileExistsError, match="new or empty"):
         demo_app.main(demo_app.parse_args(command))
 

@@ -13,7 +13,9 @@ import pytest
 from astromer_hf.light_curves.simulation import SIMULATED_SURVEYS, SimulatedSurvey, simulate_light_curves, to_table
 
 SCRIPT = runpy.run_path(str(Path(__file__).resolve().parents[2] / "scripts" / "evaluate_periods.py"))
-DENSE = replace(SIMULATED_SURVEYS["asas_like"], min_points=240, max_points=280, duration_days=900.0, noise_floor=0.01)
+# Short: a search takes as long as the span. Of the simulated cases, which are long, astropy searches none with this seed.
+DENSE = replace(SIMULATED_SURVEYS["asas_like"], min_points=240, max_points=280, duration_days=600.0, noise_floor=0.01)
+SPARSE = replace(SIMULATED_SURVEYS["catalina_like"], duration_days=700.0)
 
 
 def write_survey(folder: Path, survey: SimulatedSurvey, classes: list[str], labels: dict[str, str], number: int) -> None:
@@ -31,13 +33,15 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for band in ("I", "V"):
         write_survey(folder / f"ogle_lmc_cepheids_{band}", DENSE, ["Cepheid"], {"Cepheid": "F"}, 3)
     for name in ("sss_catalina_south", "eros2_lmc_cepF"):
-        write_survey(folder / name, SIMULATED_SURVEYS["catalina_like"], ["RRab"], {"RRab": "RRab"}, 4)
+        write_survey(folder / name, SPARSE, ["RRab"], {"RRab": "RRab"}, 4)
     return folder
 
 
 def test_every_case_of_established_stars_is_in_the_table_and_constant_stars_are_not(data: Path, tmp_path: Path):
     SCRIPT["main"](
-        SCRIPT["parse_args"]([str(data), "-o", str(tmp_path / "new" / "periods.md"), "--stars", "1", "--astropy", "3"])
+        SCRIPT["parse_args"](
+            [str(data), "-o", str(tmp_path / "new" / "periods.md"), "--stars", "1", "--astropy", "3", "--seed", "4"]
+        )
     )
     scores = pd.read_csv(tmp_path / "new" / "periods.csv")
     counts = scores.groupby("case").size().to_dict()

@@ -17,6 +17,7 @@ from astromer_hf import AstromerForMaskedReconstruction
 from astromer_hf.training.few_shot import Draw, Outcome
 
 QUICK = r"^features, |: linear|: nearest|: MLP$"
+draw_pictures = benchmark.draw_pictures
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +39,15 @@ def model(tmp_path: Path) -> Path:
     return save_model(tmp_path / "models" / "tiny")
 
 
+@pytest.fixture(autouse=True)
+def unpictured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw nothing, unless a test looks at pictures."""
+    monkeypatch.setattr(benchmark, "draw_pictures", lambda *_: iter(()))
+
+
 @pytest.fixture
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, int]]:
-    """Replace every method by a guess, and draw nothing; the runs that were asked for: method, samples a class, seed."""
+    """Replace every method by a guess; the runs that were asked for: method, samples a class, seed."""
     runs: list[tuple[str, int, int]] = []
     list_methods = benchmark.list_methods
 
@@ -53,7 +60,6 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, int]]:
         return benchmark.Method(method.name, run, method.weights)
 
     monkeypatch.setattr(benchmark, "list_methods", lambda args: [guessing(method) for method in list_methods(args)])
-    monkeypatch.setattr(benchmark, "draw_pictures", lambda *_: iter(()))
     return runs
 
 
@@ -82,6 +88,7 @@ def run(data: Path, models: Sequence[Path], output: Path, *options: str) -> pd.D
 def test_every_method_runs_on_every_draw_and_stands_in_the_table(data, model, tmp_path, capsys, monkeypatch):
     pytest.importorskip("light_curve")
     monkeypatch.setattr(benchmark, "NUM_TREES", 50)
+    monkeypatch.setattr(benchmark, "draw_pictures", draw_pictures)
     other = save_model(tmp_path / "models" / "other", seed=1)
     output = tmp_path / "results"
     runs = run(data, [model, other], output, "--methods", "", "--samples", "4", "--folds", "1")
@@ -238,10 +245,10 @@ def test_runs_of_other_settings_are_not_mixed(data, model, tmp_path, ran, option
 
 def test_a_table_is_made_of_what_is_there_without_models(data, model, tmp_path, ran):
     output = tmp_path / "results"
-    run(data, [model], output, "--surveys", "north", "south")
+    run(data, [model], output, "--surveys", "north", "south", "--samples", "4", "--folds", "1")
     ran.clear()
     (output / "scores.md").unlink()
-    run(data, [], output, "--table-only")
+    run(data, [], output, "--table-only", "--samples", "4", "--folds", "1")
     assert ran == []
     table = (output / "scores.md").read_text()
     assert [line for line in table.splitlines() if line.startswith("#")] == ["## north", "## south"]

@@ -1,9 +1,12 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """The classifier of all surveys in miniature: trained, scored on surveys that were left out, calibrated, saved, and used."""
 
+import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import evaluate_upsilon
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -20,7 +23,8 @@ LABELS = {
     "asas_acvs": {"RRab": "RR Lyrae, Fundamental Mode", "EclipsingBinary": "Detached"},
 }
 
-SHORT = replace(SIMULATED_SURVEYS["macho_like"], min_points=60, max_points=120)
+# The spectra of the features are as long as the survey.
+SHORT = replace(SIMULATED_SURVEYS["macho_like"], duration_days=300.0, min_points=60, max_points=120)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +45,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     AstromerFeatureExtractor(window_size=encoder.config.window_size).save_pretrained(root / "encoder")
     argv = [str(root), "--encoder", str(root / "encoder"), "-o", str(root / "out"), "--surveys", *LABELS, "--max-epochs", "2"]
     argv += ["--folds", "1", "--jobs", "1"]
-    train_variable_stars.main(train_variable_stars.parse_args(argv))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train_variable_stars, "random_forest", partial(train_variable_stars.random_forest, num_trees=50))
+        train_variable_stars.main(train_variable_stars.parse_args(argv))
     return root
 
 
@@ -86,3 +92,69 @@ def test_the_classifier_is_calibrated_and_states_classes_of_a_table(trained: Pat
     assert set(found["predicted_label"]) <= set(LEAF_NAMES)
     assert found["likely_labels"].map(len).ge(1).all()
     assert set(found["parent_label"]) <= set(PARENT_OF.values())
+
+
+# --- UPSILoN beside it ---
+
+# UPSILoN needs versions that this package does not run with. This stands in for its four calls: it goes by the skewness.
+STAND_IN = """
+import numpy as np
+
+class ExtractFeatures:
+    def __init__(self, date, mag, err=None, n_threads=4):
+        self.mag = mag
+    def run(self):
+        pass
+    def get_features(self):
+        return {"skewness": np.mean((self.mag - self.mag.mean()) ** 3)}
+
+def load_rf_model():
+    return None
+
+def predict(forest, features):
+    return ("EB_ED" if features["skewness"] > 0 else "RRL_ab"), 0.75, 0
+"""
+
+
+@pytest.fixture
+def upsilon(tmp_path: Path) -> Path:
+    """A Python that has UPSILoN's calls."""
+    (tmp_path / "modules").mkdir()
+    (tmp_path / "modules" / "upsilon.py").write_text(STAND_IN)
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={tmp_path}/modules exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    return python
+
+
+def test_upsilon_is_scored_on_the_same_stars_and_goes_on_where_it_stopped(trained: Path, upsilon: Path, tmp_path: Path):
+    argv = [
+        str(trained),
+        str(trained / "out"),
+        "--upsilon",
+        str(upsilon),
+        "-o",
+        str(tmp_path / "scores.md"),
+        "--per-class",
+        "11",
+    ]
+    evaluate_upsilon.main(evaluate_upsilon.parse_args(argv))
+    table = (tmp_path / "scores.md").read_text(encoding="utf-8")
+    rows = {row[1]: row[2:] for row in ([cell.strip() for cell in line.split("|")] for line in table.splitlines())}
+    assert rows["Catalina"][:2] == rows["ASAS"][:2] == ["RRab EA", "22"]
+    assert min(float(rows[survey][2]) for survey in ("Catalina", "ASAS")) > 0.9  # eclipses are dips, RR Lyrae stars rise
+    predictions = pd.read_parquet(trained / "out" / "leave_one_survey_out.parquet")
+    assert not predictions.duplicated(["left_out", "split", "number"]).any()
+
+    answers = tmp_path / "scores" / "crts_css.jsonl"
+    before = answers.read_text().splitlines(keepends=True)
+    kept = [before[0].replace("0.75", "0.5"), *before[1:-1]]
+    answers.write_text("".join(kept))
+    evaluate_upsilon.main(evaluate_upsilon.parse_args(argv))
+    assert answers.read_text().splitlines(keepends=True) == [*kept, before[-1]]
+    assert (tmp_path / "scores.md").read_text(encoding="utf-8") == table
+    # Answers for other stars are not taken for these.
+    evaluate_upsilon.main(evaluate_upsilon.parse_args([*argv[:-1], "10"]))
+    renewed = answers.read_text().splitlines()
+    assert len(renewed) == 20
+    assert "0.5" not in renewed[0]

@@ -189,7 +189,7 @@ def write_prepared(folder: Path, *, per_class: dict[str, int], min_points: int =
         The labelled light curves of each split, in their order.
     """
     folder.mkdir(parents=True)
-    survey = replace(SURVEY, min_points=min_points, max_points=80)
+    survey = replace(SURVEY, min_points=min_points, max_points=80, duration_days=500.0)  # short spectra for features
     splits = {}
     for seed, (split, count) in enumerate(per_class.items()):
         curves = simulate_light_curves(3 * count, seed=seed, survey=survey, classes=CLASSES)

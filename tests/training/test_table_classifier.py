@@ -26,7 +26,7 @@ from astromer_hf.training.table_classifier import TrainedClassifier, train_table
 
 SURVEY = replace(SIMULATED_SURVEYS["macho_like"], min_points=40, max_points=80, noise_floor=0.005, noise_at_faint_end=0.01)
 CLASSES = ["Constant", "LPV", "RRab"]  # they differ in amplitude and time scale
-RECIPE = Recipe(learning_rate=3e-3, batch_size=16, max_epochs=25)
+RECIPE = Recipe(learning_rate=5e-3, batch_size=64, max_epochs=25)
 CONFIG = AstromerConfig(**TINY_EXTENDED, classifier_hidden_sizes=[32])
 
 
