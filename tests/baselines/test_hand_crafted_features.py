@@ -2,6 +2,7 @@
 """Features find periods and shapes, ignore zero points, and are NaN, never an exception, where a curve does not define them."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from sklearn.metrics import f1_score
 
 from astromer_hf import RaggedLightCurves
 from astromer_hf.baselines.hand_crafted_features import MAX_FREQUENCY, extract_features, random_forest
-from astromer_hf.light_curves.simulation import LightCurve, simulate_light_curves
+from astromer_hf.light_curves.simulation import SIMULATED_SURVEYS, LightCurve, simulate_light_curves
 
 BRIGHTNESS = {"mean", "median", "weighted_mean"}
 
@@ -171,11 +172,15 @@ def test_no_curves_give_no_rows(curves):
     assert values.shape == (0, len(names))
 
 
+# A periodogram takes as long as the span of the observations, of which long periods need three years.
+SURVEY = replace(SIMULATED_SURVEYS["catalina_like"], min_points=150, max_points=250, duration_days=1000.0)
+
+
 def test_the_forest_separates_simulated_classes():
     classes = ["RRab", "RRc", "EclipsingBinary", "LPV"]
     (train, labels), (test, truth) = (
         (extract_features(gather(stars))[0], [star.label for star in stars])
-        for stars in (simulate_light_curves(40, seed=seed, survey="catalina_like", classes=classes) for seed in (0, 1))
+        for stars in (simulate_light_curves(40, seed=seed, survey=SURVEY, classes=classes) for seed in (0, 1))
     )
     predicted = random_forest(0, num_trees=100).fit(train, labels).predict(test)
     assert f1_score(truth, predicted, average="macro") > 0.9

@@ -462,7 +462,7 @@ sys.exit(main())
 """
 
 
-@pytest.mark.parametrize("delay", [0.05, 0.3, 1.0, 2.0, 4.0])
+@pytest.mark.parametrize("delay", [0.05, 0.2, 0.4, 0.8, 2.0])  # while it imports for half a second, and while it simulates
 def test_ctrl_c_at_any_time_is_one_line_and_130_and_leaves_nothing(delay, tmp_path):
     arguments = ["simulate", "-n", "100000", "-o", "curves.parquet"]
     environment = {**os.environ, "PYTHONPATH": PYTHONPATH}
