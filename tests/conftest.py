@@ -145,6 +145,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what tests counted: cases tried, kills survived, objects lost."""
+    """Print what tests counted: cases tried, kills survived, objects lost; and what the tests cost."""
     for line in terminalreporter.config.stash[report_lines]:
         terminalreporter.write_line(line)
+    cost = os.times()
+    seconds = cost.user + cost.system + cost.children_user + cost.children_system
+    terminalreporter.write_line(f"{seconds:.0f} s of processor time, with all processes that the tests started and waited for")
