@@ -12,7 +12,7 @@ the same model on the same views with transformers' Trainer. Before it stands `s
 Each run leaves a folder with a checkpoint of encoder and decoder, and one of the whole in `pretraining/`, from which another
 run may start. The log has the scores of a linear probe and of nearest neighbours on held-out stars of the training split.
 `--runs` names several, a list of `{"name": ..., "seconds": ..., "start": folder, "exclude": [surveys], "model": {...},
-"views": {...}, "learning_rate": ..., "stars": ...}`. Only the name is required.
+"views": {...}, "learning_rate": ..., "stars": ...}`. Only the name is required; `model` and `views` change those of the recipe.
 """
 
 import argparse
@@ -124,6 +124,15 @@ def unpack(path: Path, names: dict[str, Any]) -> tuple[Any, dict[str, np.ndarray
         times, packed["magnitudes"] * MAGNITUDES_PER_UNIT, errors, offsets, star_offsets, packed["surveys"]
     )
     return curves, packed
+
+
+def unpack_variations(packed: dict[str, np.ndarray], names: dict[str, Any]) -> Any:
+    """The variations of the stars of a pack, None where it has none."""
+    if "variation_rms" not in packed:
+        return None
+    arrays = {name: packed[f"variation_{name}"] for name in names["Variations"].__dataclass_fields__}
+    arrays["coefficients"] = arrays["coefficients"].astype(np.float32).view(np.complex64)
+    return names["Variations"](**{name: torch.from_numpy(array) for name, array in arrays.items()})
 
 
 def synchronize(device: torch.device) -> None:
@@ -309,7 +318,7 @@ def train(
         raise SystemExit("error: the model predicts features and the pack has none; pack with a recipe that names `features`")
     model.to(device).train()
     optimizer = torch.optim.AdamW(model.parameters(), 1e-3, betas=(0.9, 0.98), weight_decay=0.01, fused=device.type == "cuda")
-    recipe = names["MultiViewRecipe"](**run.get("views", {}))
+    recipe = names["MultiViewRecipe"](**json.loads(str(packed.get("views", "{}"))) | run.get("views", {}))
     if not args.no_compile:  # what makes a thousand small steps without a gradient gains most, and compiles in seconds
         torch._dynamo.config.suppress_errors = True
         model.model.embeddings.folding.periodogram.compile(dynamic=False)
@@ -319,6 +328,10 @@ def train(
     excluded = np.isin(packed["survey_names"][surveys], run.get("exclude", []))
     counts = np.bincount(surveys)
     weights = torch.from_numpy(np.where(held_out | excluded, 0, counts[surveys] ** -0.5)).to(device)
+    variations = unpack_variations(packed, names)
+    if variations is not None:
+        variations.errors[held_out | excluded] = torch.inf  # no star is seen at their times either
+        variations = variations.to(device)
     features = None
     if model.config.num_target_features:
         features = torch.from_numpy(packed["features"].astype(np.float32)).to(device)
@@ -331,7 +344,7 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = rate
         stars = torch.multinomial(weights, stars_of_step, replacement=True, generator=generator)
-        batch = recipe.draw(curves, stars, generator)
+        batch = recipe.draw(curves, stars, generator, variations)
         if features is not None:
             batch["target_features"] = features[stars]
         with autocast(device):
@@ -349,11 +362,11 @@ def train(
         elif step % STEPS_PER_LOG == 0:
             losses = {name: f"{float(value.detach()):.4f}" for name, value in outputs.items() if name.endswith("loss")}
             now = time.perf_counter()
-            views = STEPS_PER_LOG * stars_of_step * (recipe.num_global_views + recipe.num_local_views) / (now - last)
+            views = STEPS_PER_LOG * stars_of_step * recipe.num_views / (now - last)
             last = now
             if step % (STEPS_PER_LOG * 4) == 0 or step <= 2 * STEPS_PER_LOG:
                 log(f"  step {step}, {now - start:.0f} s, {views:.0f} views/s, lr {rate:.1e}, {losses}")
-    log(f"  {step} steps, {step * stars_of_step * (recipe.num_global_views + recipe.num_local_views)} views")
+    log(f"  {step} steps, {step * stars_of_step * recipe.num_views} views")
     model.eval()
     model.save_pretrained(args.output / run["name"] / "pretraining")
     model.without_projector().save_pretrained(args.output / run["name"])

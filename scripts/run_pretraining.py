@@ -152,19 +152,26 @@ def pretrain_on_views(data: DataArguments, training: PretrainingArguments) -> di
     if (data.probed_fraction, data.random_fraction, data.same_fraction) != (0.5, 0.2, 0.2):
         raise ValueError("The objective `views` hides half of the magnitudes: leave the fractions of the masks out.")
     options: dict[str, Any] = {"min_points": data.min_points}
-    stars = load_stars(data.datasets, "train", max_stars=data.max_objects, features=data.features, **options)
+    recipe = MultiViewRecipe(**json.loads(data.views))
+    stars = load_stars(
+        data.datasets,
+        "train",
+        max_stars=data.max_objects,
+        features=data.features,
+        with_variations=recipe.num_transplanted_views > 0,
+        **options,
+    )
     validation = load_stars(data.datasets, "validation", max_stars=data.max_eval_objects, **options)
     num_features = 0 if stars.features is None else stars.features.shape[1]
     model = build_model(data.model, AstromerForPreTraining, num_target_features=num_features)
     assert isinstance(model, AstromerForPreTraining)
-    recipe = MultiViewRecipe(**json.loads(data.views))
     feature_extractor = AstromerFeatureExtractor(window_size=model.config.window_size)
     training.label_names, training.batch_eval_metrics, training.prediction_loss_only = ["labels"], False, True
     trainer = PreTrainer(
         model,
         training,
         data_collator=DataCollatorForPreTraining(stars, recipe, training.seed),
-        eval_collator=DataCollatorForPreTraining(validation, recipe, training.seed),
+        eval_collator=DataCollatorForPreTraining(validation, replace(recipe, num_transplanted_views=0), training.seed),
         train_dataset=StarDataset(stars.mix(data.mixing_power, training.seed)),
         eval_dataset=StarDataset(np.arange(len(validation))),
         processing_class=feature_extractor,

@@ -19,8 +19,11 @@ import torch
 from scipy.stats import norm
 from torch.utils.data import Dataset
 
+from ..baselines.hand_crafted_features import feature_names
+from ..model.feature_extraction_astromer import RaggedLightCurves
 from ..model.times_astromer import check_time_precision
-from .views import MultiViewRecipe, PackedLightCurves
+from .transplants import SurveyStars, measure_variations
+from .views import MultiViewRecipe, PackedLightCurves, Variations
 
 logger = logging.getLogger(__name__)
 
@@ -38,12 +41,14 @@ class Stars:
         survey_names (`tuple[str, ...]`): names of the surveys that `curves.surveys` counts.
         features (`np.ndarray` of shape `(S, F)`, float32, *optional*): hand-crafted features of each star's first light curve,
             as normal scores of their ranks over all stars; NaN where unknown.
+        variations ([`Variations`], *optional*): of each star's first light curve, for views in other surveys.
     """
 
     curves: PackedLightCurves
     labels: np.ndarray
     survey_names: tuple[str, ...]
     features: np.ndarray | None = None
+    variations: Variations | None = None
 
     def __len__(self) -> int:
         """Number of stars."""
@@ -69,6 +74,7 @@ def load_stars(
     min_points: int = 20,
     max_stars: int | None = None,
     features: str | Path | None = None,
+    with_variations: bool = False,
     seed: int = 0,
 ) -> Stars:
     """Read a split of prepared surveys, grouped by star.
@@ -82,6 +88,7 @@ def load_stars(
         min_points: light curves with fewer observations are left out.
         max_stars: a random sample of so many of each survey; all by default.
         features: a folder with `SURVEY.parquet` that `scripts/extract_features.py` wrote.
+        with_variations: measure the stars' variations too, from the periods among the features.
         seed: of the sample.
 
     Stars without features are counted in a warning.
@@ -129,14 +136,21 @@ def load_stars(
         np.append(first, len(frame)),
         frame["survey"].to_numpy()[first],
     )
-    scores = None
+    scores = variations = None
+    if with_variations and features is None:
+        raise ValueError("The variations of stars need their periods: name a folder of `features`.")
     if features is not None:
         columns = [name for name in frame if str(name).startswith(FEATURE_PREFIX)]
         values = frame[columns].iloc[first].replace([np.inf, -np.inf], np.nan)
+        if with_variations:
+            arrays = [array.numpy().astype(float) for array in (curves.times, curves.magnitudes, curves.errors)]
+            own = RaggedLightCurves(arrays[0], arrays[1], arrays[2], curves.offsets.numpy()).select(first)
+            names = [FEATURE_PREFIX + name for name in feature_names(with_brightness=False)]
+            variations = measure_variations(SurveyStars(own, values[names].to_numpy()), show_progress=True)
         ranks = (values.rank() - 0.5) / values.count()
         scores = norm.ppf(ranks.clip(LARGEST_SCORE, 1 - LARGEST_SCORE)).astype(np.float32)
     labels = frame["label"].fillna("").to_numpy(str)[first]
-    return Stars(curves, labels, tuple(Path(folder).name for folder in folders), scores)
+    return Stars(curves, labels, tuple(Path(folder).name for folder in folders), scores, variations)
 
 
 class StarDataset(Dataset[int]):
@@ -178,7 +192,7 @@ class DataCollatorForPreTraining:
         chosen = torch.as_tensor(numbers)
         digest = hashlib.blake2b(chosen.numpy().tobytes(), digest_size=7, salt=str(self.seed).encode()[:16]).digest()
         generator = torch.Generator().manual_seed(int.from_bytes(digest, "little"))
-        batch = self.recipe.draw(self.stars.curves, chosen, generator)
+        batch = self.recipe.draw(self.stars.curves, chosen, generator, self.stars.variations)
         if self.stars.features is not None:
             batch["target_features"] = torch.from_numpy(self.stars.features[chosen.numpy()])
         return batch

@@ -5,7 +5,7 @@ Before it stand clean light curves, grouped by star; after it `AstromerForPreTra
 It imports torch and numpy alone, so that it also runs where the data live on a GPU.
 
 A view is what another telescope might have seen of the star: fewer observations, a part of the time span, more noise, another
-band. What all views of a star share is the star itself.
+band; or the star's variation at the times and with the noise of a star of another survey. What all views share is the star.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,11 @@ import numpy as np
 import torch
 
 Batch = dict[str, torch.Tensor]
+
+SIGNAL_TO_NOISE = 0.7  # the least rms of a variation, in units of the noise of the star whose times it is seen at
+LARGEST_ERROR = 0.5  # mag, of which noise is made
+HOSTS_TRIED = 8  # stars whose noise may be small enough
+LONGEST_SHIFT = 1e4  # days, of a variation in time
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,40 @@ class PackedLightCurves:
         first = self.star_offsets[stars]
         count = self.star_offsets[stars + 1] - first
         return first + (torch.rand(len(stars), generator=generator, device=stars.device) * count).long()
+
+
+@dataclass(frozen=True)
+class Variations:
+    """The periodic variation of S stars, and the noise of their light curves, on one device; `transplants.py` measures both.
+
+    Args:
+        frequencies (`torch.DoubleTensor` of shape `(S, 2)`): cycles a day, of one period or two.
+        coefficients (`torch.ComplexFloatTensor` of shape `(S, 2, H)`): harmonics c_h, in mag, of Re Σ c_h exp(−2πi·h·phase);
+            zeros where there is no period.
+        rms (`torch.FloatTensor` of shape `(S,)`): mag, of the first series; 0 for a star without a clear period.
+        errors (`torch.FloatTensor` of shape `(S,)`): mag, the typical photometric error. Infinite: its times are not used.
+        ratios (`torch.FloatTensor` of shape `(S,)`): of the scatter about the variation and the errors.
+    """
+
+    frequencies: torch.Tensor
+    coefficients: torch.Tensor
+    rms: torch.Tensor
+    errors: torch.Tensor
+    ratios: torch.Tensor
+
+    def to(self, device: torch.device | str) -> "Variations":
+        """A copy on that device."""
+        return Variations(**{name: tensor.to(device) for name, tensor in vars(self).items()})
+
+    def at(self, stars: torch.Tensor, days: torch.Tensor) -> torch.Tensor:
+        """Magnitudes about the mean, of stars `(B,)` at times `(B, L)`: `(B, L)`, float32."""
+        phases = (self.frequencies[stars][..., None] * days[:, None]) % 1  # (B, 2, L)
+        wave = torch.polar(torch.ones_like(phases), -2 * torch.pi * phases).to(self.coefficients.dtype)
+        power, total = torch.ones_like(wave), torch.zeros_like(days, dtype=torch.float32)
+        for harmonic in range(self.coefficients.shape[2]):
+            power = power * wave
+            total = total + (self.coefficients[stars, :, harmonic, None] * power).real.sum(1)
+        return total
 
 
 @dataclass(frozen=True)
@@ -157,6 +196,52 @@ def draw_views(curves: PackedLightCurves, chosen: torch.Tensor, recipe: ViewReci
     return batch | {"magnitudes": magnitudes}
 
 
+def draw_hosts(
+    curves: PackedLightCurves, variations: Variations, stars: torch.Tensor, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """A star of another survey for each star `(B,)`, whose noise is small enough for the variation to be seen.
+
+    Surveys are equally likely, and so are the stars of a survey. Returns the numbers of the stars, and which stars have one,
+    both `(B,)`; `HOSTS_TRIED` are tried.
+    """
+    device = stars.device
+    sizes = torch.bincount(curves.surveys)
+    order, first = curves.surveys.argsort(), sizes.cumsum(0) - sizes
+    shape = (len(stars), HOSTS_TRIED)
+    other = (torch.rand(shape, generator=generator, device=device) * (len(sizes) - 1)).long()
+    other = (other + (other >= curves.surveys[stars][:, None])) % len(sizes)
+    within = (torch.rand(shape, generator=generator, device=device) * sizes[other]).long()
+    tried = order[(first[other] + within).clamp(max=len(order) - 1)]
+    noise = (variations.errors * variations.ratios)[tried]
+    is_seen = (noise * SIGNAL_TO_NOISE < variations.rms[stars][:, None]) & (
+        curves.surveys[tried] != curves.surveys[stars][:, None]
+    )
+    return tried.gather(1, is_seen.byte().argmax(1, keepdim=True))[:, 0], is_seen.any(1)
+
+
+def draw_transplanted_views(
+    curves: PackedLightCurves, variations: Variations, stars: torch.Tensor, recipe: ViewRecipe, generator: torch.Generator
+) -> Batch:
+    """A view of each star `(B,)` as another survey would have seen it; where none could see its variation, one of its own.
+
+    It has the times and errors of a view of a star of another survey, the star's variation at a random epoch, and noise of
+    these errors times the ratio of scatter and errors of the other star. Nothing is hidden. Returns what `draw_views` returns.
+    """
+    assert not recipe.hidden_fraction
+    hosts, has_host = draw_hosts(curves, variations, stars, generator)
+    seen = draw_views(curves, curves.choose_curves(hosts, generator), recipe, generator)
+    shift = LONGEST_SHIFT * torch.rand(len(stars), 1, generator=generator, device=stars.device, dtype=torch.float64)
+    observed, typical = seen["attention_mask"].bool(), variations.errors[hosts, None]
+    noise = seen["magnitude_errors"].nan_to_num(0).clamp(max=LARGEST_ERROR)
+    noise = torch.where(noise > 0, noise, typical) * variations.ratios[hosts, None]
+    random = torch.randn(noise.shape, generator=generator, device=stars.device)
+    magnitudes = (variations.at(stars, seen["times"] + shift) + noise * random) * observed
+    mean = magnitudes.sum(1, keepdim=True) / observed.sum(1, keepdim=True).clamp(min=1)
+    seen["magnitudes"] = (magnitudes - mean) * observed
+    own = draw_views(curves, curves.choose_curves(stars, generator), recipe, generator)
+    return {name: torch.where(has_host[:, None], tensor, own[name]) for name, tensor in seen.items()}
+
+
 def draw_star_views(
     curves: PackedLightCurves, stars: torch.Tensor, recipes: Sequence[ViewRecipe], generator: torch.Generator
 ) -> Batch:
@@ -181,12 +266,19 @@ class MultiViewRecipe:
     Args:
         length, local_length (`int`): columns of a global and of a local view.
         num_global_views, num_local_views (`int`): the first global view has half of its magnitudes hidden, to be reconstructed.
+        num_transplanted_views (`int`): global views as other surveys would have seen the star.
     """
 
     length: int = 320
     local_length: int = 64
     num_global_views: int = 2
     num_local_views: int = 2
+    num_transplanted_views: int = 0
+
+    @property
+    def num_views(self) -> int:
+        """All views of a star."""
+        return self.num_global_views + self.num_transplanted_views + self.num_local_views
 
     def recipes(self) -> tuple[list[ViewRecipe], list[ViewRecipe]]:
         """Those of the global views and those of the local ones."""
@@ -195,10 +287,29 @@ class MultiViewRecipe:
         local = ViewRecipe(self.local_length, kept_fraction=(0.1, 0.5), run_probability=0.5, least_run=0.2)
         return [masked] + [whole] * (self.num_global_views - 1), [local] * self.num_local_views
 
-    def draw(self, curves: PackedLightCurves, stars: torch.Tensor, generator: torch.Generator) -> dict[str, object]:
-        """The forward arguments of `AstromerForPreTraining` for these stars `(B,)`."""
+    def draw(
+        self,
+        curves: PackedLightCurves,
+        stars: torch.Tensor,
+        generator: torch.Generator,
+        variations: Variations | None = None,
+    ) -> dict[str, object]:
+        """The forward arguments of `AstromerForPreTraining` for these stars `(B,)`.
+
+        Raises:
+            ValueError: `num_transplanted_views` without `variations`.
+        """
+        if self.num_transplanted_views and variations is None:
+            raise ValueError("`num_transplanted_views` needs the periods of stars: name a folder of `features` in the recipe.")
         whole, local = self.recipes()
-        batch: dict[str, object] = dict(draw_star_views(curves, stars, whole, generator))
+        views = draw_star_views(curves, stars, whole, generator)
+        for _ in range(self.num_transplanted_views):
+            assert variations is not None
+            view = draw_transplanted_views(curves, variations, stars, ViewRecipe(self.length), generator)
+            hides_nothing = {"masked_positions": torch.zeros_like(view["attention_mask"], dtype=torch.bool)}
+            view |= hides_nothing | {"labels": torch.zeros_like(view["magnitudes"])}
+            views = {name: torch.cat((tensor, view[name][:, None]), dim=1) for name, tensor in views.items()}
+        batch: dict[str, object] = dict(views)
         if local:
             batch["local_views"] = draw_star_views(curves, stars, local, generator)
         return batch

@@ -14,6 +14,7 @@ import pandas as pd
 import pretrain_on_gpu
 import pytest
 import run_pretraining
+import torch
 import yaml
 from conftest import TINY_EXTENDED
 
@@ -43,7 +44,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "datasets": [str(root / "crts_css"), str(root / "asas_acvs")],
         "features": str(root / "features"),
         "objective": "views",
-        "views": {"length": 40, "local_length": 16},
+        "views": {"length": 40, "local_length": 16, "num_transplanted_views": 1},
         "model": MODEL,
         "max_steps": 4,
         "per_device_train_batch_size": 6,
@@ -70,7 +71,7 @@ def test_a_pack_holds_the_light_curves_to_its_stated_precision(recipe: Path, tmp
     pack_light_curves.main(pack_light_curves.parse_args([str(recipe), "-o", str(pack), "--min-points", "20"]))
     curves, packed = pretrain_on_gpu.unpack(pack, pretrain_on_gpu.import_model())
     config = yaml.safe_load(recipe.read_text())
-    expected = load_stars(config["datasets"], "train", min_points=20, features=config["features"])
+    expected = load_stars(config["datasets"], "train", min_points=20, features=config["features"], with_variations=True)
     lengths = expected.curves.offsets.diff()
     assert lengths.max() > 450
     assert curves.offsets.diff().tolist() == lengths.clamp(max=450).tolist()
@@ -85,6 +86,10 @@ def test_a_pack_holds_the_light_curves_to_its_stated_precision(recipe: Path, tmp
     assert ratio.nan_to_num(1).sub(1).abs().max() < 0.02
     np.testing.assert_allclose(packed["features"], expected.features, atol=2e-3)
     assert packed["labels"].tolist() == expected.labels.tolist()
+    variations = pretrain_on_gpu.unpack_variations(packed, pretrain_on_gpu.import_model())
+    assert (expected.variations.rms > 0).any()
+    for name, tensor in vars(expected.variations).items():
+        torch.testing.assert_close(getattr(variations, name), tensor, atol=5e-4 if name == "coefficients" else 0.0, rtol=0)
 
 
 def test_an_extraction_that_was_stopped_adds_only_what_is_missing(
@@ -112,7 +117,7 @@ def test_runs_are_trained_scored_and_saved_and_one_starts_from_another(
     monkeypatch.setattr(pretrain_on_gpu, "NUM_TREES", 10)
     monkeypatch.setattr(pretrain_on_gpu, "SECONDS_MEASURED", 0.01)
     runs = [
-        {"name": "first", "seconds": 0.2, "views": {"length": 40, "local_length": 16}},
+        {"name": "first", "seconds": 0.2, "views": {"local_length": 20}},
         {"name": "second", "seconds": 0.1, "start": str(output / "first" / "pretraining"), "exclude": ["asas_acvs"]},
         {"name": "third", "seconds": 1e6},
     ]

@@ -10,9 +10,21 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from astromer_hf.light_curves.simulation import simulate_light_curves, to_table
+from astromer_hf.baselines.hand_crafted_features import extract_features, feature_names
+from astromer_hf.evaluation.fourier_series import evaluate_series
+from astromer_hf.light_curves.simulation import SIMULATED_SURVEYS, simulate_light_curves, to_table
+from astromer_hf.light_curves.source import iter_split
+from astromer_hf.model.feature_extraction_astromer import RaggedLightCurves
 from astromer_hf.training.stars import DataCollatorForPreTraining, StarDataset, Stars, load_stars
-from astromer_hf.training.views import MultiViewRecipe, PackedLightCurves, ViewRecipe, draw_star_views, draw_views
+from astromer_hf.training.views import (
+    MultiViewRecipe,
+    PackedLightCurves,
+    Variations,
+    ViewRecipe,
+    draw_star_views,
+    draw_transplanted_views,
+    draw_views,
+)
 
 LENGTHS = [30, 200, 7, 90, 60]  # the last two are bands of one star
 
@@ -112,6 +124,116 @@ def test_local_views_stand_beside_the_global_ones(curves: PackedLightCurves):
     assert not batch["masked_positions"][:, 1].any()
     assert "masked_positions" not in batch["local_views"]
     assert draw_star_views(curves, torch.arange(4), [ViewRecipe(8)], seeded())["times"].shape == (4, 1, 8)
+
+
+# --- Stars at the times of other surveys ---
+
+PERIODS = [[0.6, 0.0], [3.1, 0.45], [0.9, 0.0], [0.0, 0.0]]  # days, one or two; the last star is constant
+
+
+@pytest.fixture
+def variations() -> Variations:
+    periods = torch.tensor(PERIODS, dtype=torch.float64)
+    coefficients = torch.zeros(4, 2, 3, dtype=torch.complex64)
+    coefficients[:3, 0] = torch.tensor([0.4, 0.1j, -0.05])
+    coefficients[1, 1, 0] = 0.2j
+    return Variations(
+        torch.where(periods > 0, 1 / periods, 0.0),
+        coefficients,
+        torch.tensor([0.3, 0.3, 0.3, 0.0]),
+        torch.tensor([0.02, 0.02, 0.03, 0.03]),
+        torch.tensor([1.0, 1.0, 1.5, 1.0]),
+    )
+
+
+UNCHANGED = ViewRecipe(200, (1.0, 1.0), run_probability=0, noise_probability=0, hide_errors_probability=0)
+
+
+def test_a_variation_is_the_sum_of_its_series(variations: Variations):
+    days = np.linspace(-3000, 3000, 50)
+    found = variations.at(torch.arange(4), torch.from_numpy(np.tile(days, (4, 1)))).numpy()
+    for star, periods in enumerate(PERIODS):
+        series = [
+            evaluate_series(np.append(0, variations.coefficients[star, number].numpy()), days / period)
+            for number, period in enumerate(periods)
+            if period
+        ]
+        np.testing.assert_allclose(found[star], np.sum(series, axis=0) if series else 0 * days, atol=1e-5)
+
+
+def test_a_star_is_seen_at_the_times_and_with_the_noise_of_a_star_of_another_survey(
+    curves: PackedLightCurves, variations: Variations
+):
+    stars = torch.arange(3).repeat(40)
+    batch = draw_transplanted_views(curves, variations, stars, UNCHANGED, seeded())
+    counts = batch["attention_mask"].sum(1)
+    others = {0: {7, 90, 60}, 1: {7, 90, 60}, 2: {30, 200}}  # numbers of observations tell light curves apart
+    assert all(set(counts[stars == star].tolist()) == others[star] for star in range(3))
+    scatter = []
+    for row, count in enumerate(counts.tolist()):
+        times, magnitudes = (batch[name][row, :count].double().numpy() for name in ("times", "magnitudes"))
+        begin = int(curves.offsets[LENGTHS.index(count)])
+        np.testing.assert_allclose(np.diff(times), np.diff(curves.times[begin : begin + count]), atol=1e-3)
+        assert abs(magnitudes.mean()) < 1e-5
+        if stars[row] == 0 and count >= 60:
+            waves = np.exp(2j * np.pi * np.outer(times / PERIODS[0][0], [0, 1, 2, 3]))
+            waves = np.hstack((waves.real, waves.imag[:, 1:]))
+            scatter.append(np.sqrt(np.linalg.lstsq(waves, magnitudes, rcond=None)[1][0] / (count - 7)))
+    # The star with 90 and 60 observations has errors of 0.05 mag; where a fifth is unknown, its typical error is taken.
+    assert np.mean(scatter) == pytest.approx(np.hypot(0.8**0.5 * 0.05, 0.2**0.5 * 0.03), rel=0.05)
+    assert batch["magnitude_errors"].nanmedian() == pytest.approx(0.05)
+
+
+def test_a_star_that_no_other_survey_could_see_has_a_view_of_its_own(curves: PackedLightCurves, variations: Variations):
+    batch = draw_transplanted_views(curves, variations, torch.tensor([3] * 20), UNCHANGED, seeded())  # it is constant
+    assert set(batch["attention_mask"].sum(1).tolist()) == {90, 60}
+    barred = replace(variations, errors=torch.tensor([0.02, 0.02, torch.inf, torch.inf]))
+    batch = draw_transplanted_views(curves, barred, torch.tensor([0, 1]), UNCHANGED, seeded())
+    assert batch["attention_mask"].sum(1).tolist() == LENGTHS[:2]
+    one_survey = replace(curves, surveys=torch.zeros(4, dtype=torch.long))
+    batch = draw_transplanted_views(one_survey, variations, torch.tensor([0, 1]), UNCHANGED, seeded())
+    assert batch["attention_mask"].sum(1).tolist() == LENGTHS[:2]
+
+
+def test_transplanted_views_are_global_ones_that_hide_nothing(curves: PackedLightCurves, variations: Variations):
+    recipe = MultiViewRecipe(length=96, local_length=16, num_transplanted_views=2)
+    assert recipe.num_views == 6
+    batch = recipe.draw(curves, torch.arange(4), seeded(), variations)
+    assert all(batch[name].shape == (4, 4, 96) for name in batch if name != "local_views")
+    assert batch["masked_positions"].any((0, 2)).tolist() == [True, False, False, False]
+    assert batch["magnitudes"].abs().amax((0, 2)).min() > 0.3
+    with pytest.raises(ValueError, match="features"):
+        recipe.draw(curves, torch.arange(4), seeded())
+
+
+def test_variations_are_measured_from_the_periods_among_the_features(tmp_path: Path):
+    survey = replace(SIMULATED_SURVEYS["asas_like"], min_points=100, max_points=120, duration_days=300.0)
+    for name, classes in (("one", ["RRab"]), ("two", ["RRab", "Constant"])):
+        (tmp_path / name).mkdir()
+        table = to_table(simulate_light_curves(3, seed=2, survey=survey, classes=classes))
+        frame = table.to_pandas().assign(band="V")
+        frame.to_parquet(tmp_path / name / "train-00000-of-00001.parquet", index=False)
+        chunks = [chunk.curves for chunk in iter_split(tmp_path / name, "train")]
+        values, _ = extract_features(RaggedLightCurves.concatenate(chunks))
+        features = pd.DataFrame(values, columns=[f"feature_{column}" for column in feature_names(with_brightness=False)])
+        (tmp_path / "features").mkdir(exist_ok=True)
+        features.assign(**frame[["object_id", "band"]]).to_parquet(tmp_path / "features" / f"{name}.parquet")
+    folders = [tmp_path / "one", tmp_path / "two"]
+    stars = load_stars(folders, "train", features=tmp_path / "features", with_variations=True)
+    is_constant = stars.labels == "Constant"
+    assert 0 < is_constant.sum() < len(stars)
+    assert (stars.variations.rms.numpy() > 0).tolist() == (~is_constant).tolist()
+    for star in np.flatnonzero(~is_constant):
+        own = slice(*stars.curves.offsets[star : star + 2].tolist())
+        times, magnitudes = stars.curves.times[own], stars.curves.magnitudes[own].double()
+        series = stars.variations.at(torch.tensor([star]), (times - times.mean())[None])[0].double()
+        residual = (magnitudes - magnitudes.mean() - series).std()
+        assert residual < 0.3 * magnitudes.std()
+    with pytest.raises(ValueError, match="features"):
+        load_stars(folders, "train", with_variations=True)
+
+
+# --- Stars of prepared surveys ---
 
 
 def write_survey(folder: Path, stars: int, seed: int, band: str) -> Path:
