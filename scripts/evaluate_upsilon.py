@@ -23,6 +23,7 @@ from astromer_hf.cli.numbers import count, seed
 from astromer_hf.light_curves.taxonomy import LEAF_NAMES
 from astromer_hf.training.trainer import take_per_class
 
+FEWEST_POINTS = 80  # UPSILoN warns of light curves with fewer
 # The leaves of UPSILoN's classes. Those of its Cepheids of other modes are not told apart.
 LEAF_OF_CLASS = {
     "RRL_ab": "RRab", "RRL_c": "RRc", "RRL_d": "RRd", "RRL_e": "RRc",
@@ -48,8 +49,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def classify(args: argparse.Namespace, survey: str, chosen: np.ndarray) -> np.ndarray:
-    """UPSILoN's leaf (ids) for these test stars of a survey."""
+def classify(args: argparse.Namespace, survey: str, chosen: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
+    """UPSILoN's leaf (ids, -1 for none) for these test stars of a survey, and the parts of them that suit it and that it doubts."""
     curves = read_split(args, survey, "test")[0].select(chosen).clean()[0]
     folder = args.output.with_suffix("")
     folder.mkdir(parents=True, exist_ok=True)
@@ -65,7 +66,11 @@ def classify(args: argparse.Namespace, survey: str, chosen: np.ndarray) -> np.nd
         (json.loads(line) for line in answers.read_text(encoding="utf-8").splitlines()), key=lambda row: row["number"]
     )
     assert len(rows) == len(chosen)
-    return np.array([LEAF_NAMES.index(LEAF_OF_CLASS[row["class"]]) for row in rows])
+    parts = {
+        f"{FEWEST_POINTS} points or more": float((curves.lengths >= FEWEST_POINTS).mean()),
+        "flagged by UPSILoN": float(np.mean([row["flag"] != 0 for row in rows])),
+    }
+    return np.array([LEAF_NAMES.index(LEAF_OF_CLASS[row["class"]]) if row["class"] else -1 for row in rows]), parts
 
 
 def main(args: argparse.Namespace) -> None:
@@ -81,14 +86,20 @@ def main(args: argparse.Namespace) -> None:
         of_one = np.flatnonzero((allowed.sum(1) == 1) & allowed[:, known].any(1))
         of_one = of_one[np.isin(of_one, ours.index)]  # of the classes that the other surveys have too
         chosen = np.sort(of_one[take_per_class(groups[of_one], np.unique(groups[of_one]), args.per_class, args.seed)])
+        if (ours.loc[chosen, "group"] != groups[chosen]).any():
+            raise SystemExit(
+                f"error: the predictions in {args.predictions} are of other stars: give the --test-per-class and --seed of "
+                "that run of scripts/train_variable_stars.py."
+            )
         true = allowed[chosen].argmax(1)
         leaves, members = np.unique(true, return_counts=True)
         leaves = leaves[members >= FEWEST_TESTED]
+        of_upsilon, parts = classify(args, surveys[0], chosen)
         answers = {
-            "UPSILoN": classify(args, surveys[0], chosen),
+            "UPSILoN": of_upsilon,
             "the classifier, survey not seen": ours.loc[chosen, list(LEAF_NAMES)].to_numpy().argmax(1),
         }
-        rows[name] = {"classes": " ".join(LEAF_NAMES[leaf] for leaf in leaves), "light curves": len(chosen)}
+        rows[name] = {"classes": " ".join(LEAF_NAMES[leaf] for leaf in leaves), "light curves": len(chosen), **parts}
         tested = np.isin(true, leaves)
         for title, found in answers.items():
             macro = f1_score(true[tested], found[tested], labels=leaves, average="macro", zero_division=0)

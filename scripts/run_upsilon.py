@@ -7,8 +7,8 @@ It runs in an environment of its own, which has no part of this project, because
     runs/upsilon/bin/pip install numpy==1.23.5 scikit-learn==1.2.2 "scipy<1.11" pyfftw upsilon==1.2.10
 
 Reads light curves from an npz file (`values` (P, 3): mjd, mag, magerr; `offsets` (N + 1,)), and adds to a file one line of
-JSON for each: its number, class, probability and UPSILoN's own flag for what it doubts. Light curves whose line is there are
-left out, so that a run that was stopped goes on.
+JSON for each: its number, class (null where UPSILoN fails), probability and UPSILoN's own flag for what it doubts. Light curves
+whose line is there are left out, so that a run that was stopped goes on.
 """
 
 import argparse
@@ -31,9 +31,10 @@ def main(args: argparse.Namespace) -> None:
 
     with np.load(args.curves, allow_pickle=False) as arrays:
         curves = np.split(arrays["values"], arrays["offsets"][1:-1])
-    done = set()
-    if args.output.is_file():
-        done = {json.loads(line)["number"] for line in args.output.read_text().splitlines()}
+    lines = args.output.read_text().splitlines(keepends=True) if args.output.is_file() else []
+    whole = [line for line in lines if line.endswith("\n")]  # a run that was killed may leave half a line
+    args.output.write_text("".join(whole))
+    done = {json.loads(line)["number"] for line in whole}
     warnings.filterwarnings("ignore")
     forest = upsilon.load_rf_model()
     with args.output.open("a") as file:
@@ -41,10 +42,15 @@ def main(args: argparse.Namespace) -> None:
             if number in done:
                 continue
             # Without photometric errors UPSILoN takes the scatter of the magnitudes.
-            features = upsilon.ExtractFeatures(mjd, mag, magerr if np.isfinite(magerr).all() else None, n_threads=1)
-            features.run()
-            name, probability, flag = upsilon.predict(forest, features.get_features())
-            row = {"number": number, "class": str(name), "probability": float(probability), "flag": int(flag)}
+            try:
+                features = upsilon.ExtractFeatures(mjd, mag, magerr if np.isfinite(magerr).all() else None, n_threads=1)
+                features.run()
+                name, probability, flag = upsilon.predict(forest, features.get_features())
+            except (IndexError, ValueError, RuntimeError) as error:  # of a constant light curve, for one
+                print(f"light curve {number} has no class: {error}", flush=True)
+                row = {"number": number, "class": None, "probability": 0.0, "flag": 1}
+            else:
+                row = {"number": number, "class": str(name), "probability": float(probability), "flag": int(flag)}
             print(json.dumps(row), file=file, flush=True)
 
 

@@ -3,7 +3,8 @@
 
 Importing torch and what transformers takes from it costs five seconds of CPU. The fork server of `multiprocessing` imports them
 once; each process is forked from it. Nothing of huggingface_hub, transformers or this package is imported beforehand: a process
-reads its environment at their import, as a new interpreter does. Tests that measure imports must start a real interpreter.
+reads its environment at their import, as a new interpreter does. A test that measures imports takes what it watches out of
+`sys.modules` first, with all that is preloaded here and imports it; else it must start a real interpreter.
 """
 
 import atexit

@@ -56,7 +56,7 @@ def test_in_the_process_of_the_command_whatever_reaches_a_model_registers_the_au
     code = f"""
 import sys
 sys.argv = ["/usr/bin/astromer-hf"]
-late = {{"torch", "transformers", "numpy"}}
+late = {{"torch", "transformers", "numpy", "pandas", "pyarrow", "sklearn", "scipy"}}
 there = {{name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in late}}
 import astromer_hf
 assert not late & set(sys.modules)

@@ -437,6 +437,8 @@ def _count_repeated(times: np.ndarray, magnitudes: np.ndarray, offsets: np.ndarr
     Tables that were joined from several files may hold a point twice. Two points of one time are no error by themselves.
     """
     owner = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    if not (used := np.isfinite(times) & np.isfinite(magnitudes)).all():
+        owner, times, magnitudes = owner[used], times[used], magnitudes[used]
     if np.any((np.diff(times) < 0) & (np.diff(owner) == 0)):
         order = np.lexsort((times, owner))
         times, magnitudes = times[order], magnitudes[order]
@@ -445,7 +447,6 @@ def _count_repeated(times: np.ndarray, magnitudes: np.ndarray, offsets: np.ndarr
         return 0
     alike = np.flatnonzero(np.append(is_next, False) | np.append(False, is_next))
     rows = np.stack((owner[alike], times[alike], magnitudes[alike]), axis=1)
-    rows = rows[np.isfinite(rows).all(1)]
     return len(rows) - len(np.unique(rows, axis=0))
 
 

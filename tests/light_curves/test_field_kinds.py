@@ -245,8 +245,10 @@ def test_points_that_stand_twice_are_used_and_told(tmp_path, order):
     # Star a has a point thrice; the other points share the time, the magnitude or both with another star alone.
     rows = pd.DataFrame({"id": ["a"] * 5 + ["b"] * 3, "mjd": [1.5, 1.5, 1.5, 1.5, 2.5, 1.5, 2.5, 3.5]})
     rows["mag"] = [15.0, 15.0, 15.0, 15.2, 15.0, 15.0, 15.0, 15.0]
+    rows.loc[8] = ["a", np.nan, 15.0]  # without a time, wherever it stands
+    order = [*order[:2], 8, *order[2:]]
     counts, source, _ = read(put(tmp_path, rows.iloc[order].to_csv(index=False)))
-    assert counts == {("a", None): (5, 0), ("b", None): (3, 0)}
+    assert counts == {("a", None): (5, 1), ("b", None): (3, 0)}
     assert source.ledger.repeated_points == 2
     assert "2 used points repeat the time and magnitude of another one of their star" in source.ledger.line
     once = read(put(tmp_path, rows.iloc[order].drop_duplicates().to_csv(index=False)))[1]

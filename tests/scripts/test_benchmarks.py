@@ -53,7 +53,12 @@ def fork_command(command: list[str], env: Mapping[str, str] | None = None, **opt
         runpy.run_path(arguments[0], run_name="__main__")
         return None
 
-    return fork_here(interpret)
+    done = fork_here(interpret)
+    if options.get("check"):
+        done.check_returncode()
+    if not (options.get("capture_output") and options.get("text")):
+        done.stdout = done.stderr = None  # which nobody asked for
+    return done
 
 
 @pytest.mark.parametrize(("is_new", "least_seconds"), [pytest.param(True, 0.1, marks=pytest.mark.slow), (False, 0.0)])

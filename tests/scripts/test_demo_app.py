@@ -474,8 +474,9 @@ def test_the_space_brings_package_models_and_pinned_requirements(tmp_path: Path)
     here = (str(SCRIPTS), str(SCRIPTS.parent))
 
     def find() -> None:
-        for name in [name for name in sys.modules if name.split(".")[0] in ("astromer_hf", "demo_app", "demo_page")]:
-            del sys.modules[name]
+        for name, module in [*sys.modules.items()]:
+            if (getattr(module, "__file__", None) or "").startswith((str(SCRIPTS), str(SCRIPTS.parent / "astromer_hf"))):
+                del sys.modules[name]
         sys.path[:] = [str(folder), *(path for path in sys.path if path not in here)]
         print([import_module(name).__file__ for name in ("app", "astromer_hf", "demo_page")])
         load = import_module("astromer_hf.hub.load")

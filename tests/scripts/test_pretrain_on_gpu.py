@@ -2,6 +2,7 @@
 """The command for a GPU in miniature, on the CPU: features, pack, throughput, two runs, and a run that starts from another."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -129,6 +130,15 @@ def test_runs_are_trained_scored_and_saved_and_one_starts_from_another(
     assert "windows/s" in log
     assert "probe crts_css" in log
     assert "features, forest, crts_css" in log
+    assert min(int(steps) for steps in re.findall(r"^  (\d+) steps", log, flags=re.MULTILINE)) >= 2
+    torch.manual_seed(0)  # as the script: the model before any step
+    fresh = AstromerForPreTraining(AstromerForPreTraining.config_class.from_pretrained(output / "first" / "pretraining"))
+    first, second = (
+        AstromerForPreTraining.from_pretrained(output / name / "pretraining").decoder.weight for name in ("first", "second")
+    )
+    moved = (first - fresh.decoder.weight).norm()
+    assert moved > 0
+    assert 0 < (second - first).norm() < (second - fresh.decoder.weight).norm()
     kept = AstromerForMaskedReconstruction.from_pretrained(output / "second")
     assert not any(name.startswith(("projector", "feature_head")) for name in kept.state_dict())
     assert isinstance(AstromerForPreTraining.from_pretrained(output / "second" / "pretraining"), AstromerForPreTraining)

@@ -128,28 +128,35 @@ def upsilon(tmp_path: Path) -> Path:
 
 
 def test_upsilon_is_scored_on_the_same_stars_and_goes_on_where_it_stopped(trained: Path, upsilon: Path, tmp_path: Path):
-    argv = [
-        str(trained),
-        str(trained / "out"),
-        "--upsilon",
-        str(upsilon),
-        "-o",
-        str(tmp_path / "scores.md"),
-        "--per-class",
-        "11",
-    ]
+    argv = [str(trained), str(trained / "out"), "--upsilon", str(upsilon), "-o", str(tmp_path / "scores.md")]
+    argv += ["--per-class", "11"]
     evaluate_upsilon.main(evaluate_upsilon.parse_args(argv))
     table = (tmp_path / "scores.md").read_text(encoding="utf-8")
     rows = {row[1]: row[2:] for row in ([cell.strip() for cell in line.split("|")] for line in table.splitlines())}
     assert rows["Catalina"][:2] == rows["ASAS"][:2] == ["RRab EA", "22"]
-    assert min(float(rows[survey][2]) for survey in ("Catalina", "ASAS")) > 0.9  # eclipses are dips, RR Lyrae stars rise
+    assert 0 < float(rows["Catalina"][2]) < 1  # of 60 to 120 points
+    assert rows["Catalina"][3] == "0.000"
+    assert min(float(rows[survey][4]) for survey in ("Catalina", "ASAS")) > 0.9  # eclipses are dips, RR Lyrae stars rise
+    # The other columns are of the same stars: perfect predictions have perfect scores there.
     predictions = pd.read_parquet(trained / "out" / "leave_one_survey_out.parquet")
     assert not predictions.duplicated(["left_out", "split", "number"]).any()
+    leaf_of = {"RRab": "RRab", "EA": "EA", "RR Lyrae, Fundamental Mode": "RRab", "Detached": "EA"}
+    leaves = predictions["group"].str.partition(" ")[2].map(leaf_of)
+    for name in LEAF_NAMES:
+        predictions[name] = (leaves == name).astype(float)
+    (tmp_path / "perfect").mkdir()
+    predictions.to_parquet(tmp_path / "perfect" / "leave_one_survey_out.parquet")
+    evaluate_upsilon.main(evaluate_upsilon.parse_args([argv[0], str(tmp_path / "perfect"), *argv[2:]]))
+    perfect = (tmp_path / "scores.md").read_text(encoding="utf-8")
+    assert [line.split("|")[-3:-1] for line in perfect.splitlines()[2:]] == [[" 1.000 ", " 1.000 "]] * 2
+    with pytest.raises(SystemExit, match="other stars"):
+        evaluate_upsilon.main(evaluate_upsilon.parse_args([*argv, "--test-per-class", "5"]))
+    evaluate_upsilon.main(evaluate_upsilon.parse_args(argv))
 
     answers = tmp_path / "scores" / "crts_css.jsonl"
     before = answers.read_text().splitlines(keepends=True)
     kept = [before[0].replace("0.75", "0.5"), *before[1:-1]]
-    answers.write_text("".join(kept))
+    answers.write_text("".join(kept) + before[-1][:9])  # killed while it wrote
     evaluate_upsilon.main(evaluate_upsilon.parse_args(argv))
     assert answers.read_text().splitlines(keepends=True) == [*kept, before[-1]]
     assert (tmp_path / "scores.md").read_text(encoding="utf-8") == table
