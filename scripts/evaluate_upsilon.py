@@ -50,7 +50,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def classify(args: argparse.Namespace, survey: str, chosen: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
-    """UPSILoN's leaf (ids, -1 for none) for these test stars of a survey, and the parts of them that suit it and that it doubts."""
+    """UPSILoN's leaf (ids, -1 for none) for these test stars, and the fractions of them that suit it and that it doubts."""
     curves = read_split(args, survey, "test")[0].select(chosen).clean()[0]
     folder = args.output.with_suffix("")
     folder.mkdir(parents=True, exist_ok=True)

@@ -48,9 +48,13 @@ def main(args: argparse.Namespace) -> None:
                 name, probability, flag = upsilon.predict(forest, features.get_features())
             except (IndexError, ValueError, RuntimeError) as error:  # of a constant light curve, for one
                 print(f"light curve {number} has no class: {error}", flush=True)
-                row = {"number": number, "class": None, "probability": 0.0, "flag": 1}
-            else:
-                row = {"number": number, "class": str(name), "probability": float(probability), "flag": int(flag)}
+                name, probability, flag = None, 0.0, 1
+            row = {
+                "number": number,
+                "class": None if name is None else str(name),
+                "probability": float(probability),
+                "flag": int(flag),
+            }
             print(json.dumps(row), file=file, flush=True)
 
 
