@@ -2,7 +2,8 @@
 """Score UPSILoN beside the classifier of variable stars, on test stars of surveys that neither has seen.
 
 Example:
-    python scripts/evaluate_upsilon.py data/prepared runs/variable_stars --upsilon runs/upsilon/bin/python -o runs/upsilon_scores.md
+    python scripts/evaluate_upsilon.py data/prepared runs/variable_stars --upsilon runs/upsilon/bin/python \\
+        -o runs/upsilon_scores.md
 
 UPSILoN is a random forest trained on OGLE light curves. Its environment is described in `run_upsilon.py`, which this script
 calls. Before it stands `scripts/train_variable_stars.py`, whose predictions on surveys that were left out are scored for the
