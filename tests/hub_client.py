@@ -7,6 +7,7 @@ new one with nothing in its cache. Of the tests nothing is imported here: `conft
 """
 
 import contextlib
+import gc
 import importlib
 import io
 import json
@@ -53,7 +54,7 @@ class HubClient:
         self._pool = ProcessPoolExecutor(1, CONTEXT, initializer=_set_environment, initargs=(variables,))
 
     def __call__(self, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        return self._pool.submit(function, *args, **options).result(timeout=300)
+        return self._pool.submit(_call, function, *args, **options).result(timeout=300)
 
     def close(self) -> None:
         self._pool.shutdown()
@@ -62,6 +63,11 @@ class HubClient:
 def _set_environment(variables: dict[str, str]) -> None:
     os.environ.clear()
     os.environ.update(variables)
+
+
+def _call(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    gc.freeze()  # what earlier calls imported is no garbage
+    return function(*args, **options)
 
 
 # --- What a HubClient runs ---
