@@ -22,6 +22,7 @@ from train_variable_stars import FEWEST_TESTED, LEFT_OUT, read_split, write_tabl
 
 from astromer_hf.cli.numbers import count, seed
 from astromer_hf.light_curves.taxonomy import LEAF_NAMES
+from astromer_hf.model.feature_extraction_astromer import RaggedLightCurves
 from astromer_hf.training.trainer import take_per_class
 
 FEWEST_POINTS = 80  # UPSILoN warns of light curves with fewer
@@ -50,9 +51,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def classify(args: argparse.Namespace, survey: str, chosen: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
-    """UPSILoN's leaf (ids, -1 for none) for these test stars, and the fractions of them that suit it and that it doubts."""
-    curves = read_split(args, survey, "test")[0].select(chosen).clean()[0]
+def classify(args: argparse.Namespace, survey: str, curves: RaggedLightCurves) -> tuple[np.ndarray, dict[str, float]]:
+    """UPSILoN's leaf (ids, -1 for none) for clean light curves, and the fractions of them that suit it and that it doubts."""
     folder = args.output.with_suffix("")
     folder.mkdir(parents=True, exist_ok=True)
     errors = np.full(len(curves.times), np.nan) if curves.magnitude_errors is None else curves.magnitude_errors
@@ -66,7 +66,7 @@ def classify(args: argparse.Namespace, survey: str, chosen: np.ndarray) -> tuple
     rows = sorted(
         (json.loads(line) for line in answers.read_text(encoding="utf-8").splitlines()), key=lambda row: row["number"]
     )
-    assert len(rows) == len(chosen)
+    assert len(rows) == len(curves)
     parts = {
         f"{FEWEST_POINTS} points or more": float((curves.lengths >= FEWEST_POINTS).mean()),
         "flagged by UPSILoN": float(np.mean([row["flag"] != 0 for row in rows])),
@@ -82,7 +82,7 @@ def main(args: argparse.Namespace) -> None:
         ours = predictions[(predictions["left_out"] == name) & (predictions["split"] == "test")]
         if len(surveys) > 1 or ours.empty:
             continue
-        _, allowed, groups = read_split(args, surveys[0], "test")
+        curves, allowed, groups = read_split(args, surveys[0], "test")
         ours = ours.set_index("number")
         of_one = np.flatnonzero((allowed.sum(1) == 1) & allowed[:, known].any(1))
         of_one = of_one[np.isin(of_one, ours.index)]  # of the classes that the other surveys have too
@@ -95,7 +95,7 @@ def main(args: argparse.Namespace) -> None:
         true = allowed[chosen].argmax(1)
         leaves, members = np.unique(true, return_counts=True)
         leaves = leaves[members >= FEWEST_TESTED]
-        of_upsilon, parts = classify(args, surveys[0], chosen)
+        of_upsilon, parts = classify(args, surveys[0], curves.select(chosen).clean()[0])
         answers = {
             "UPSILoN": of_upsilon,
             "the classifier, survey not seen": ours.loc[chosen, list(LEAF_NAMES)].to_numpy().argmax(1),

@@ -97,6 +97,8 @@ def load_stars(
         FileNotFoundError: a survey has no such split, or no file of features.
         ValueError: no star of a survey has features, so that the ids or bands of its table cannot be those of the survey.
     """
+    if with_variations and features is None:
+        raise ValueError("The variations of stars need their periods: name a folder of `features`.")
     frames = []
     for number, folder in enumerate(map(Path, folders)):
         shards = sorted(folder.glob(f"{split}-*.parquet"))
@@ -137,8 +139,6 @@ def load_stars(
         frame["survey"].to_numpy()[first],
     )
     scores = variations = None
-    if with_variations and features is None:
-        raise ValueError("The variations of stars need their periods: name a folder of `features`.")
     if features is not None:
         columns = [name for name in frame if str(name).startswith(FEATURE_PREFIX)]
         values = frame[columns].iloc[first].replace([np.inf, -np.inf], np.nan)

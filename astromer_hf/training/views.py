@@ -198,11 +198,11 @@ def draw_views(curves: PackedLightCurves, chosen: torch.Tensor, recipe: ViewReci
 
 def draw_hosts(
     curves: PackedLightCurves, variations: Variations, stars: torch.Tensor, generator: torch.Generator
-) -> tuple[torch.Tensor, torch.Tensor]:
+) -> torch.Tensor:
     """A star of another survey for each star `(B,)`, whose noise is small enough for the variation to be seen.
 
-    Surveys are equally likely, and so are the stars of a survey. Returns the numbers of the stars, and which stars have one,
-    both `(B,)`; `HOSTS_TRIED` are tried.
+    Surveys are equally likely, and so are the stars of a survey. `HOSTS_TRIED` are tried; the star itself stands where none
+    will do. Returns numbers of stars, `(B,)`.
     """
     device = stars.device
     sizes = torch.bincount(curves.surveys)
@@ -216,7 +216,7 @@ def draw_hosts(
     is_seen = (noise * SIGNAL_TO_NOISE < variations.rms[stars][:, None]) & (
         curves.surveys[tried] != curves.surveys[stars][:, None]
     )
-    return tried.gather(1, is_seen.byte().argmax(1, keepdim=True))[:, 0], is_seen.any(1)
+    return torch.where(is_seen.any(1), tried.gather(1, is_seen.byte().argmax(1, keepdim=True))[:, 0], stars)
 
 
 def draw_transplanted_views(
@@ -228,18 +228,23 @@ def draw_transplanted_views(
     these errors times the ratio of scatter and errors of the other star. Nothing is hidden. Returns what `draw_views` returns.
     """
     assert not recipe.hidden_fraction
-    hosts, has_host = draw_hosts(curves, variations, stars, generator)
-    seen = draw_views(curves, curves.choose_curves(hosts, generator), recipe, generator)
+    hosts = draw_hosts(curves, variations, stars, generator)
+    view = draw_views(curves, curves.choose_curves(hosts, generator), recipe, generator)
     shift = LONGEST_SHIFT * torch.rand(len(stars), 1, generator=generator, device=stars.device, dtype=torch.float64)
-    observed, typical = seen["attention_mask"].bool(), variations.errors[hosts, None]
-    noise = seen["magnitude_errors"].nan_to_num(0).clamp(max=LARGEST_ERROR)
+    observed, typical = view["attention_mask"].bool(), variations.errors[hosts, None]
+    noise = view["magnitude_errors"].nan_to_num(0).clamp(max=LARGEST_ERROR)
     noise = torch.where(noise > 0, noise, typical) * variations.ratios[hosts, None]
     random = torch.randn(noise.shape, generator=generator, device=stars.device)
-    magnitudes = (variations.at(stars, seen["times"] + shift) + noise * random) * observed
+    magnitudes = (variations.at(stars, view["times"] + shift) + noise * random) * observed
     mean = magnitudes.sum(1, keepdim=True) / observed.sum(1, keepdim=True).clamp(min=1)
-    seen["magnitudes"] = (magnitudes - mean) * observed
-    own = draw_views(curves, curves.choose_curves(stars, generator), recipe, generator)
-    return {name: torch.where(has_host[:, None], tensor, own[name]) for name, tensor in seen.items()}
+    is_other = (hosts != stars)[:, None]
+    return view | {"magnitudes": torch.where(is_other, (magnitudes - mean) * observed, view["magnitudes"])}
+
+
+def hide_nothing(view: Batch) -> Batch:
+    """The view with the fields of one whose observations may be hidden; no label counts."""
+    nothing = torch.zeros_like(view["attention_mask"], dtype=torch.bool)
+    return view | {"masked_positions": nothing, "labels": torch.zeros_like(view["magnitudes"])}
 
 
 def draw_star_views(
@@ -253,8 +258,7 @@ def draw_star_views(
     for recipe in recipes:
         part = draw_views(curves, curves.choose_curves(stars, generator), recipe, generator)
         if any(other.hidden_fraction for other in recipes) and not recipe.hidden_fraction:
-            nothing = torch.zeros_like(part["attention_mask"], dtype=torch.bool)
-            part |= {"masked_positions": nothing, "labels": torch.zeros_like(part["magnitudes"])}
+            part = hide_nothing(part)
         parts.append(part)
     return {name: torch.stack([part[name] for part in parts], dim=1) for name in parts[0]}
 
@@ -299,15 +303,14 @@ class MultiViewRecipe:
         Raises:
             ValueError: `num_transplanted_views` without `variations`.
         """
-        if self.num_transplanted_views and variations is None:
-            raise ValueError("`num_transplanted_views` needs the periods of stars: name a folder of `features` in the recipe.")
         whole, local = self.recipes()
         views = draw_star_views(curves, stars, whole, generator)
         for _ in range(self.num_transplanted_views):
-            assert variations is not None
-            view = draw_transplanted_views(curves, variations, stars, ViewRecipe(self.length), generator)
-            hides_nothing = {"masked_positions": torch.zeros_like(view["attention_mask"], dtype=torch.bool)}
-            view |= hides_nothing | {"labels": torch.zeros_like(view["magnitudes"])}
+            if variations is None:
+                raise ValueError(
+                    "`num_transplanted_views` needs the periods of stars: name a folder of `features` in the recipe."
+                )
+            view = hide_nothing(draw_transplanted_views(curves, variations, stars, ViewRecipe(self.length), generator))
             views = {name: torch.cat((tensor, view[name][:, None]), dim=1) for name, tensor in views.items()}
         batch: dict[str, object] = dict(views)
         if local:
