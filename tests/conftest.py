@@ -11,6 +11,7 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 os.environ["OMP_NUM_THREADS"] = "1"  # sums in one order, here and in subprocesses, and tiny models gain nothing from more
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -20,8 +21,12 @@ from hub_client import HubClient
 from loopback_hub import Account, LoopbackHub
 
 import astromer_hf
+from astromer_hf.light_curves.simulation import SIMULATED_SURVEYS
 
 gc.set_threshold(50_000, 20, 20)  # tracing a graph makes many thousands of objects that live
+
+# A periodogram takes as long as the span of the observations.
+BRIEF_SURVEY = replace(SIMULATED_SURVEYS["asas_like"], min_points=100, max_points=150, duration_days=400.0)
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"

@@ -22,7 +22,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 # Without fork servers (Windows), each process is a new interpreter.
 CONTEXT: Any = multiprocessing.get_context("forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn")
@@ -95,27 +95,37 @@ def run_forked(*arguments: object, timeout: float = 300, **options: Any) -> subp
     return subprocess.CompletedProcess(process.args, process.wait(), stdout, stderr)
 
 
+def call_and_exit(function: Callable[..., Any], *arguments: Any) -> NoReturn:
+    """In a forked process: call a function and leave, with the number that it returns, or 0, or as an interpreter would."""
+    status = 1
+    try:
+        result = function(*arguments)
+        status = result if isinstance(result, int) else 0
+    except SystemExit as exited:
+        if isinstance(exited.code, str):
+            print(exited.code, file=sys.stderr)
+        else:
+            status = exited.code or 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
 def fork_here(function: Callable[[], int | None]) -> subprocess.CompletedProcess[str]:
     """Call a function in a process forked from this one, which has imported everything: what it printed, and how it ended."""
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+
+        def call() -> int | None:
+            for number, file in enumerate((output, errors), start=1):
+                os.dup2(file.fileno(), number)
+            sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1) for number in (1, 2))
+            return function()
+
         if not (pid := os.fork()):
-            status = 1
-            try:
-                for number, file in enumerate((output, errors), start=1):
-                    os.dup2(file.fileno(), number)
-                sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1) for number in (1, 2))
-                status = function() or 0
-            except SystemExit as exited:
-                if isinstance(exited.code, str):
-                    print(exited.code, file=sys.stderr)
-                else:
-                    status = exited.code or 0
-            except BaseException:
-                traceback.print_exc()
-            finally:
-                sys.stdout.flush()
-                sys.stderr.flush()
-                os._exit(status)
+            call_and_exit(call)
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         output.seek(0)
         errors.seek(0)

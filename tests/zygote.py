@@ -9,13 +9,12 @@ import gc
 import importlib
 import os
 import signal
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from forks import CONTEXT
+from forks import CONTEXT, call_and_exit
 
 HERE = Path(__file__).resolve()
 ROOT = HERE.parents[1]
@@ -118,17 +117,9 @@ def _run(log: Path, function: str, *arguments: Any) -> None:
     for stream in (1, 2):
         os.dup2(output, stream)
     os.close(0)
-    status = 1
-    try:
-        module, _, name = function.partition(":")
-        called: Callable[..., Any] = getattr(importlib.import_module(module), name)
-        result = called(*arguments)
-        status = result if isinstance(result, int) else 0
-    except BaseException:
-        import traceback
+    call_and_exit(_resolve_and_call, function, *arguments)
 
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+
+def _resolve_and_call(function: str, *arguments: Any) -> Any:
+    module, _, name = function.partition(":")
+    return getattr(importlib.import_module(module), name)(*arguments)

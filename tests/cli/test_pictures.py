@@ -2,23 +2,21 @@
 """Pictures of verbs that do more than draw: the width of a journal, the format of the suffix, and axes that name their time."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from conftest import BRIEF_SURVEY
 
 from astromer_hf.cli.inspect import draw
 from astromer_hf.cli.main import main
 from astromer_hf.light_curves.inspection import inspect_light_curves
-from astromer_hf.light_curves.simulation import SIMULATED_SURVEYS, simulate_light_curves, to_table
+from astromer_hf.light_curves.simulation import simulate_light_curves, to_table
 from astromer_hf.plots import figures
 
-# A periodogram takes as long as the span of the observations.
-SURVEY = replace(SIMULATED_SURVEYS["asas_like"], min_points=100, max_points=150, duration_days=400.0)
-CURVES = simulate_light_curves(4, seed=1, survey=SURVEY, classes=["RRab", "Constant"])
+CURVES = simulate_light_curves(4, seed=1, survey=BRIEF_SURVEY, classes=["RRab", "Constant"])
 VERBS = {
     "inspect": ["curves.parquet", "--picture"],
     "neighbors": ["embeddings.parquet", "--isolated", "3", "--curves", "curves.parquet", "--picture"],

@@ -9,18 +9,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from conftest import BRIEF_SURVEY
 
 from astromer_hf.cli.main import main
 from astromer_hf.cli.neighbors import draw_found
 from astromer_hf.evaluation.periods import find_period
 from astromer_hf.inference.neighbors import Embeddings, find_isolated, find_neighbors
 from astromer_hf.light_curves.columns import TableError
-from astromer_hf.light_curves.simulation import SIMULATED_SURVEYS, simulate_light_curves, to_table
+from astromer_hf.light_curves.simulation import simulate_light_curves, to_table
 
 NUM_OBJECTS, WIDTH = 40, 6
-# A periodogram takes as long as the span of the observations.
-SURVEY = replace(SIMULATED_SURVEYS["asas_like"], min_points=100, max_points=150, duration_days=400.0)
-CURVES = simulate_light_curves(NUM_OBJECTS, seed=3, survey=SURVEY)
+CURVES = simulate_light_curves(NUM_OBJECTS, seed=3, survey=BRIEF_SURVEY)
 
 
 def write_embeddings(path: Path, vectors: np.ndarray, **columns: list) -> Path:

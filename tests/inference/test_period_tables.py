@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
-from conftest import TINY
+from conftest import BRIEF_SURVEY, TINY
 from forks import forked_workers
 
 from astromer_hf import AstromerConfig, AstromerForSequenceClassification, AstromerModel
@@ -23,9 +23,7 @@ from astromer_hf.inference.period_tables import COLUMNS, CURVES_PER_TASK, descri
 from astromer_hf.inference.sharded_embedding import embed_shards
 from astromer_hf.light_curves.simulation import SIMULATED_SURVEYS, simulate_light_curves, to_table
 
-# A periodogram takes as long as the span of the observations.
-SURVEY = replace(SIMULATED_SURVEYS["asas_like"], min_points=100, max_points=150, duration_days=400.0)
-CURVES = simulate_light_curves(6, survey=SURVEY, classes=["RRab", "RRc", "DSCT"])
+CURVES = simulate_light_curves(6, survey=BRIEF_SURVEY, classes=["RRab", "RRc", "DSCT"])
 BAD = replace(CURVES[0], object_id="constant", mag=np.full(len(CURVES[0].mag), 15.0))
 SHORT = replace(CURVES[0], object_id="short", mjd=CURVES[0].mjd[:5], mag=CURVES[0].mag[:5], magerr=CURVES[0].magerr[:5])
 
@@ -128,7 +126,7 @@ each_writer = pytest.mark.parametrize(
     ids=["classify", "embed"],
 )
 
-BRIEF = replace(SURVEY, min_points=40, max_points=60, duration_days=200.0)
+BRIEF = replace(BRIEF_SURVEY, min_points=40, max_points=60, duration_days=200.0)
 MANY = simulate_light_curves(CURVES_PER_TASK + 8, survey=BRIEF, classes=["RRab", "RRc", "DSCT"], seed=3)
 
 
