@@ -79,7 +79,7 @@ FIT = "small MLP and linear discriminant"  # as in `astromer-hf fit`
 VOTE = "support vectors and extra trees, all blocks"
 LSTM: dict[str, Any] = {"classifier_head": "lstm", "classifier_dropout": 0.3}
 NUM_TREES = 500  # of a forest
-FITTED = {"reconstruction_quantiles", "transformers_version", "name_or_path"}  # of a config, but not of an architecture
+NOT_OF_THE_ENCODER = ("classifier_", "reconstruction_quantiles", "transformers_version")  # how names of other fields begin
 KEY = ("method", "weights", "samples_per_class", "fold")
 
 
@@ -189,7 +189,7 @@ class Encoder:
         """Identifies a version of a model: a digest of its weights, or of its architecture if they are random."""
         if self.is_random:
             fields = AstromerConfig.from_pretrained(self.folder).to_dict()
-            built = {name: fields[name] for name in sorted(fields.keys() - FITTED)}
+            built = {name: fields[name] for name in sorted(fields) if not name.startswith(NOT_OF_THE_ENCODER)}
             return hashlib.sha256(json.dumps(built).encode()).hexdigest()[:12]
         digest = hashlib.sha256()  # of the numbers, since files with the same weights may differ in their headers
         for name, tensor in sorted(load_file(self.folder / "model.safetensors").items()):
@@ -342,7 +342,7 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
         methods += [
             Method(f"{source.name}: linear probe", on_embeddings(source, fit_linear_probe), source.weights),
             Method(f"{source.name}: linear discriminant", on_embeddings(source, fit_linear_discriminant), source.weights),
-            Method(f"{source.name}: nearest neighbours", on_embeddings(source, fit_nearest_neighbors), source.weights),
+            Method(f"{source.name}: nearest neighbours, cosine", on_embeddings(source, fit_nearest_neighbors), source.weights),
             Method(f"{source.name}: {VOTE}", partial(vote_on_blocks, source=source), source.weights),
             Method(f"{source.name}: MLP", head(source, heads), source.weights),
             Method(f"{source.name}: MLP, layer-skip", head(source, heads, use_weighted_layer_sum=True), source.weights),
@@ -361,7 +361,7 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
             Method("random encoder: MLP", head(random, heads), random.weights),
             Method("random encoder: linear discriminant", on_embeddings(random, fit_linear_discriminant), random.weights),
             Method("random encoder: linear probe", on_embeddings(random, fit_linear_probe), random.weights),
-            Method("random encoder: nearest neighbours", on_embeddings(random, fit_nearest_neighbors), random.weights),
+            Method("random encoder: nearest neighbours, cosine", on_embeddings(random, fit_nearest_neighbors), random.weights),
         ]
     methods.append(Method("light curve, LSTM", raw_lstm))
     methods += [Method(f"{source.name}: LSTM", head(source, sequences, **LSTM), source.weights) for source in encoders]

@@ -48,7 +48,8 @@ def fit(
     min_points: Annotated[int, typer.Option(min=1, max=MANY, help="Leave out light curves with fewer observations.")] = 20,
     min_per_class: Annotated[int, typer.Option(min=1, max=MANY, help="Training light curves that every class needs.")] = 10,
     max_per_class: Annotated[
-        int | None, typer.Option(min=1, max=MANY, help="Maximum of training light curves per class. Default: all.")
+        int | None,
+        typer.Option(min=1, max=MANY, help="Maximum of training, and of validation light curves per class. Default: all."),
     ] = None,
     drop_rare_classes: Annotated[
         bool, typer.Option("--drop-rare-classes", help="Leave out classes that have too few light curves.")
@@ -63,8 +64,8 @@ def fit(
             min=0,
             max=1000,
             metavar="COPIES",
-            help="Train also on this many copies of every light curve, from which random observations are removed. 0 turns "
-            "it off. Default: 4, and 0 for an LSTM.",
+            help="Train the head also on this many copies of every light curve, from which random observations are removed. 0 "
+            "turns it off. Default: 4, and 0 for an LSTM.",
         ),
     ] = None,
     max_epochs: Annotated[int, typer.Option(min=1, max=10**6, help="Maximum of training epochs.")] = 100,
@@ -80,9 +81,10 @@ def fit(
 ) -> Report:
     """Train a classifier of your own classes on a table of labelled light curves.
 
-    Some tens of light curves per class, or more, are needed. The classifier is trained on their embeddings and evaluated on a
-    held-out fifth of the stars. The folder that it writes is a model for astromer-hf classify, with a card for astromer-hf
-    push. Its pictures are for a screen; with --width they have the size and the fonts of a journal, and are .pdf files too.
+    Some tens of light curves per class, or more, are needed. The classifier, which is the chosen head and a linear discriminant,
+    is trained on their embeddings and evaluated on a held-out fifth of the stars. The folder that it writes is a model for
+    astromer-hf classify, with a card for astromer-hf push. Its pictures are for a screen; with --width they have the size and the
+    fonts of a journal, and are .pdf files too.
     """
     from sklearn.metrics import classification_report, log_loss
 

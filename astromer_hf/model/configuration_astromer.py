@@ -31,6 +31,7 @@ _LARGEST = {
 RECONSTRUCTION_COVERAGES = (0.68, 0.90)
 # What was fitted to the classes or the weights of a model and is not of another head, and what it is without.
 DECISIONS: dict[str, Any] = {
+    "classifier_temperature": 1.0,
     "label_parents": None,
     "uncertain_below": None,
     "likely_set_thresholds": None,
@@ -123,7 +124,7 @@ class AstromerConfig(PreTrainedConfig):
         classifier_batch_norm (`bool`, defaults to `False`): Standardise each pooled feature by its mean and variance over the
             training windows before the perceptron or the linear layer, as is usual on frozen features (He et al. 2022, MAE).
         classifier_hidden_sizes (`list[int]`, defaults to `[1024, 512, 256]`): Widths of the perceptron's hidden layers.
-        classifier_shortcut (`bool`, defaults to `False`): Add to the perceptron's logits those of a linear layer on the mean of
+        classifier_shortcut (`bool`, defaults to `False`): Add to the head's logits those of a linear layer on the mean of
             the last block's output, `pooler_output`. `astromer-hf fit` sets it by linear discriminant analysis.
         classifier_initializer_range (`float`, *optional*): Standard deviation of the normal distribution of the initial
             weights of the perceptron and the linear layer; 0.02 is usual in transformers and better with few labels. `None`:
@@ -372,7 +373,10 @@ class AstromerConfig(PreTrainedConfig):
                 "'mlp' or 'linear', or `use_weighted_layer_sum=True`."
             )
         if self.classifier_shortcut and self.classifier_head == "lstm":
-            raise ValueError("`classifier_shortcut=True` goes beside a perceptron or a linear layer, not an LSTM.")
+            raise ValueError(
+                "`classifier_shortcut=True` goes beside a perceptron or a linear layer, not beside `classifier_head='lstm'`: set "
+                "it to False."
+            )
         if self.bands is not None and not (0 < len(self.bands) == len(set(self.bands)) <= 1024 and all(self.bands)):
             raise ValueError(f"`bands` must be up to 1024 unlike names that are not empty, got {self.bands}.")
         if self.band_combination == "concat" and not self.bands:

@@ -101,9 +101,11 @@ def train_head(
     training = states if thinned is None else FrozenStates.concatenate((states, thinned))
     train, validation = windows_of(training, draw.train), windows_of(states, draw.validation)
     history = fit(head, train, validation, _identity, recipe, seed, class_weights)
-    model.config.classifier_temperature = _calibrate(model, states, labels, draw, seed, class_weights)
+    priors = np.bincount(labels[draw.train]) * (1.0 if class_weights is None else np.asarray(class_weights))
+    priors = priors / priors.sum()  # of the training set: the validation set may have other proportions
+    model.config.classifier_temperature = _calibrate(model, states, labels, draw, seed, priors)
     if shortcut is not None:
-        fit_shortcut(model, states, labels, draw.labelled, class_weights)
+        fit_shortcut(model, states, labels, draw.labelled, priors)
         shortcut.requires_grad_(True)
     return Outcome(classify_states(model, states, labels, draw.test)(model.config.classifier_temperature), history)
 
@@ -114,7 +116,7 @@ def _calibrate(
     labels: np.ndarray,
     draw: Draw,
     seed: int,
-    class_weights: Sequence[float] | None,
+    priors: np.ndarray,
 ) -> float:
     """The temperature that calibrates the validation set. Each fifth of it is classified by a shortcut fitted without it."""
     order = np.random.default_rng(seed).permutation(draw.validation)
@@ -123,7 +125,7 @@ def _calibrate(
     probabilities_at = []
     for fold in folds:
         if model.classifier.shortcut is not None:
-            fit_shortcut(model, states, labels, np.setdiff1d(draw.labelled, fold), class_weights)
+            fit_shortcut(model, states, labels, np.setdiff1d(draw.labelled, fold), priors)
         probabilities_at.append(classify_states(model, states, labels, fold))
     return fit_temperature(
         lambda temperature: np.concatenate([of_fold(temperature) for of_fold in probabilities_at]),
@@ -136,15 +138,21 @@ def fit_shortcut(
     states: FrozenStates,
     labels: np.ndarray,
     objects: np.ndarray,
-    class_weights: Sequence[float] | None = None,
+    priors: np.ndarray | None = None,
 ) -> None:
     """Set the linear layer beside the perceptron by linear discriminant analysis of the windows of these light curves.
 
-    It is zero where every class has a single window: there is no variance within a class.
+    The classes are Gaussian with one covariance: the mean of their covariances, each shrunk as Ledoit and Wolf (2004, J.
+    Multivar. Anal. 88, 365) do. The sum of its logits and the perceptron's is the logarithm of the product of both
+    probabilities, up to a constant. `results/README.md` compares it with what gradients find.
 
-    The classes are Gaussian with one covariance, shrunk as Ledoit and Wolf (2004, J. Multivar. Anal. 88, 365) do. With 20
-    labels a class it is better than what gradients find. The sum of its logits and the perceptron's is the logarithm of the
-    product of both probabilities, up to a constant.
+    The layer is zero where every class has a single window: there is no variance within a class.
+
+    Args:
+        model: a classifier with a shortcut.
+        states, labels: of all light curves.
+        objects: those to fit it to; of every class one or more.
+        priors (`np.ndarray` of shape `(C,)`): probabilities of the classes; by default how frequent they are among the windows.
     """
     shortcut = model.classifier.shortcut
     assert shortcut is not None
@@ -157,8 +165,9 @@ def fit_shortcut(
         nn.init.zeros_(shortcut.weight)
         nn.init.zeros_(shortcut.bias)
         return
-    priors = counts if class_weights is None else counts * np.asarray(class_weights)
-    scaler, discriminant = linear_discriminant(priors / priors.sum()).fit(values, batch["labels"].numpy())
+    scaler, discriminant = linear_discriminant(counts / counts.sum() if priors is None else priors).fit(
+        values, batch["labels"].numpy()
+    )
     slopes, constants = discriminant.coef_, discriminant.intercept_
     if len(counts) == 2:  # scikit-learn has one logit then, of the second class
         slopes, constants = np.concatenate((-slopes, slopes)) / 2, np.concatenate((-constants, constants)) / 2

@@ -102,7 +102,8 @@ def train_table_classifier(
     """Train a head on the labelled light curves of a table, calibrate it, and score it on a fifth of the stars.
 
     The head is trained on the light curves and on thinned copies of them. Another fifth of the stars is the validation set: it
-    stops the training and calibrates the probabilities. With `combine_bands` the head classifies objects in several bands;
+    stops the training and calibrates the probabilities. The discriminant beside the perceptron is fitted to both sets, without
+    copies, see `heads.train_head`. With `combine_bands` the head classifies objects in several bands;
     counts and scores are then those of objects.
 
     Args:
@@ -111,7 +112,7 @@ def train_table_classifier(
         columns: names of the table's columns that cannot be guessed.
         min_points: light curves with fewer observations are left out.
         min_per_class: training light curves that a class needs.
-        max_per_class: largest number of training light curves of a class, chosen at random.
+        max_per_class: largest number of training light curves of a class, and of its validation light curves; chosen at random.
         drop_rare_classes: leave out classes with too few light curves instead of raising an error.
         balance_classes: give every class the same weight in the loss.
         head: fields of `AstromerConfig` that define the head; `SMALL_MLP` by default.
@@ -149,9 +150,11 @@ def train_table_classifier(
     labelled = labelled.keep_classes(min_per_class, drop_rare_classes)
     classes = tuple(sorted(set(labelled.labels.tolist())))
     ids = np.searchsorted(classes, labelled.labels)
-    train = labelled.members("train")
-    train = train[take_per_class(labelled.labels[train], classes, max_per_class, seed)]
-    draw = Draw(train, labelled.members("validation"), labelled.members("test"))
+    train, validation = (
+        members[take_per_class(labelled.labels[members], classes, max_per_class, seed)]
+        for members in (labelled.members("train"), labelled.members("validation"))
+    )
+    draw = Draw(train, validation, labelled.members("test"))
 
     curves = LabelledCurves(labelled.curves, ids, classes, np.isin(np.arange(len(labelled)), draw.test))
     model = build_classifier(encoder.config, classes, seed, **head)
@@ -184,7 +187,8 @@ def train_table_classifier(
                 on_progress=lambda done: reach(len(needed) + done * num_copies),
             )
     counts = labelled.count_classes()
-    counts["train"] = counts["train"].clip(upper=max_per_class)
+    for split in ("train", "validation"):
+        counts[split] = counts[split].clip(upper=max_per_class)
     weights = balanced_class_weights(ids[draw.train], len(classes)) if balance_classes else None
     outcome = train_head(model, states, ids, draw, recipe or default_recipe(combine_bands), seed, weights, thinned)
 

@@ -209,10 +209,13 @@ def balanced_class_weights(labels: np.ndarray, num_classes: int) -> list[float]:
 
 @torch.no_grad()
 def rescale_predictions(model: AstromerForSequenceClassification, center: float, scale: float) -> None:
-    """Make a regression trained on `(target - center) / scale` predict targets, by rescaling its last linear layer."""
-    last = [module for module in model.classifier.modules() if isinstance(module, nn.Linear)][-1]
-    last.weight *= scale
-    last.bias.mul_(scale).add_(center)
+    """Make a regression trained on `(target - center) / scale` predict targets, by rescaling its last linear layers."""
+    last = [module for module in model.classifier.head.modules() if isinstance(module, nn.Linear)][-1]
+    shortcut = model.classifier.shortcut
+    for layer in (last,) if shortcut is None else (last, shortcut):
+        layer.weight *= scale
+        layer.bias *= scale
+    last.bias += center
 
 
 def last_complete_checkpoint(folder: str | Path) -> str | None:

@@ -105,7 +105,7 @@ def test_every_method_runs_on_every_draw_and_stands_in_the_table(data, model, tm
             for method in (
                 "linear probe",
                 "linear discriminant",
-                "nearest neighbours",
+                "nearest neighbours, cosine",
                 "support vectors and extra trees, all blocks",
                 "MLP",
                 "MLP, layer-skip",
@@ -121,7 +121,7 @@ def test_every_method_runs_on_every_draw_and_stands_in_the_table(data, model, tm
         "random encoder: MLP",
         "random encoder: linear discriminant",
         "random encoder: linear probe",
-        "random encoder: nearest neighbours",
+        "random encoder: nearest neighbours, cosine",
         "light curve, LSTM",
         "tiny: LSTM",
         "other: LSTM",
@@ -166,8 +166,8 @@ def test_what_is_done_is_not_done_again_and_more_is_added(data, model, tmp_path,
         (name, samples, fold)
         for name in (
             "features, random forest",
-            *(f"tiny: {method}" for method in ("linear probe", "nearest neighbours", "MLP")),
-            *(f"random encoder: {method}" for method in ("linear probe", "nearest neighbours", "MLP")),
+            *(f"tiny: {method}" for method in ("linear probe", "nearest neighbours, cosine", "MLP")),
+            *(f"random encoder: {method}" for method in ("linear probe", "nearest neighbours, cosine", "MLP")),
         )
         for samples in (4, 8)
         for fold in (0, 1)
@@ -225,7 +225,7 @@ def test_another_version_of_a_model_recomputes_its_runs_alone_and_leaves_the_tab
     assert "other: MLP" in table
     ran.clear()
     runs = run(data, [model, other], output)
-    assert {name for name, *_ in ran} == {"tiny: MLP", "tiny: nearest neighbours"}
+    assert {name for name, *_ in ran} == {"tiny: MLP", "tiny: nearest neighbours, cosine"}
     assert len(runs) == len(before)
     assert not runs.duplicated(["method", "samples_per_class", "fold"]).any()
 
@@ -237,7 +237,7 @@ def test_another_architecture_recomputes_the_random_encoder(data, model, tmp_pat
     ran.clear()
     run(data, [model], tmp_path / "results", "--methods", "random")
     assert {name for name, *_ in ran} == {
-        f"random encoder: {method}" for method in ("MLP", "linear discriminant", "linear probe", "nearest neighbours")
+        f"random encoder: {method}" for method in ("MLP", "linear discriminant", "linear probe", "nearest neighbours, cosine")
     }
 
 

@@ -438,13 +438,14 @@ def test_the_head_that_is_kept_has_the_lowest_validation_loss_which_is_the_mean_
     assert loss.item() == pytest.approx(min(entry["eval_loss"] for entry in outcome.history), rel=1e-4)
 
 
-@pytest.mark.parametrize("first", ["layer-skip", "all blocks, means and deviations"])
+@pytest.mark.parametrize("first", ["layer-skip", "all blocks, means and deviations", "beside a discriminant"])
 @pytest.mark.parametrize("second", HEADS)
 def test_a_new_head_has_nothing_of_the_head_that_its_encoder_came_with(first, second):
     config = build_classifier(CONFIG, CLASSES, 0, **HEADS[first], classifier_initializer_range=0.01).config
     new = build_classifier(config, CLASSES, 0, **HEADS[second]).config
     plain = build_classifier(CONFIG, CLASSES, 0, **HEADS[second]).config
-    for name in ("use_weighted_layer_sum", "concatenate_layers", "classifier_initializer_range", "classifier_temperature"):
+    names = ("use_weighted_layer_sum", "concatenate_layers", "classifier_shortcut", "classifier_initializer_range")
+    for name in (*names, "classifier_temperature"):
         assert getattr(new, name) == getattr(plain, name)
 
 
@@ -478,11 +479,11 @@ def test_the_shortcut_alone_is_the_discriminant_of_scikit_learn(classes, weights
     model = build_classifier(CONFIG, CLASSES[:classes], 0, **HEADS["beside a discriminant"])
     for parameter in model.classifier.head.parameters():
         nn.init.zeros_(parameter)
-    fit_shortcut(model, states, labelled.labels, some, weights)
     windows = states.windows_of(some)
     values, truth = states.pooled[windows, -1, : CONFIG.hidden_size], labelled.labels[states.object_index[windows]]
-    priors = np.bincount(truth) * np.array(weights or [1.0] * classes)
-    discriminant = linear_discriminant(priors / priors.sum()).fit(values, truth)
+    priors = None if weights is None else np.array(weights) / sum(weights)
+    fit_shortcut(model, states, labelled.labels, some, priors)
+    discriminant = linear_discriminant(priors).fit(values, truth)
     expected = states.mean_over_windows(discriminant.predict_proba(values), windows)
     np.testing.assert_allclose(classify_states(model, states, labelled.labels, np.sort(some))(1.0), expected, atol=1e-4)
 
@@ -497,10 +498,24 @@ def test_a_discriminant_is_fitted_to_all_labels_beside_a_perceptron_that_it_does
         torch.testing.assert_close(both.classifier.head.get_parameter(name), parameter)
     assert all(parameter.requires_grad for parameter in both.classifier.parameters())
     found = both.classifier.shortcut.weight.clone()
-    fit_shortcut(both, states, labelled.labels, draw.labelled)
+    even = np.full(3, 1 / 3)
+    fit_shortcut(both, states, labelled.labels, draw.labelled, even)
     torch.testing.assert_close(both.classifier.shortcut.weight, found)
-    fit_shortcut(both, states, labelled.labels, draw.train)
+    fit_shortcut(both, states, labelled.labels, draw.train, even)
     assert not torch.allclose(both.classifier.shortcut.weight, found)
+
+
+def test_the_discriminant_expects_classes_as_the_training_set_has_them_whatever_the_validation_set_has(states, labelled, draw):
+    most = draw.validation[labelled.labels[draw.validation] == 1]
+    one_of_each = np.sort([draw.validation[labelled.labels[draw.validation] == label][0] for label in (0, 2)])
+    uneven = Draw(draw.train, np.sort(np.concatenate((most, one_of_each))), draw.test)
+    model = build_classifier(CONFIG, CLASSES, 0, **HEADS["beside a discriminant"])
+    train_head(model, states, labelled.labels, uneven, RECIPE, 0, balanced_class_weights(labelled.labels[draw.train], 3))
+    found = model.classifier.shortcut.bias.clone()
+    fit_shortcut(model, states, labelled.labels, uneven.labelled, np.full(3, 1 / 3))
+    torch.testing.assert_close(model.classifier.shortcut.bias, found)
+    fit_shortcut(model, states, labelled.labels, uneven.labelled)  # as frequent as they are there
+    assert not torch.allclose(model.classifier.shortcut.bias, found)
 
 
 def test_a_discriminant_of_one_window_a_class_is_left_out(states, labelled, draw):

@@ -345,10 +345,10 @@ def test_balanced_weights_let_every_class_count_the_same():
         balanced_class_weights(np.array([0, 2]), 3)
 
 
-@pytest.mark.parametrize("head", ["mlp", "linear", "lstm"])
-def test_a_regression_that_learned_standardised_numbers_predicts_numbers(head: str):
-    sizes = {"classifier_hidden_sizes": [8], "classifier_lstm_sizes": [8]}
-    config = AstromerConfig(**TINY, **sizes, classifier_head=head, num_labels=1, problem_type="regression")
+@pytest.mark.parametrize(("head", "shortcut"), [("mlp", False), ("mlp", True), ("linear", False), ("lstm", False)])
+def test_a_regression_that_learned_standardised_numbers_predicts_numbers(head: str, shortcut: bool):
+    fields = {"classifier_hidden_sizes": [8], "classifier_lstm_sizes": [8], "classifier_shortcut": shortcut}
+    config = AstromerConfig(**TINY, **fields, classifier_head=head, num_labels=1, problem_type="regression")
     model = AstromerForSequenceClassification(config).eval()
     inputs = {"magnitudes": torch.randn(3, 20), "times": torch.randn(3, 20).sort().values}
     with torch.no_grad():
