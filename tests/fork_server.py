@@ -2,9 +2,8 @@
 """The server from which the processes of tests are forked, see `forks.py` and `zygote.py`.
 
 Importing torch and what transformers takes from it costs five seconds of CPU. The fork server of `multiprocessing` imports them
-once. Nothing of huggingface_hub, transformers or this package is there when a process begins: it reads its environment at their
-import, as a new interpreter does. Half of the time of that import goes into reading which names the thousands of files of
-transformers define; that alone is remembered, by `names_of_transformers.py`.
+once, see `preloaded.py`. Nothing of huggingface_hub, transformers or this package is there when a process begins: it reads its
+environment at their import, as a new interpreter does.
 """
 
 import multiprocessing
@@ -15,13 +14,6 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
-
-PRELOADED = [
-    *("pytest", "torch", "torch._dynamo", "torch.distributed.fsdp", "torch.distributed.launcher.api"),
-    *("torch.distributed.checkpoint", "safetensors.torch", "tokenizers", "names_of_transformers"),
-    *("jinja2", "pandas", "PIL.Image", "pyarrow.dataset", "pyarrow.parquet", "fsspec.asyn", "xml.etree.ElementTree"),
-    *("matplotlib.pyplot", "scipy.optimize", "sklearn.ensemble", "sklearn.linear_model"),
-]
 
 
 @cache
@@ -35,7 +27,7 @@ def fork_server() -> Any:
     from multiprocessing.forkserver import ensure_running
 
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOADED)
+    context.set_forkserver_preload(["preloaded"])
     paths = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), *([paths] if paths else [])])
     try:

@@ -4,7 +4,7 @@
 It is forked from one that has imported transformers and what `Trainer` needs of others, but nothing of this package. Where the
 variables for the Hub or transformers, which read them at their import, are not those of the tests, it must be asked for as
 `fresh`, and is forked from the fork server. So must one that measures imports. It takes what it watches out of `sys.modules`
-first, with all that is preloaded in `fork_server.py` and imports it; else it must start a real interpreter.
+first, with all that is preloaded in `preloaded.py` and imports it; else it must start a real interpreter.
 """
 
 import atexit

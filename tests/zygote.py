@@ -125,9 +125,11 @@ def serve(requests: Any, environment: dict[str, str], log: Path, modules: list[s
     """Answer the requests that come through a pipe, until it is closed."""
     os.environ.clear()
     os.environ.update(environment)
+    gc.disable()
     for module in modules:
         importlib.import_module(module)
     gc.freeze()  # what was imported is no garbage
+    gc.enable()
     while True:
         try:
             kind, *arguments = requests.recv()
