@@ -32,9 +32,10 @@ import transformers
 from safetensors.torch import load_file
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import ExtraTreesClassifier, VotingClassifier
+from sklearn.impute import SimpleImputer
 from sklearn.metrics import confusion_matrix
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import QuantileTransformer, StandardScaler
 from sklearn.svm import SVC
 from transformers import AutoModelForPreTraining, set_seed
 
@@ -57,20 +58,24 @@ from astromer_hf.training.few_shot import (
     build_classifier,
     draw_few_shot,
     fit_and_predict,
+    fit_linear_discriminant,
     fit_linear_probe,
     fit_nearest_neighbors,
+    linear_discriminant,
     load_labelled_survey,
-    train_head,
     train_on_windows,
 )
+from astromer_hf.training.heads import train_head
 from astromer_hf.training.table_classifier import SMALL_MLP, THINNED_COPIES
 from astromer_hf.training.trainer import load_split
 from astromer_hf.training.variable_stars import choose_points
 
 SURVEYS = ("crts_css", "asas_acvs", "sss_catalina_south")
 DEVIATIONS = {"classifier_pooling": "mean_std"}
-LAST_BLOCK = {"concatenate_layers": False}
+ALONE = {"classifier_shortcut": False}  # without the discriminant beside it
+LAST_BLOCK = ALONE | {"concatenate_layers": False}
 STANDARDISED = SMALL_MLP | LAST_BLOCK | {"classifier_initializer_range": None}  # as it was without copies
+FIT = "small MLP and linear discriminant"  # as in `astromer-hf fit`
 VOTE = "support vectors and extra trees, all blocks"
 LSTM: dict[str, Any] = {"classifier_head": "lstm", "classifier_dropout": 0.3}
 NUM_TREES = 500  # of a forest
@@ -227,6 +232,11 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
             random_forest(seed, num_trees=NUM_TREES), survey.features[brightness], survey.labelled.labels, draw
         )
 
+    def discriminant_of_features(survey: Survey, draw: Draw, seed: int) -> Outcome:
+        normal = QuantileTransformer(n_quantiles=min(100, len(draw.labelled)), output_distribution="normal")
+        analysis = make_pipeline(SimpleImputer(), normal, linear_discriminant())
+        return fit_and_predict(analysis, survey.features[False], survey.labelled.labels, draw)
+
     def on_embeddings(source: Encoder, learn: Callable[..., Outcome]) -> Callable[[Survey, Draw, int], Outcome]:
         return lambda survey, draw, seed: learn(survey.embeddings(source), survey.labelled.labels, draw, seed)
 
@@ -323,10 +333,12 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
     methods = [
         Method("features, random forest", forest(False)),
         Method("features and brightness, random forest", forest(True)),
+        Method("features, linear discriminant", discriminant_of_features),
     ]
     for source in encoders:
         methods += [
             Method(f"{source.name}: linear probe", on_embeddings(source, fit_linear_probe), source.weights),
+            Method(f"{source.name}: linear discriminant", on_embeddings(source, fit_linear_discriminant), source.weights),
             Method(f"{source.name}: nearest neighbours", on_embeddings(source, fit_nearest_neighbors), source.weights),
             Method(f"{source.name}: {VOTE}", partial(vote_on_blocks, source=source), source.weights),
             Method(f"{source.name}: MLP", head(source, heads), source.weights),
@@ -334,15 +346,17 @@ def list_methods(args: argparse.Namespace) -> list[Method]:
             Method(f"{source.name}: MLP, means and deviations", head(source, heads, **DEVIATIONS), source.weights),
             Method(f"{source.name}: small MLP, standardised", head(source, small, **STANDARDISED), source.weights),
             Method(f"{source.name}: small MLP, thinned copies", head_on_copies(source, **LAST_BLOCK), source.weights),
-            Method(f"{source.name}: small MLP, thinned copies, all blocks", head_on_copies(source), source.weights),
+            Method(f"{source.name}: small MLP, thinned copies, all blocks", head_on_copies(source, **ALONE), source.weights),
+            Method(f"{source.name}: {FIT}", head_on_copies(source), source.weights),
         ]
     ours = encoders[:1]
     for source in ours:
         random = Encoder(f"random {source.name}", source.folder, is_random=True)
         methods += [
             Method(f"{source.name}: embedding and features, random forest", forest_of_both(source), source.weights),
-            Method(f"{source.name}: small MLP averaged with the features' forest", head_and_forest(source), source.weights),
+            Method(f"{source.name}: {FIT}, averaged with the features' forest", head_and_forest(source), source.weights),
             Method("random encoder: MLP", head(random, heads), random.weights),
+            Method("random encoder: linear discriminant", on_embeddings(random, fit_linear_discriminant), random.weights),
             Method("random encoder: linear probe", on_embeddings(random, fit_linear_probe), random.weights),
             Method("random encoder: nearest neighbours", on_embeddings(random, fit_nearest_neighbors), random.weights),
         ]

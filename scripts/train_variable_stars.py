@@ -85,6 +85,7 @@ HEADS: dict[str, dict[str, Any]] = {
     "last": {"concatenate_layers": False, "classifier_pooling": "mean", "classifier_hidden_sizes": [128]},
     "all": {},
 }
+PERCEPTRON = SMALL_MLP | {"classifier_shortcut": False}  # a discriminant needs one class a star, and a label may mean several
 COVERAGE = 0.9  # of the sets of likely classes that are scored
 FEWEST_TESTED = 10  # test stars that a leaf needs to be scored
 UNLIKE_OF_SURVEY = 25  # light curves of which copies of another kind are made
@@ -253,7 +254,7 @@ def train_head(
     **fields: Any,
 ) -> Any:
     """A classifier with a head trained on these states; `fields` are of its configuration."""
-    model = build_classifier(encoder.config, LEAF_NAMES, args.seed, **SMALL_MLP | HEADS[args.head] | fields)
+    model = build_classifier(encoder.config, LEAF_NAMES, args.seed, **PERCEPTRON | HEADS[args.head] | fields)
     model.model.load_state_dict(encoder.state_dict())
     within_survey = args.within_survey if recipe is RECIPE else WITHIN_OF_FEW
     recipe = replace(recipe, max_epochs=min(recipe.max_epochs, args.max_epochs))

@@ -34,7 +34,7 @@ def fit_temperature(probabilities_at: Callable[[float], np.ndarray], labels: np.
     there are no logits of objects that scikit-learn could scale.
 
     Args:
-        probabilities_at: a function from a temperature to the objects' probabilities `(N, C)`, see `few_shot.classify_states`.
+        probabilities_at: a function from a temperature to the objects' probabilities `(N, C)`, see `heads.classify_states`.
         labels: class ids, `(N,)`.
     """
     # Imported here: whatever embeds needs this file for dropout, and scipy and scikit-learn take a second.

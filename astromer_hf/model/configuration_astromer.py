@@ -123,6 +123,8 @@ class AstromerConfig(PreTrainedConfig):
         classifier_batch_norm (`bool`, defaults to `False`): Standardise each pooled feature by its mean and variance over the
             training windows before the perceptron or the linear layer, as is usual on frozen features (He et al. 2022, MAE).
         classifier_hidden_sizes (`list[int]`, defaults to `[1024, 512, 256]`): Widths of the perceptron's hidden layers.
+        classifier_shortcut (`bool`, defaults to `False`): Add to the perceptron's logits those of a linear layer on the mean of
+            the last block's output, `pooler_output`. `astromer-hf fit` sets it by linear discriminant analysis.
         classifier_initializer_range (`float`, *optional*): Standard deviation of the normal distribution of the initial
             weights of the perceptron and the linear layer; 0.02 is usual in transformers and better with few labels. `None`:
             the uniform distribution of Glorot and Bengio (2010), as in the paper.
@@ -201,6 +203,7 @@ class AstromerConfig(PreTrainedConfig):
     classifier_pooling: Literal["mean", "mean_std"] = "mean"
     classifier_batch_norm: bool = False
     classifier_hidden_sizes: list[int] | tuple[int, ...] = (1024, 512, 256)
+    classifier_shortcut: bool = False
     classifier_initializer_range: float | int | None = None
     classifier_lstm_sizes: list[int] | tuple[int, ...] = (256, 256)
     classifier_dropout: float | int = 0.0
@@ -368,6 +371,8 @@ class AstromerConfig(PreTrainedConfig):
                 "`classifier_head='lstm'` reads observations, and `concatenate_layers` is of what they are pooled to: choose "
                 "'mlp' or 'linear', or `use_weighted_layer_sum=True`."
             )
+        if self.classifier_shortcut and self.classifier_head == "lstm":
+            raise ValueError("`classifier_shortcut=True` goes beside a perceptron or a linear layer, not an LSTM.")
         if self.bands is not None and not (0 < len(self.bands) == len(set(self.bands)) <= 1024 and all(self.bands)):
             raise ValueError(f"`bands` must be up to 1024 unlike names that are not empty, got {self.bands}.")
         if self.band_combination == "concat" and not self.bands:
@@ -387,8 +392,12 @@ class AstromerConfig(PreTrainedConfig):
     @property
     def pooled_size(self) -> int:
         """Numbers that a state is pooled to: of one window, or of one in each band that is concatenated."""
-        of_window = self.hidden_size * (2 if self.classifier_pooling == "mean_std" else 1)
-        return of_window * (len(self.bands or []) if self.band_combination == "concat" else 1)
+        return self.hidden_size * (2 if self.classifier_pooling == "mean_std" else 1) * self.num_concatenated_bands
+
+    @property
+    def num_concatenated_bands(self) -> int:
+        """Bands whose embeddings a classifier reads side by side; 1 if it reads one at a time."""
+        return len(self.bands or []) if self.band_combination == "concat" else 1
 
     @property
     def head_input_size(self) -> int:

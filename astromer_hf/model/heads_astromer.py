@@ -84,6 +84,10 @@ class AstromerClassificationHead(nn.Module):
         self.layer_weights = nn.Parameter(torch.empty(num_states)) if config.use_weighted_layer_sum else None
         self.reads_observations = config.classifier_head == "lstm"
         self.head = AstromerLSTMHead(config) if self.reads_observations else AstromerMLPHead(config)
+        self.hidden_size, self.num_bands = config.hidden_size, config.num_concatenated_bands
+        shortcut_size = self.hidden_size * self.num_bands
+        num_labels = cast(int, config.num_labels)
+        self.shortcut = AstromerHeadLinear(shortcut_size, num_labels, config) if config.classifier_shortcut else None
 
     def forward(self, hidden_states: tuple[torch.Tensor, ...], observed: torch.Tensor) -> torch.Tensor:
         """Logits (B, num_labels) for the embeddings and every block's output, each (B, L, D).
@@ -101,7 +105,12 @@ class AstromerClassificationHead(nn.Module):
 
     def classify_pooled(self, pooled: tuple[torch.Tensor, ...]) -> torch.Tensor:
         """Logits for the states as `pool_observed` gives them, each (B, P)."""
-        return self.head(self.mix(pooled))
+        logits = self.head(self.mix(pooled))
+        return logits if self.shortcut is None else logits + self.shortcut(self.mean_of_last(pooled))
+
+    def mean_of_last(self, pooled: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """What the shortcut reads of the states: the mean of the last block's output, (B, D), or (B, K · D) in K bands."""
+        return pooled[-1].unflatten(-1, (self.num_bands, -1))[..., : self.hidden_size].flatten(-2)
 
     def mix(self, states: tuple[torch.Tensor, ...]) -> torch.Tensor:
         """What the head reads: a weighted mean of the states, or all states side by side."""

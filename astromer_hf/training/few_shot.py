@@ -16,12 +16,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainingArguments, set_seed
 
 from ..inference.classification import LightCurveClassifier
@@ -258,7 +259,7 @@ def fit(
     return [{"epoch": epoch, **kept} for epoch, kept in losses.items() if "eval_loss" in kept]
 
 
-# --- Methods on the states of a frozen encoder ---
+# --- States of a frozen encoder ---
 
 
 @dataclass(frozen=True)
@@ -373,102 +374,7 @@ class FrozenStates:
         return self.mean_over_windows(self.pooled[windows, -1, : self.pooled.shape[2] // 2], windows)
 
 
-class StatesOfWindows(Dataset[Any]):
-    """Rows of `FrozenStates` with their labels, as batches for `HeadOnStates`."""
-
-    def __init__(self, states: FrozenStates, windows: np.ndarray, labels: np.ndarray, config: AstromerConfig):
-        self.states, self.windows, self.labels = states, windows, labels
-        self.reads_observations = config.classifier_head == "lstm"
-        if self.reads_observations and (states.observations is None or config.use_weighted_layer_sum):
-            raise ValueError(
-                "An LSTM reads the last block's output at every observation: compute the states with `with_observations=True`, "
-                "and leave `use_weighted_layer_sum` off."
-            )
-        self.pooled_size = config.hidden_size * (2 if config.classifier_pooling == "mean_std" else 1)  # in one band
-
-    def __len__(self) -> int:
-        return len(self.windows)
-
-    def __getitems__(self, indices: Sequence[int]) -> dict[str, torch.Tensor]:
-        """`labels` (B,) and `pooled` (B, S, P); for a head that reads observations, `observations` (B, L, D) and `observed`."""
-        rows = self.windows[indices]
-        labels = torch.from_numpy(self.labels[self.states.object_index[rows]])
-        if not self.reads_observations:
-            pooled = self.states.pooled[rows][..., : self.pooled_size]
-            return {"labels": labels, "pooled": torch.from_numpy(pooled.reshape(*pooled.shape[:2], -1))}
-        assert self.states.observations is not None
-        length = self.states.length[rows]
-        observations = self.states.observations[rows, : length.max()].astype(np.float32)
-        observed = np.arange(length.max()) < length[:, None]
-        return {"labels": labels, "observations": torch.from_numpy(observations), "observed": torch.from_numpy(observed)}
-
-
-class HeadOnStates(nn.Module):
-    """The head of a classifier without its encoder; the encoder's states are its input."""
-
-    def __init__(self, model: AstromerForSequenceClassification):
-        super().__init__()
-        self.classifier = model.classifier
-
-    def forward(
-        self,
-        labels: torch.Tensor | None = None,  # Trainer withholds it where it has a `compute_loss_func`
-        pooled: torch.Tensor | None = None,
-        observations: torch.Tensor | None = None,
-        observed: torch.Tensor | None = None,
-    ) -> dict[str, torch.Tensor]:
-        """Logits for a batch of `StatesOfWindows`, and their loss if there are labels."""
-        if pooled is not None:
-            logits = self.classifier.classify_pooled(pooled.unbind(1))
-        else:
-            logits = self.classifier((observations,), observed)
-        if labels is None:
-            return {"logits": logits}
-        return {"loss": nn.functional.cross_entropy(logits.float(), labels), "logits": logits}
-
-
-def train_head(
-    model: AstromerForSequenceClassification,
-    states: FrozenStates,
-    labels: np.ndarray,
-    draw: Draw,
-    recipe: Recipe,
-    seed: int,
-    class_weights: Sequence[float] | None = None,
-    thinned: FrozenStates | None = None,
-) -> Outcome:
-    """Train the head of `model`, in place, on the states of its frozen encoder.
-
-    The training set also includes the states of `thinned` copies, if given. The validation and test sets do not.
-    """
-    head = HeadOnStates(model)
-
-    def windows_of(states: FrozenStates, objects: np.ndarray) -> StatesOfWindows:
-        return StatesOfWindows(states, states.windows_of(objects), labels, model.config)
-
-    training = states if thinned is None else FrozenStates.concatenate((states, thinned))
-    train, validation = windows_of(training, draw.train), windows_of(states, draw.validation)
-    history = fit(head, train, validation, _identity, recipe, seed, class_weights)
-    return Outcome(classify_states(model, states, labels, draw.test)(1.0), history)
-
-
-@torch.inference_mode()
-def classify_states(
-    model: AstromerForSequenceClassification, states: FrozenStates, labels: np.ndarray, objects: np.ndarray
-) -> Callable[[float], np.ndarray]:
-    """A function from a temperature to the probabilities (N, C) that the head of `model` gives these (sorted) objects."""
-    head = HeadOnStates(model)
-    device = next(head.parameters()).device  # where Trainer left the head
-    model.to(device).eval()  # type: ignore[arg-type]
-    asked = StatesOfWindows(states, states.windows_of(objects), labels, model.config)
-    loader = DataLoader(asked, 256, collate_fn=_identity)
-    batches = ({name: tensor.to(device) for name, tensor in batch.items()} for batch in loader)
-    logits = torch.cat([head(**batch)["logits"].float().cpu() for batch in batches])
-    return lambda temperature: states.mean_over_windows((logits / temperature).softmax(-1).numpy(), asked.windows)
-
-
-def _identity(batch: Any) -> Any:
-    return batch
+# --- Methods on embeddings or features of objects ---
 
 
 def fit_linear_probe(features: np.ndarray, labels: np.ndarray, draw: Draw, seed: int) -> Outcome:
@@ -484,11 +390,22 @@ def fit_linear_probe(features: np.ndarray, labels: np.ndarray, draw: Draw, seed:
     )
 
 
+def linear_discriminant(priors: np.ndarray | None = None) -> Any:
+    """Linear discriminant analysis of standardised features, whose covariance within a class is shrunk (Ledoit & Wolf 2004)."""
+    analysis = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto", priors=priors)
+    return make_pipeline(StandardScaler(), analysis)
+
+
+def fit_linear_discriminant(features: np.ndarray, labels: np.ndarray, draw: Draw, seed: int) -> Outcome:
+    """Linear discriminant analysis of `features` (N, F) of objects. There is nothing to choose."""
+    return fit_and_predict(linear_discriminant(), features, labels, draw)
+
+
 def fit_nearest_neighbors(features: np.ndarray, labels: np.ndarray, draw: Draw, seed: int) -> Outcome:
-    """The vote of the nearest training objects; their number is chosen on the validation set."""
+    """The vote of the training objects of the smallest angles; their number is chosen on the validation set."""
     counts = (min(count, len(draw.train)) for count in (3, 5, 10, 20))
     return _choose_and_refit(
-        [make_pipeline(StandardScaler(), KNeighborsClassifier(count, weights="distance")) for count in counts],
+        [make_pipeline(StandardScaler(), KNeighborsClassifier(count, weights="distance", metric="cosine")) for count in counts],
         features,
         labels,
         draw,
@@ -558,6 +475,7 @@ def build_classifier(
         "problem_type": "single_label_classification",
         # Defaults of the new head, whatever head the encoder came with:
         "classifier_temperature": 1.0,
+        "classifier_shortcut": False,
         "classifier_initializer_range": None,
         "use_weighted_layer_sum": False,
         "concatenate_layers": False,

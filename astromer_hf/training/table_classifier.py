@@ -1,13 +1,13 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """Train a classifier on a labelled table of light curves in minutes: a head on the embeddings of a frozen encoder.
 
-`light_curves/labelled.py` splits the table by star and `few_shot.py` trains the head. `astromer-hf classify` and transformers'
+`light_curves/labelled.py` splits the table by star and `heads.py` trains the head. `astromer-hf classify` and transformers'
 `AutoModelForSequenceClassification` load the result. To train the encoder too, see `scripts/run_classification.py`.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,17 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from ..evaluation.classification_metrics import expected_calibration_error, score_classes
-from ..evaluation.uncertainty import fit_temperature
 from ..inference.embedding import choose_bands_to_embed
 from ..light_curves.bands import CombinationKind
 from ..light_curves.labelled import load_labelled
 from ..model.feature_extraction_astromer import AstromerFeatureExtractor
 from ..model.modeling_astromer import AstromerForSequenceClassification, AstromerModel
-from .few_shot import Draw, FrozenStates, LabelledCurves, Outcome, Recipe, build_classifier, classify_states, train_head
+from .few_shot import Draw, FrozenStates, LabelledCurves, Outcome, Recipe, build_classifier
+from .heads import classify_states, train_head
 from .trainer import balanced_class_weights, take_per_class
 
 # The best head on frozen embeddings of few light curves: few weights with small initial values, much dropout, and standardised
-# features of all blocks.
+# features of all blocks; beside it a linear discriminant on the embedding itself.
 SMALL_MLP: dict[str, Any] = {
     "classifier_head": "mlp",
     "classifier_hidden_sizes": [256],
@@ -35,6 +35,7 @@ SMALL_MLP: dict[str, Any] = {
     "classifier_dropout": 0.5,
     "classifier_initializer_range": 0.02,
     "concatenate_layers": True,
+    "classifier_shortcut": True,
 }
 THINNED_COPIES = 4  # of every training light curve, added to the training set
 
@@ -186,19 +187,16 @@ def train_table_classifier(
     counts["train"] = counts["train"].clip(upper=max_per_class)
     weights = balanced_class_weights(ids[draw.train], len(classes)) if balance_classes else None
     outcome = train_head(model, states, ids, draw, recipe or default_recipe(combine_bands), seed, weights, thinned)
-    temperature = fit_temperature(classify_states(model, states, ids, draw.validation), ids[draw.validation])
-    model.config.classifier_temperature = temperature
-    calibrated = classify_states(model, states, ids, draw.test)(temperature)
 
-    true, predicted = ids[draw.test], calibrated.argmax(1)
+    true, predicted = ids[draw.test], outcome.probabilities.argmax(1)
     return TrainedClassifier(
         model=model.eval(),
         counts=counts,
         left_out=labelled.left_out,
         scores=score_classes(true, predicted, len(classes))
-        | {"calibration_error": expected_calibration_error(true, calibrated)},
+        | {"calibration_error": expected_calibration_error(true, outcome.probabilities)},
         true=[classes[i] for i in true],
         predicted=[classes[i] for i in predicted],
-        outcome=replace(outcome, probabilities=calibrated),
-        uncalibrated=outcome.probabilities,
+        outcome=outcome,
+        uncalibrated=classify_states(model, states, ids, draw.test)(1.0),
     )

@@ -26,7 +26,8 @@ from astromer_hf.light_curves.bands import BandCombination, MultibandLightCurves
 from astromer_hf.light_curves.simulation import simulate_light_curves
 from astromer_hf.model.feature_extraction_astromer import RaggedLightCurves
 from astromer_hf.training.data_collator import DataCollatorForLightCurveClassification, InMemoryLightCurves
-from astromer_hf.training.few_shot import FrozenStates, LabelledCurves, classify_states
+from astromer_hf.training.few_shot import FrozenStates, LabelledCurves
+from astromer_hf.training.heads import classify_states
 
 LABELS = np.arange(6) % 3
 CURVES = simulate_light_curves(6, seed=5)

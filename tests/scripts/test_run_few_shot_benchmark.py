@@ -16,7 +16,7 @@ from test_few_shot import CLASSES, CONFIG, write_prepared
 from astromer_hf import AstromerForMaskedReconstruction
 from astromer_hf.training.few_shot import Draw, Outcome
 
-QUICK = r"^features, |: linear|: nearest|: MLP$"
+QUICK = r"^features, random|: linear probe|: nearest|: MLP$"
 draw_pictures = benchmark.draw_pictures
 
 
@@ -97,11 +97,13 @@ def test_every_method_runs_on_every_draw_and_stands_in_the_table(data, model, tm
     assert methods == [
         "features, random forest",
         "features and brightness, random forest",
+        "features, linear discriminant",
         *(
             f"{name}: {method}"
             for name in ("tiny", "other")
             for method in (
                 "linear probe",
+                "linear discriminant",
                 "nearest neighbours",
                 "support vectors and extra trees, all blocks",
                 "MLP",
@@ -110,11 +112,13 @@ def test_every_method_runs_on_every_draw_and_stands_in_the_table(data, model, tm
                 "small MLP, standardised",
                 "small MLP, thinned copies",
                 "small MLP, thinned copies, all blocks",
+                "small MLP and linear discriminant",
             )
         ),
         "tiny: embedding and features, random forest",
-        "tiny: small MLP averaged with the features' forest",
+        "tiny: small MLP and linear discriminant, averaged with the features' forest",
         "random encoder: MLP",
+        "random encoder: linear discriminant",
         "random encoder: linear probe",
         "random encoder: nearest neighbours",
         "light curve, LSTM",
@@ -172,7 +176,7 @@ def test_what_is_done_is_not_done_again_and_more_is_added(data, model, tmp_path,
     run(data, [model], tmp_path / "results")
     assert ran == []
     assert (tmp_path / "results" / "north.parquet").read_bytes() == before
-    runs = run(data, [model], tmp_path / "results", "--methods", "light curve|linear", "--samples", "8", "12")
+    runs = run(data, [model], tmp_path / "results", "--methods", "light curve|linear probe", "--samples", "8", "12")
     assert ran == [
         *(("tiny: linear probe", 12, fold) for fold in (0, 1)),
         *(("random encoder: linear probe", 12, fold) for fold in (0, 1)),
@@ -211,7 +215,7 @@ def test_another_version_of_a_model_recomputes_its_runs_alone_and_leaves_the_tab
     before = run(data, [model, other], output)
     save_model(model, seed=2)
     ran.clear()
-    runs = run(data, [model, other], output, "--methods", "linear")
+    runs = run(data, [model, other], output, "--methods", "linear probe")
     assert {name for name, *_ in ran} == {"tiny: linear probe"}
     assert len(runs) == len(before)
     table = (output / "scores.md").read_text()
@@ -238,7 +242,7 @@ def test_another_architecture_recomputes_the_random_encoder(data, model, tmp_pat
 
 @pytest.mark.parametrize("option", ["--seed", "--test-per-class", "--min-train"])
 def test_runs_of_other_settings_are_not_mixed(data, model, tmp_path, ran, option):
-    run(data, [model], tmp_path / "results", "--methods", "linear")
+    run(data, [model], tmp_path / "results", "--methods", "linear probe")
     with pytest.raises(SystemExit, match=r"runs of other settings .* name another --output"):
         run(data, [model], tmp_path / "results", option, "4")
 
@@ -258,7 +262,7 @@ def test_a_table_is_made_of_what_is_there_without_models(data, model, tmp_path, 
 
 
 def test_a_score_is_the_mean_and_the_deviation_over_folds(data, model, tmp_path, ran):
-    runs = run(data, [model], tmp_path / "results", "--methods", "linear")
+    runs = run(data, [model], tmp_path / "results", "--methods", "linear probe")
     cells = [
         f"{part['macro_f1'].mean():.3f} ± {part['macro_f1'].std():.3f}"
         for _, part in sorted(
@@ -279,7 +283,7 @@ def test_a_model_whose_weights_do_not_fit_is_refused(data, model, tmp_path):
     del weights[next(name for name in weights if name.startswith("model.layers"))]
     save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ValueError, match="missing: layers"):
-        run(data, [model], tmp_path / "results", "--methods", "linear")
+        run(data, [model], tmp_path / "results", "--methods", "linear probe")
 
 
 def test_the_states_of_an_encoder_are_computed_once_for_all_draws_and_heads(data, model, tmp_path, monkeypatch):

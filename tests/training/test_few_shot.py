@@ -41,13 +41,15 @@ from astromer_hf.training.few_shot import (
     draw_few_shot,
     fit,
     fit_and_predict,
+    fit_linear_discriminant,
     fit_linear_probe,
     fit_nearest_neighbors,
+    linear_discriminant,
     load_labelled_survey,
     thin_light_curves,
-    train_head,
     train_on_windows,
 )
+from astromer_hf.training.heads import classify_states, fit_shortcut, train_head
 from astromer_hf.training.trainer import balanced_class_weights
 
 # Classes that differ in amplitude, and curves of less than a window, of one and of several.
@@ -61,6 +63,7 @@ HEADS = {
     "layer-skip": {"use_weighted_layer_sum": True},
     "layer-skip, means and deviations": {"use_weighted_layer_sum": True, "classifier_pooling": "mean_std"},
     "all blocks, means and deviations": {"concatenate_layers": True, "classifier_pooling": "mean_std"},
+    "beside a discriminant": {"concatenate_layers": True, "classifier_pooling": "mean_std", "classifier_shortcut": True},
     "lstm": {"classifier_head": "lstm", "classifier_dropout": 0.1},
 }
 
@@ -466,6 +469,48 @@ def test_class_weights_reach_the_loss_of_a_head_and_of_a_whole_classifier(states
         assert outcome.history[-1]["eval_loss"] < 0.1
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("weights", [None, [1.0, 5.0, 2.0]])
+def test_the_shortcut_alone_is_the_discriminant_of_scikit_learn(classes, weights, states, labelled, draw):
+    some = draw.labelled[labelled.labels[draw.labelled] < classes]
+    weights = None if weights is None else weights[:classes]
+    model = build_classifier(CONFIG, CLASSES[:classes], 0, **HEADS["beside a discriminant"])
+    for parameter in model.classifier.head.parameters():
+        nn.init.zeros_(parameter)
+    fit_shortcut(model, states, labelled.labels, some, weights)
+    windows = states.windows_of(some)
+    values, truth = states.pooled[windows, -1, : CONFIG.hidden_size], labelled.labels[states.object_index[windows]]
+    priors = np.bincount(truth) * np.array(weights or [1.0] * classes)
+    discriminant = linear_discriminant(priors / priors.sum()).fit(values, truth)
+    expected = states.mean_over_windows(discriminant.predict_proba(values), windows)
+    np.testing.assert_allclose(classify_states(model, states, labelled.labels, np.sort(some))(1.0), expected, atol=1e-4)
+
+
+def test_a_discriminant_is_fitted_to_all_labels_beside_a_perceptron_that_it_does_not_disturb(states, labelled, draw):
+    fields = HEADS["beside a discriminant"]
+    both, alone = (build_classifier(CONFIG, CLASSES, 0, **fields | {"classifier_shortcut": on}) for on in (True, False))
+    both.classifier.head.load_state_dict(alone.classifier.head.state_dict())
+    histories = [train_head(model, states, labelled.labels, draw, RECIPE, 0).history for model in (both, alone)]
+    assert histories[0] == histories[1]
+    for name, parameter in alone.classifier.head.named_parameters():
+        torch.testing.assert_close(both.classifier.head.get_parameter(name), parameter)
+    assert all(parameter.requires_grad for parameter in both.classifier.parameters())
+    found = both.classifier.shortcut.weight.clone()
+    fit_shortcut(both, states, labelled.labels, draw.labelled)
+    torch.testing.assert_close(both.classifier.shortcut.weight, found)
+    fit_shortcut(both, states, labelled.labels, draw.train)
+    assert not torch.allclose(both.classifier.shortcut.weight, found)
+
+
+def test_a_discriminant_of_one_window_a_class_is_left_out(states, labelled, draw):
+    first = [draw.train[labelled.labels[draw.train] == label] for label in range(3)]
+    single = np.array([next(star for star in stars if len(states.windows_of(star)) == 1) for stars in first])
+    model = build_classifier(CONFIG, CLASSES, 0, **HEADS["beside a discriminant"])
+    before = model.classifier.shortcut.weight.clone()
+    fit_shortcut(model, states, labelled.labels, np.sort(single))
+    assert torch.equal(model.classifier.shortcut.weight, before)
+
+
 def test_a_head_that_reads_observations_needs_them_and_the_last_block_alone(states, labelled, draw):
     for missing, fields in ((replace(states, observations=None), {}), (states, {"use_weighted_layer_sum": True})):
         model = build_classifier(CONFIG, CLASSES, 0, classifier_head="lstm", **fields)
@@ -476,13 +521,13 @@ def test_a_head_that_reads_observations_needs_them_and_the_last_block_alone(stat
 # --- Methods on features of objects ---
 
 
-@pytest.mark.parametrize("learn", [fit_linear_probe, fit_nearest_neighbors])
+@pytest.mark.parametrize("learn", [fit_linear_probe, fit_linear_discriminant, fit_nearest_neighbors])
 def test_a_probe_tells_classes_apart_by_the_embeddings_of_the_draw_alone(learn, embeddings, labelled, draw):
     assert np.isnan(embeddings).any()
     assert macro_f1(labelled, draw, learn(embeddings, labelled.labels, draw, 0)) > 0.7
 
 
-@pytest.mark.parametrize("learn", [fit_linear_probe, fit_nearest_neighbors])
+@pytest.mark.parametrize("learn", [fit_linear_probe, fit_linear_discriminant, fit_nearest_neighbors])
 def test_a_probe_learns_from_two_samples_of_each_class(learn, embeddings, labelled, draw):
     first = np.array([np.flatnonzero(labelled.labels[draw.train] == label)[0] for label in range(3)])
     last = np.array([np.flatnonzero(labelled.labels[draw.validation] == label)[0] for label in range(3)])
@@ -525,6 +570,7 @@ def test_no_method_sees_the_labels_of_the_test_set(states, embeddings, labelled,
             train_head(build_classifier(CONFIG, CLASSES, 0), states, labelled.labels, draw, recipe, 0).probabilities,
             train_on_windows(build_classifier(CONFIG, CLASSES, 0), labelled, draw, recipe, 0).probabilities,
             fit_linear_probe(embeddings, labelled.labels, draw, 0).probabilities,
+            fit_linear_discriminant(embeddings, labelled.labels, draw, 0).probabilities,
             fit_nearest_neighbors(embeddings, labelled.labels, draw, 0).probabilities,
         ]
 

@@ -1,0 +1,164 @@
+# Copyright 2026 The astromer_hf developers. MIT licence.
+"""Heads on the states of a frozen encoder: a perceptron or an LSTM trained by gradients, and a discriminant in closed form.
+
+`few_shot.py` computes the states and has the methods of scikit-learn; `table_classifier.py` trains a head on a labelled table.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+from ..evaluation.uncertainty import fit_temperature
+from ..model.configuration_astromer import AstromerConfig
+from ..model.modeling_astromer import AstromerForSequenceClassification
+from .few_shot import Draw, FrozenStates, Outcome, Recipe, fit, linear_discriminant
+
+
+class StatesOfWindows(Dataset[Any]):
+    """Rows of `FrozenStates` with their labels, as batches for `HeadOnStates`."""
+
+    def __init__(self, states: FrozenStates, windows: np.ndarray, labels: np.ndarray, config: AstromerConfig):
+        self.states, self.windows, self.labels = states, windows, labels
+        self.reads_observations = config.classifier_head == "lstm"
+        if self.reads_observations and (states.observations is None or config.use_weighted_layer_sum):
+            raise ValueError(
+                "An LSTM reads the last block's output at every observation: compute the states with `with_observations=True`, "
+                "and leave `use_weighted_layer_sum` off."
+            )
+        self.pooled_size = config.hidden_size * (2 if config.classifier_pooling == "mean_std" else 1)  # in one band
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def __getitems__(self, indices: Sequence[int]) -> dict[str, torch.Tensor]:
+        """`labels` (B,) and `pooled` (B, S, P); for a head that reads observations, `observations` (B, L, D) and `observed`."""
+        rows = self.windows[indices]
+        labels = torch.from_numpy(self.labels[self.states.object_index[rows]])
+        if not self.reads_observations:
+            pooled = self.states.pooled[rows][..., : self.pooled_size]
+            return {"labels": labels, "pooled": torch.from_numpy(pooled.reshape(*pooled.shape[:2], -1))}
+        assert self.states.observations is not None
+        length = self.states.length[rows]
+        observations = self.states.observations[rows, : length.max()].astype(np.float32)
+        observed = np.arange(length.max()) < length[:, None]
+        return {"labels": labels, "observations": torch.from_numpy(observations), "observed": torch.from_numpy(observed)}
+
+
+class HeadOnStates(nn.Module):
+    """The head of a classifier without its encoder; the encoder's states are its input."""
+
+    def __init__(self, model: AstromerForSequenceClassification):
+        super().__init__()
+        self.classifier = model.classifier
+
+    def forward(
+        self,
+        labels: torch.Tensor | None = None,  # Trainer withholds it where it has a `compute_loss_func`
+        pooled: torch.Tensor | None = None,
+        observations: torch.Tensor | None = None,
+        observed: torch.Tensor | None = None,
+    ) -> dict[str, torch.Tensor]:
+        """Logits for a batch of `StatesOfWindows`, and their loss if there are labels."""
+        if pooled is not None:
+            logits = self.classifier.classify_pooled(pooled.unbind(1))
+        else:
+            logits = self.classifier((observations,), observed)
+        if labels is None:
+            return {"logits": logits}
+        return {"loss": nn.functional.cross_entropy(logits.float(), labels), "logits": logits}
+
+
+def train_head(
+    model: AstromerForSequenceClassification,
+    states: FrozenStates,
+    labels: np.ndarray,
+    draw: Draw,
+    recipe: Recipe,
+    seed: int,
+    class_weights: Sequence[float] | None = None,
+    thinned: FrozenStates | None = None,
+) -> Outcome:
+    """Train the head of `model`, in place, on the states of its frozen encoder, and calibrate it on the validation set.
+
+    The training set also includes the states of `thinned` copies, if given. The validation and test sets do not. A shortcut is
+    not trained by gradients, see `fit_shortcut`: it is fitted after the perceptron, to the training set for the temperature and
+    at the end to the validation set as well, since it needs none to stop at.
+    """
+    head = HeadOnStates(model)
+    shortcut = model.classifier.shortcut
+    if shortcut is not None:
+        nn.init.zeros_(shortcut.weight)
+        nn.init.zeros_(shortcut.bias)
+        shortcut.requires_grad_(False)
+
+    def windows_of(states: FrozenStates, objects: np.ndarray) -> StatesOfWindows:
+        return StatesOfWindows(states, states.windows_of(objects), labels, model.config)
+
+    training = states if thinned is None else FrozenStates.concatenate((states, thinned))
+    train, validation = windows_of(training, draw.train), windows_of(states, draw.validation)
+    history = fit(head, train, validation, _identity, recipe, seed, class_weights)
+    if shortcut is not None:
+        fit_shortcut(model, states, labels, draw.train, class_weights)
+    temperature = fit_temperature(classify_states(model, states, labels, draw.validation), labels[draw.validation])
+    model.config.classifier_temperature = temperature
+    if shortcut is not None:
+        fit_shortcut(model, states, labels, draw.labelled, class_weights)
+        shortcut.requires_grad_(True)
+    return Outcome(classify_states(model, states, labels, draw.test)(temperature), history)
+
+
+def fit_shortcut(
+    model: AstromerForSequenceClassification,
+    states: FrozenStates,
+    labels: np.ndarray,
+    objects: np.ndarray,
+    class_weights: Sequence[float] | None = None,
+) -> None:
+    """Set the linear layer beside the perceptron by linear discriminant analysis of the windows of these light curves.
+
+    Nothing is set where every class has a single window: there is no variance within a class.
+
+    The classes are Gaussian with one covariance, shrunk as Ledoit and Wolf (2004, J. Multivar. Anal. 88, 365) do. With 20
+    labels a class it is better than what gradients find. The sum of its logits and the perceptron's is the logarithm of the
+    product of both probabilities, up to a constant.
+    """
+    windows = StatesOfWindows(states, states.windows_of(objects), labels, model.config)
+    batch = windows.__getitems__(np.arange(len(windows)))
+    values = model.classifier.mean_of_last(batch["pooled"].unbind(1)).numpy()
+    counts = np.bincount(batch["labels"], minlength=model.config.num_labels)
+    assert counts.all()
+    if len(values) == len(counts):
+        return
+    priors = counts if class_weights is None else counts * np.asarray(class_weights)
+    scaler, discriminant = linear_discriminant(priors / priors.sum()).fit(values, batch["labels"].numpy())
+    slopes, constants = discriminant.coef_, discriminant.intercept_
+    if len(counts) == 2:  # scikit-learn has one logit then, of the second class
+        slopes, constants = np.concatenate((-slopes, slopes)) / 2, np.concatenate((-constants, constants)) / 2
+    slopes = slopes / scaler.scale_
+    shortcut = model.classifier.shortcut
+    with torch.no_grad():
+        shortcut.weight.copy_(torch.from_numpy(slopes))
+        shortcut.bias.copy_(torch.from_numpy(constants - slopes @ scaler.mean_))
+
+
+@torch.inference_mode()
+def classify_states(
+    model: AstromerForSequenceClassification, states: FrozenStates, labels: np.ndarray, objects: np.ndarray
+) -> Callable[[float], np.ndarray]:
+    """A function from a temperature to the probabilities (N, C) that the head of `model` gives these (sorted) objects."""
+    head = HeadOnStates(model)
+    device = next(head.parameters()).device  # where Trainer left the head
+    model.to(device).eval()  # type: ignore[arg-type]
+    asked = StatesOfWindows(states, states.windows_of(objects), labels, model.config)
+    loader = DataLoader(asked, 256, collate_fn=_identity)
+    batches = ({name: tensor.to(device) for name, tensor in batch.items()} for batch in loader)
+    logits = torch.cat([head(**batch)["logits"].float().cpu() for batch in batches])
+    return lambda temperature: states.mean_over_windows((logits / temperature).softmax(-1).numpy(), asked.windows)
+
+
+def _identity(batch: Any) -> Any:
+    return batch
