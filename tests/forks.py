@@ -60,8 +60,9 @@ class Forked:
             self._process = fork_server().Process(target=_run, args=task)
             self._process.start()
         else:
-            assert _read_at_import(variables) == _read_at_import(os.environ), "only a fresh process reads them"
-            self._process = ZygoteProcess(_importer(), "forks:_run", *task)
+            importer = _importer()
+            assert _read_at_import(variables) == _read_at_import(importer.environment), "only a fresh process reads them"
+            self._process = ZygoteProcess(importer, "forks:_run", *task)
         self.pid: int = self._process.pid
 
     @property

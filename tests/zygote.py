@@ -36,9 +36,10 @@ class Zygote:
 
     def __init__(self, modules: list[str], environment: Mapping[str, str], log: Path):
         self.log = log
+        self.environment = dict(environment)
         context = fork_server()
         self._requests, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(theirs, dict(environment), log, modules))
+        self._process = context.Process(target=serve, args=(theirs, self.environment, log, modules))
         self._process.start()
         theirs.close()
         assert self._ask("ready") == "ready"
