@@ -79,6 +79,7 @@ FIT = "small MLP and linear discriminant"  # as in `astromer-hf fit`
 VOTE = "support vectors and extra trees, all blocks"
 LSTM: dict[str, Any] = {"classifier_head": "lstm", "classifier_dropout": 0.3}
 NUM_TREES = 500  # of a forest
+FITTED = {"reconstruction_quantiles", "transformers_version", "name_or_path"}  # of a config, but not of an architecture
 KEY = ("method", "weights", "samples_per_class", "fold")
 
 
@@ -187,7 +188,9 @@ class Encoder:
     def weights(self) -> str:
         """Identifies a version of a model: a digest of its weights, or of its architecture if they are random."""
         if self.is_random:
-            return hashlib.sha256((self.folder / "config.json").read_bytes()).hexdigest()[:12]
+            fields = AstromerConfig.from_pretrained(self.folder).to_dict()
+            built = {name: fields[name] for name in sorted(fields.keys() - FITTED)}
+            return hashlib.sha256(json.dumps(built).encode()).hexdigest()[:12]
         digest = hashlib.sha256()  # of the numbers, since files with the same weights may differ in their headers
         for name, tensor in sorted(load_file(self.folder / "model.safetensors").items()):
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())

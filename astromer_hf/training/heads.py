@@ -85,8 +85,8 @@ def train_head(
     """Train the head of `model`, in place, on the states of its frozen encoder, and calibrate it on the validation set.
 
     The training set also includes the states of `thinned` copies, if given. The validation and test sets do not. A shortcut is
-    not trained by gradients, see `fit_shortcut`: it is fitted after the perceptron, to the training set for the temperature and
-    at the end to the validation set as well, since it needs none to stop at.
+    not trained by gradients: `fit_shortcut` sets it after the perceptron, from the validation set as well, since it needs none
+    to stop at.
     """
     head = HeadOnStates(model)
     shortcut = model.classifier.shortcut
@@ -101,14 +101,34 @@ def train_head(
     training = states if thinned is None else FrozenStates.concatenate((states, thinned))
     train, validation = windows_of(training, draw.train), windows_of(states, draw.validation)
     history = fit(head, train, validation, _identity, recipe, seed, class_weights)
-    if shortcut is not None:
-        fit_shortcut(model, states, labels, draw.train, class_weights)
-    temperature = fit_temperature(classify_states(model, states, labels, draw.validation), labels[draw.validation])
-    model.config.classifier_temperature = temperature
+    model.config.classifier_temperature = _calibrate(model, states, labels, draw, seed, class_weights)
     if shortcut is not None:
         fit_shortcut(model, states, labels, draw.labelled, class_weights)
         shortcut.requires_grad_(True)
-    return Outcome(classify_states(model, states, labels, draw.test)(temperature), history)
+    return Outcome(classify_states(model, states, labels, draw.test)(model.config.classifier_temperature), history)
+
+
+def _calibrate(
+    model: AstromerForSequenceClassification,
+    states: FrozenStates,
+    labels: np.ndarray,
+    draw: Draw,
+    seed: int,
+    class_weights: Sequence[float] | None,
+) -> float:
+    """The temperature that calibrates the validation set. Each fifth of it is classified by a shortcut fitted without it."""
+    order = np.random.default_rng(seed).permutation(draw.validation)
+    folds = [order] if model.classifier.shortcut is None else np.array_split(order, min(5, len(order)))
+    folds = [np.sort(fold) for fold in folds]
+    probabilities_at = []
+    for fold in folds:
+        if model.classifier.shortcut is not None:
+            fit_shortcut(model, states, labels, np.setdiff1d(draw.labelled, fold), class_weights)
+        probabilities_at.append(classify_states(model, states, labels, fold))
+    return fit_temperature(
+        lambda temperature: np.concatenate([of_fold(temperature) for of_fold in probabilities_at]),
+        labels[np.concatenate(folds)],
+    )
 
 
 def fit_shortcut(
@@ -120,18 +140,22 @@ def fit_shortcut(
 ) -> None:
     """Set the linear layer beside the perceptron by linear discriminant analysis of the windows of these light curves.
 
-    Nothing is set where every class has a single window: there is no variance within a class.
+    It is zero where every class has a single window: there is no variance within a class.
 
     The classes are Gaussian with one covariance, shrunk as Ledoit and Wolf (2004, J. Multivar. Anal. 88, 365) do. With 20
     labels a class it is better than what gradients find. The sum of its logits and the perceptron's is the logarithm of the
     product of both probabilities, up to a constant.
     """
+    shortcut = model.classifier.shortcut
+    assert shortcut is not None
     windows = StatesOfWindows(states, states.windows_of(objects), labels, model.config)
-    batch = windows.__getitems__(np.arange(len(windows)))
+    batch = windows.__getitems__(range(len(windows)))
     values = model.classifier.mean_of_last(batch["pooled"].unbind(1)).numpy()
-    counts = np.bincount(batch["labels"], minlength=model.config.num_labels)
+    counts = np.bincount(batch["labels"], minlength=shortcut.out_features)
     assert counts.all()
     if len(values) == len(counts):
+        nn.init.zeros_(shortcut.weight)
+        nn.init.zeros_(shortcut.bias)
         return
     priors = counts if class_weights is None else counts * np.asarray(class_weights)
     scaler, discriminant = linear_discriminant(priors / priors.sum()).fit(values, batch["labels"].numpy())
@@ -139,7 +163,6 @@ def fit_shortcut(
     if len(counts) == 2:  # scikit-learn has one logit then, of the second class
         slopes, constants = np.concatenate((-slopes, slopes)) / 2, np.concatenate((-constants, constants)) / 2
     slopes = slopes / scaler.scale_
-    shortcut = model.classifier.shortcut
     with torch.no_grad():
         shortcut.weight.copy_(torch.from_numpy(slopes))
         shortcut.bias.copy_(torch.from_numpy(constants - slopes @ scaler.mean_))

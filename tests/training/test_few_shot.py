@@ -23,6 +23,7 @@ from astromer_hf import (
     RaggedLightCurves,
 )
 from astromer_hf.baselines.lstm_baseline import LightCurveLSTMForSequenceClassification
+from astromer_hf.evaluation.uncertainty import fit_temperature
 from astromer_hf.inference.classification import classify_light_curves
 from astromer_hf.inference.embedding import embed_light_curves
 from astromer_hf.light_curves.bands import BandCombination, MultibandLightCurves
@@ -506,9 +507,18 @@ def test_a_discriminant_of_one_window_a_class_is_left_out(states, labelled, draw
     first = [draw.train[labelled.labels[draw.train] == label] for label in range(3)]
     single = np.array([next(star for star in stars if len(states.windows_of(star)) == 1) for stars in first])
     model = build_classifier(CONFIG, CLASSES, 0, **HEADS["beside a discriminant"])
-    before = model.classifier.shortcut.weight.clone()
     fit_shortcut(model, states, labelled.labels, np.sort(single))
-    assert torch.equal(model.classifier.shortcut.weight, before)
+    assert not model.classifier.shortcut.weight.any()
+    assert not model.classifier.shortcut.bias.any()
+
+
+def test_the_temperature_is_of_validation_stars_that_the_discriminant_was_not_fitted_to(states, labelled, draw):
+    shuffled = labelled.labels.copy()  # nothing can be told of them, but of those that it was fitted to
+    shuffled[draw.labelled] = np.random.default_rng(0).permutation(shuffled[draw.labelled])
+    model = build_classifier(CONFIG, CLASSES, 0, **HEADS["beside a discriminant"])
+    train_head(model, states, shuffled, draw, RECIPE, 0)
+    classify = classify_states(model, states, shuffled, draw.validation)
+    assert model.config.classifier_temperature > 1.2 * fit_temperature(classify, shuffled[draw.validation])
 
 
 def test_a_head_that_reads_observations_needs_them_and_the_last_block_alone(states, labelled, draw):
