@@ -1,5 +1,6 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """What the tests share: they run offline on the CPU, with a tiny model, simulated light curves and real ones where present."""
+# ruff: noqa: E402 (what stands before the imports is for them)
 
 import gc
 import os
@@ -9,6 +10,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["DISABLE_SAFETENSORS_CONVERSION"] = "1"  # transformers would start a thread that asks the Hub
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 os.environ["OMP_NUM_THREADS"] = "1"  # sums in one order, here and in subprocesses, and tiny models gain nothing from more
+
+gc.disable()  # a fifth of the time of the imports would go into a search for garbage, of which there is none
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,6 +26,7 @@ from loopback_hub import Account, LoopbackHub
 import astromer_hf
 from astromer_hf.light_curves.simulation import SIMULATED_SURVEYS
 
+gc.enable()
 gc.set_threshold(50_000, 20, 20)  # tracing a graph makes many thousands of objects that live
 
 # A periodogram takes as long as the span of the observations.
@@ -124,7 +128,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
-    torch.manual_seed(0)
+    torch.default_generator.manual_seed(0)  # `torch.manual_seed` also notes a traceback for GPUs that may come
 
 
 num_imported = pytest.StashKey[int]()

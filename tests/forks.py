@@ -1,10 +1,10 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
 """`python ...` in a process of its own that starts in milliseconds, for tests of commands, kills and launchers.
 
-Importing torch and what transformers takes from it costs five seconds of CPU. The fork server of `multiprocessing` imports them
-once; each process is forked from it. Nothing of huggingface_hub, transformers or this package is imported beforehand: a process
-reads its environment at their import, as a new interpreter does. A test that measures imports takes what it watches out of
-`sys.modules` first, with all that is preloaded here and imports it; else it must start a real interpreter.
+It is forked from one that has imported transformers and what `Trainer` needs of others, but nothing of this package. Where the
+variables for the Hub or transformers, which read them at their import, are not those of the tests, it must be asked for as
+`fresh`, and is forked from the fork server. So must one that measures imports. It takes what it watches out of `sys.modules`
+first, with all that is preloaded in `preloaded.py` and imports it; else it must start a real interpreter.
 """
 
 import atexit
@@ -16,22 +16,19 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import traceback
 import types
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-# Without fork servers (Windows), each process is a new interpreter.
-CONTEXT: Any = multiprocessing.get_context("forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn")
-PRELOADED = [
-    *("pytest", "torch", "torch._dynamo", "torch.distributed.fsdp", "torch.distributed.launcher.api"),
-    *("jinja2", "pandas", "PIL.Image", "pyarrow.parquet", "scipy.optimize", "sklearn.ensemble", "sklearn.linear_model"),
-]
-if CONTEXT.get_start_method() == "forkserver":
-    CONTEXT.set_forkserver_preload(PRELOADED)
+from fork_server import call_and_exit, fork_server
+from zygote import Zygote, ZygoteProcess
+
+IMPORTED = ["transformers.trainer", "transformers.pipelines", "datasets"]
+READ_AT_IMPORT = ("HF_", "HUGGING", "TRANSFORMERS_", "DISABLE_SAFETENSORS_CONVERSION")
 
 
 class Forked:
@@ -40,18 +37,32 @@ class Forked:
     Args:
         arguments: as after `python`: `-c CODE`, `-m MODULE` or a script, and its own arguments.
         environment: all variables; those of the tests if absent. Torch has been imported before they are set.
+        fresh: without transformers and huggingface_hub, which are then imported with these variables.
         max_file_size: the largest file in bytes that the process may write.
     """
 
-    def __init__(self, *arguments: object, environment: Mapping[str, str] | None = None, max_file_size: int | None = None):
+    def __init__(
+        self,
+        *arguments: object,
+        environment: Mapping[str, str] | None = None,
+        fresh: bool = False,
+        max_file_size: int | None = None,
+    ):
         self.args = [str(argument) for argument in arguments]
         self._folder = Path(tempfile.mkdtemp(prefix="forked-"))
         files = [str(self._folder / name) for name in ("stdout", "stderr")]
         for file in files:
             Path(file).touch()
         variables = dict(os.environ if environment is None else environment)
-        self._process = CONTEXT.Process(target=_run, args=(self.args, variables, os.getcwd(), files, max_file_size))
-        self._process.start()
+        task = (self.args, variables, os.getcwd(), files, max_file_size)
+        self._process: Any
+        if fresh or sys.platform == "win32":
+            self._process = fork_server().Process(target=_run, args=task)
+            self._process.start()
+        else:
+            importer = _importer()
+            assert _read_at_import(variables) == _read_at_import(importer.environment), "only a fresh process reads them"
+            self._process = ZygoteProcess(importer, "forks:_run", *task)
         self.pid: int = self._process.pid
 
     @property
@@ -88,30 +99,25 @@ class Forked:
         return (self._folder / "stdout").read_text(), (self._folder / "stderr").read_text()
 
 
+@cache
+def _importer() -> Zygote:
+    """The process that has imported transformers."""
+    log = Path(tempfile.mkdtemp(prefix="forked-")) / "log.txt"
+    zygote = Zygote(IMPORTED, os.environ, log)
+    atexit.register(shutil.rmtree, log.parent)
+    atexit.register(zygote.close)
+    return zygote
+
+
+def _read_at_import(variables: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in variables.items() if name.startswith(READ_AT_IMPORT)}
+
+
 def run_forked(*arguments: object, timeout: float = 300, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run a process to its end, as `subprocess.run` does with captured output."""
     process = Forked(*arguments, **options)
     stdout, stderr = process.communicate(timeout)
     return subprocess.CompletedProcess(process.args, process.wait(), stdout, stderr)
-
-
-def call_and_exit(function: Callable[..., Any], *arguments: Any) -> NoReturn:
-    """In a forked process: call a function and leave, with the number that it returns, or 0, or as an interpreter would."""
-    status = 1
-    try:
-        result = function(*arguments)
-        status = result if isinstance(result, int) else 0
-    except SystemExit as exited:
-        if isinstance(exited.code, str):
-            print(exited.code, file=sys.stderr)
-        else:
-            status = exited.code or 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
 
 
 def fork_here(function: Callable[[], int | None]) -> subprocess.CompletedProcess[str]:
@@ -154,7 +160,6 @@ def forked_workers() -> Iterator[None]:
 
 
 def _launch_here(words: list[str]) -> None:
-    import transformers.modeling_utils  # noqa: F401 (once for all ranks)
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     config = LaunchConfig(
@@ -164,7 +169,7 @@ def _launch_here(words: list[str]) -> None:
         rdzv_backend="c10d",
         rdzv_endpoint="localhost:0",
         rdzv_configs={"is_host": True},
-        start_method="fork" if CONTEXT.get_start_method() == "forkserver" else "spawn",
+        start_method="fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn",
         monitor_interval=0.1,
     )
     elastic_launch(config, _interpret)(words[1:])

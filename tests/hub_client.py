@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from forks import CONTEXT, run_forked
+from fork_server import fork_server
+from forks import run_forked
 
 
 def environment(url: str, home: Path, **changes: str) -> dict[str, str]:
@@ -41,7 +42,7 @@ def environment(url: str, home: Path, **changes: str) -> dict[str, str]:
 def run_fresh(url: str, home: Path, script: str, **changes: str) -> Any:
     """Run a script in a new process; what it assigns to `answer` comes back, by way of JSON."""
     program = f"{script}\nimport json as _json\nprint('ANSWER' + _json.dumps(answer))"
-    done = run_forked("-c", program, environment=environment(url, home, **changes))
+    done = run_forked("-c", program, environment=environment(url, home, **changes), fresh=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.rsplit("ANSWER", 1)[1])
 
@@ -51,7 +52,7 @@ class HubClient:
 
     def __init__(self, url: str, home: Path, **changes: str):
         variables = environment(url, home, **changes)
-        self._pool = ProcessPoolExecutor(1, CONTEXT, initializer=_set_environment, initargs=(variables,))
+        self._pool = ProcessPoolExecutor(1, fork_server(), initializer=_set_environment, initargs=(variables,))
 
     def __call__(self, function: Callable[..., Any], *args: Any, **options: Any) -> Any:
         return self._pool.submit(_call, function, *args, **options).result(timeout=300)

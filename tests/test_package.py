@@ -20,7 +20,7 @@ HEAVY = ("datasets", "evaluate", "matplotlib", "pandas", "pyarrow", "sklearn")
 
 def run(code: str) -> None:
     """Run code in a process that has imported torch and much else, but neither transformers nor the package."""
-    done = run_forked("-c", code)
+    done = run_forked("-c", code, fresh=True)
     assert done.returncode == 0, done.stderr
 
 

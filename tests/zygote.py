@@ -1,5 +1,5 @@
 # Copyright 2026 The astromer_hf developers. MIT licence.
-"""Processes to be killed, started in milliseconds, for `test_faults.py`.
+"""Processes that have imported much, started in milliseconds, for `forks.py` and the kills of `test_faults.py`.
 
 A zygote is a process that has imported everything and runs nothing; it forks one for every function that it is asked to run, so
 that a loop of kills does not import torch at every turn. What is killed is a process of its own, by a real SIGKILL.
@@ -7,6 +7,7 @@ that a loop of kills does not import torch at every turn. What is killed is a pr
 
 import gc
 import importlib
+import math
 import os
 import signal
 import time
@@ -14,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from forks import CONTEXT, call_and_exit
+from fork_server import call_and_exit, fork_server
 
 HERE = Path(__file__).resolve()
 ROOT = HERE.parents[1]
@@ -35,8 +36,10 @@ class Zygote:
 
     def __init__(self, modules: list[str], environment: Mapping[str, str], log: Path):
         self.log = log
-        self._requests, theirs = CONTEXT.Pipe()
-        self._process = CONTEXT.Process(target=serve, args=(theirs, dict(environment), log, modules))
+        self.environment = dict(environment)
+        context = fork_server()
+        self._requests, theirs = context.Pipe()
+        self._process = context.Process(target=serve, args=(theirs, self.environment, log, modules))
         self._process.start()
         theirs.close()
         assert self._ask("ready") == "ready"
@@ -49,15 +52,20 @@ class Zygote:
         """The id of a process that runs `module:function` on arguments; paths arrive as strings."""
         return int(self._ask("start", function, *map(_plain, arguments)))
 
+    def poll(self, pid: int) -> int | None:
+        """How a process ended: 0, its status, or minus the signal that killed it; `None` while it runs."""
+        status = self._ask("wait", pid)
+        return None if status == "runs" else int(status)
+
     def wait(self, pid: int, timeout: float = 300) -> int:
-        """How a process ended: 0, its status, or minus the signal that killed it."""
+        """How it ends."""
         deadline = time.monotonic() + timeout
-        while (status := self._ask("wait", pid)) == "runs":
+        while (status := self.poll(pid)) is None:
             if time.monotonic() > deadline:
                 os.kill(pid, signal.SIGKILL)
                 raise TimeoutError(f"a process runs after {timeout} s: {self.log.read_text()[-2000:]}")
             time.sleep(0.01)
-        return int(status)
+        return status
 
     def run(self, function: str, *arguments: Any) -> None:
         """Run a function to its end, which must be a good one."""
@@ -70,8 +78,8 @@ class Zygote:
         pid = self.start(function, *arguments)
         deadline = time.monotonic() + seconds
         while (remaining := deadline - time.monotonic()) > 0:
-            if (status := self._ask("wait", pid)) != "runs":
-                assert status == "0", f"it failed by itself: {self.log.read_text()[-3000:]}"
+            if (status := self.poll(pid)) is not None:
+                assert status == 0, f"it failed by itself: {self.log.read_text()[-3000:]}"
                 return False
             time.sleep(min(remaining, 0.02))
         os.kill(pid, signal.SIGKILL)
@@ -83,6 +91,33 @@ class Zygote:
         self._process.join(timeout=30)
 
 
+class ZygoteProcess:
+    """What `Zygote.start` starts, with what `forks.py` uses of `multiprocessing.Process`."""
+
+    def __init__(self, zygote: Zygote, function: str, *arguments: Any):
+        self._zygote = zygote
+        self._exitcode: int | None = None
+        self.pid = zygote.start(function, *arguments)
+
+    @property
+    def exitcode(self) -> int | None:
+        if self._exitcode is None:
+            self._exitcode = self._zygote.poll(self.pid)
+        return self._exitcode
+
+    def is_alive(self) -> bool:
+        return self.exitcode is None
+
+    def kill(self) -> None:
+        if self.is_alive():
+            os.kill(self.pid, signal.SIGKILL)
+
+    def join(self, timeout: float = math.inf) -> None:
+        deadline = time.monotonic() + timeout
+        while self.is_alive() and time.monotonic() < deadline:
+            time.sleep(0.005)
+
+
 def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
@@ -91,9 +126,11 @@ def serve(requests: Any, environment: dict[str, str], log: Path, modules: list[s
     """Answer the requests that come through a pipe, until it is closed."""
     os.environ.clear()
     os.environ.update(environment)
+    gc.disable()
     for module in modules:
         importlib.import_module(module)
     gc.freeze()  # what was imported is no garbage
+    gc.enable()
     while True:
         try:
             kind, *arguments = requests.recv()
@@ -116,7 +153,7 @@ def _run(log: Path, function: str, *arguments: Any) -> None:
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(output, stream)
-    os.close(0)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     call_and_exit(_resolve_and_call, function, *arguments)
 
 

@@ -304,7 +304,7 @@ def test_the_installed_command_and_the_modules_are_the_same(tmp_path):
     assert entry_points(group="console_scripts")["astromer-hf"].load() is start
     arguments = ["embed", tmp_path / "none.parquet", "-o", tmp_path / "o.parquet", "--model", tmp_path / "none"]
     for module in ("astromer_hf", "astromer_hf.cli"):
-        result = run_forked("-m", module, *arguments)
+        result = run_forked("-m", module, *arguments, fresh=True)
         assert result.returncode == 1
         assert result.stdout == ""
         assert result.stderr.startswith("error: There is no model folder")

@@ -27,6 +27,7 @@ from astromer_hf.light_curves.simulation import simulate_light_curves
 from astromer_hf.model import inference_astromer
 from astromer_hf.model.inference_astromer import in_evaluation_mode, unwrap
 
+ONE_LAYER = {**TINY, "num_hidden_layers": 1}  # is compiled in half of the time
 CURVES = simulate_light_curves(4, seed=0)
 COLUMNS = [curve.mjd for curve in CURVES], [curve.mag for curve in CURVES]
 ROWS = [{"mjd": curve.mjd, "mag": curve.mag} for curve in CURVES]
@@ -41,7 +42,7 @@ def test_every_function_of_the_module_is_exported():
 @pytest.fixture
 def classifier() -> AstromerForSequenceClassification:
     torch.manual_seed(0)
-    return AstromerForSequenceClassification(AstromerConfig(**TINY, num_labels=3, classifier_dropout=0.3)).eval()
+    return AstromerForSequenceClassification(AstromerConfig(**ONE_LAYER, num_labels=3, classifier_dropout=0.3)).eval()
 
 
 def compile_layers(model: Any) -> Any:
@@ -131,7 +132,7 @@ def test_the_copy_in_evaluation_mode_shares_weights_buffers_and_configuration(cl
 @pytest.fixture
 def new_head(tmp_path: Path) -> AstromerForSequenceClassification:
     torch.manual_seed(0)
-    AstromerModel(AstromerConfig(**TINY)).save_pretrained(tmp_path / "encoder")
+    AstromerModel(AstromerConfig(**ONE_LAYER)).save_pretrained(tmp_path / "encoder")
     return AutoModelForSequenceClassification.from_pretrained(tmp_path / "encoder", num_labels=3)
 
 
