@@ -213,9 +213,9 @@ def rescale_predictions(model: AstromerForSequenceClassification, center: float,
     last = [module for module in model.classifier.head.modules() if isinstance(module, nn.Linear)][-1]
     shortcut = model.classifier.shortcut
     for layer in (last,) if shortcut is None else (last, shortcut):
-        layer.weight *= scale
-        layer.bias *= scale
-    last.bias += center
+        layer.weight.mul_(scale)
+        layer.bias.mul_(scale)
+    last.bias.add_(center)
 
 
 def last_complete_checkpoint(folder: str | Path) -> str | None:
