@@ -82,9 +82,9 @@ def fit(
     """Train a classifier of your own classes on a table of labelled light curves.
 
     Some tens of light curves per class, or more, are needed. The classifier is the chosen head and, but for an LSTM, a linear
-    discriminant. It is trained on their embeddings and evaluated on a held-out fifth of the stars. The folder that it writes is a
-    model for astromer-hf classify, with a card for astromer-hf push. Its pictures are for a screen; with --width they have the
-    size and the fonts of a journal, and are .pdf files too.
+    discriminant. It is trained on their embeddings and evaluated on a held-out fifth of the stars. The folder that it writes is
+    a model for astromer-hf classify, with a card for astromer-hf push. Its pictures are for a screen; with --width they have
+    the size and the fonts of a journal, and are .pdf files too.
     """
     from sklearn.metrics import classification_report, log_loss
 

@@ -374,8 +374,8 @@ class AstromerConfig(PreTrainedConfig):
             )
         if self.classifier_shortcut and self.classifier_head == "lstm":
             raise ValueError(
-                "`classifier_shortcut=True` goes beside a perceptron or a linear layer, not `classifier_head='lstm'`: set it to "
-                "False."
+                "`classifier_shortcut=True` goes beside a perceptron or a linear layer, not `classifier_head='lstm'`: set it "
+                "to False."
             )
         if self.bands is not None and not (0 < len(self.bands) == len(set(self.bands)) <= 1024 and all(self.bands)):
             raise ValueError(f"`bands` must be up to 1024 unlike names that are not empty, got {self.bands}.")
