@@ -257,7 +257,6 @@ def build_model(source: str | Path, task: Task, data: DataArguments, head: HeadA
         source,
         problem_type=task.problem_type,
         id2label=names,
-        classifier_temperature=1.0,  # not that of an earlier head
         band_combination=None,
         **DECISIONS,
         ignore_mismatched_sizes=True,  # a head of other classes is replaced

@@ -474,7 +474,6 @@ def build_classifier(
         "label2id": {name: i for i, name in names.items()},
         "problem_type": "single_label_classification",
         # Defaults of the new head, whatever head the encoder came with:
-        "classifier_temperature": 1.0,
         "classifier_shortcut": False,
         "classifier_initializer_range": None,
         "use_weighted_layer_sum": False,
