@@ -4,7 +4,8 @@
 A draw splits labelled light curves into a training, a validation and a test set. A method turns a draw into class probabilities
 of its test set. Methods differ in what they are trained on: the states of a frozen encoder, computed once for all draws; the
 windows themselves, with or without an encoder that is trained too; or hand-crafted features.
-`scripts/run_few_shot_benchmark.py` makes the table of scores, and `table_classifier.py` a classifier for `astromer-hf`.
+`heads.py` trains heads on frozen states. `scripts/run_few_shot_benchmark.py` makes the table of scores, and
+`table_classifier.py` a classifier for `astromer-hf`.
 """
 
 import math
