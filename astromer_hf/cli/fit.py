@@ -108,9 +108,7 @@ def fit(
         max_per_class=max_per_class,
         drop_rare_classes=drop_rare_classes,
         balance_classes=balance_classes,
-        head=SMALL_MLP
-        | {"classifier_head": head}
-        | ({"concatenate_layers": False, "classifier_shortcut": False} if head == "lstm" else {}),
+        head=SMALL_MLP | {"classifier_head": head, "concatenate_layers": head != "lstm", "classifier_shortcut": head != "lstm"},
         recipe=default_recipe(combine_bands, max_epochs),
         batch_size=batch_size,
         seed=seed,

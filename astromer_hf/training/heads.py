@@ -159,17 +159,14 @@ def fit_shortcut(
     windows = StatesOfWindows(states, states.windows_of(objects), labels, model.config)
     batch = windows.__getitems__(range(len(windows)))
     values = model.classifier.mean_of_last(batch["pooled"].unbind(1)).numpy()
-    counts = np.bincount(batch["labels"], minlength=shortcut.out_features)
-    assert counts.all()
-    if len(values) == len(counts):
+    if len(values) == shortcut.out_features:
         nn.init.zeros_(shortcut.weight)
         nn.init.zeros_(shortcut.bias)
         return
-    scaler, discriminant = linear_discriminant(counts / counts.sum() if priors is None else priors).fit(
-        values, batch["labels"].numpy()
-    )
+    scaler, discriminant = linear_discriminant(priors).fit(values, batch["labels"].numpy())
+    assert len(discriminant.classes_) == shortcut.out_features
     slopes, constants = discriminant.coef_, discriminant.intercept_
-    if len(counts) == 2:  # scikit-learn has one logit then, of the second class
+    if shortcut.out_features == 2:  # scikit-learn has one logit then, of the second class
         slopes, constants = np.concatenate((-slopes, slopes)) / 2, np.concatenate((-constants, constants)) / 2
     slopes = slopes / scaler.scale_
     with torch.no_grad():
