@@ -29,7 +29,6 @@ from typing import Any
 import numpy as np
 import torch
 
-HELD_OUT = 0.15  # of the stars, never trained on; they score
 LEAST_OF_CLASS = 40  # of them, for a class to be scored
 STEPS_PER_LOG = 50
 NUM_TREES = 300  # of the forest on hand-crafted features
@@ -72,6 +71,13 @@ def not_negative(text: str) -> float:
     return float(text) if float(text) == 0 else positive(text)
 
 
+def fraction(text: str) -> float:
+    """A part of a whole, less than all of it."""
+    if not 0 <= float(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 0 and below 1, got {text}")
+    return float(text)
+
+
 def positive(text: str) -> float:
     """A number above 0."""
     if not 0 < float(text) <= 1e9:
@@ -90,6 +96,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--stars", type=count, default=512, help="of a step (%(default)s)")
     parser.add_argument("--learning-rate", type=positive, default=1e-3, help="the highest (%(default)s)")
+    parser.add_argument(
+        "--held-out", type=fraction, default=0.15, help="of the stars, which are not trained on and score the runs (%(default)s)"
+    )
     parser.add_argument("--throughput", action="store_true", help="first a table of windows a second")
     parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile")
     parser.add_argument("--seed", type=seed, default=0)
@@ -301,8 +310,7 @@ def train(
     """One run: train for its seconds on the stars that are not `held_out` (S,), score, save."""
     device = curves.times.device
     torch.manual_seed(args.seed)
-    changed = run.get("model", {})
-    fields = json.loads(str(packed["model"])) | changed
+    fields = ({} if "start" in run else json.loads(str(packed["model"]))) | run.get("model", {})
     stars_of_step = run.get("stars", args.stars)
     seconds = min(run.get("seconds", args.seconds), args.deadline - (time.perf_counter() - args.start))
     if seconds <= 0:
@@ -313,7 +321,12 @@ def train(
     elif "num_target_features" not in fields:
         fields |= {"num_target_features": packed["features"].shape[1]}
     kind = names["AstromerForPreTraining"]
-    model = kind.from_pretrained(run["start"], **changed) if "start" in run else kind(names["AstromerConfig"](**fields))
+    if "start" in run:  # a checkpoint that is shared has neither projector nor feature head: they start anew
+        model, loading = kind.from_pretrained(run["start"], strict_loading=False, output_loading_info=True, **fields)
+        if missing := [name for name in loading["missing_keys"] if name.startswith(("model.", "decoder"))]:
+            raise SystemExit(f"error: {run['start']} lacks weights of this model: {', '.join(missing)}")
+    else:
+        model = kind(names["AstromerConfig"](**fields))
     if model.config.num_target_features and "features" not in packed:
         raise SystemExit("error: the model predicts features and the pack has none; pack with a recipe that names `features`")
     model.to(device).train()
@@ -370,7 +383,8 @@ def train(
     model.eval()
     model.save_pretrained(args.output / run["name"] / "pretraining")
     model.without_projector().save_pretrained(args.output / run["name"])
-    score(model, curves, packed, held_out, names, log)
+    if held_out.any():
+        score(model, curves, packed, held_out, names, log)
 
 
 def main(args: argparse.Namespace) -> None:
@@ -381,8 +395,8 @@ def main(args: argparse.Namespace) -> None:
     log(f"{torch.cuda.get_device_name() if device.type == 'cuda' else 'CPU'}, torch {torch.__version__}")
     curves, packed = unpack(args.data, names)
     curves = curves.to(device)
-    held_out = np.random.default_rng(args.seed).random(len(curves)) < HELD_OUT
-    if "features" in packed:
+    held_out = np.random.default_rng(args.seed).random(len(curves)) < args.held_out
+    if "features" in packed and held_out.any():
         score_features(packed, held_out, log)
     if args.throughput:
         sizes = (256, 1024, 4096) if device.type == "cuda" else (2, 4)

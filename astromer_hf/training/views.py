@@ -269,15 +269,26 @@ class MultiViewRecipe:
 
     Args:
         length, local_length (`int`): columns of a global and of a local view.
-        num_global_views, num_local_views (`int`): the first global view has half of its magnitudes hidden, to be reconstructed.
-        num_transplanted_views (`int`): global views as other surveys would have seen the star.
+        num_global_views, num_local_views (`int`): how many of each.
+        num_masked_views (`int`): of the global views, which have half of their magnitudes hidden, to be reconstructed.
+        num_transplanted_views (`int`): global views as other surveys would have seen the star; beside the others.
+
+    Raises:
+        ValueError: none or more than all of the global views are masked.
     """
 
     length: int = 320
     local_length: int = 64
     num_global_views: int = 2
+    num_masked_views: int = 1
     num_local_views: int = 2
     num_transplanted_views: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.num_masked_views <= self.num_global_views:
+            raise ValueError(
+                f"`num_masked_views` must be from 1 to `num_global_views` ({self.num_global_views}), got {self.num_masked_views}."
+            )
 
     @property
     def num_views(self) -> int:
@@ -289,7 +300,8 @@ class MultiViewRecipe:
         whole = ViewRecipe(self.length)
         masked = replace(whole, noise_probability=0.0, hidden_fraction=0.5)
         local = ViewRecipe(self.local_length, kept_fraction=(0.1, 0.5), run_probability=0.5, least_run=0.2)
-        return [masked] + [whole] * (self.num_global_views - 1), [local] * self.num_local_views
+        shown = [whole] * (self.num_global_views - self.num_masked_views)
+        return [masked] * self.num_masked_views + shown, [local] * self.num_local_views
 
     def draw(
         self,

@@ -19,7 +19,7 @@ import torch
 import yaml
 from conftest import TINY_EXTENDED
 
-from astromer_hf import AstromerForMaskedReconstruction, AstromerForPreTraining
+from astromer_hf import AstromerConfig, AstromerForMaskedReconstruction, AstromerForPreTraining
 from astromer_hf.light_curves.simulation import SIMULATED_SURVEYS, simulate_light_curves, to_table
 from astromer_hf.training.stars import load_stars
 
@@ -113,7 +113,6 @@ def test_runs_are_trained_scored_and_saved_and_one_starts_from_another(
 ):
     pack, output = tmp_path / "pack.npz", tmp_path / "runs"
     pack_light_curves.main(pack_light_curves.parse_args([str(recipe), "-o", str(pack)]))
-    monkeypatch.setattr(pretrain_on_gpu, "HELD_OUT", 0.5)
     monkeypatch.setattr(pretrain_on_gpu, "LEAST_OF_CLASS", 5)
     monkeypatch.setattr(pretrain_on_gpu, "NUM_TREES", 10)
     monkeypatch.setattr(pretrain_on_gpu, "SECONDS_MEASURED", 0.01)
@@ -122,7 +121,8 @@ def test_runs_are_trained_scored_and_saved_and_one_starts_from_another(
         {"name": "second", "seconds": 0.1, "start": str(output / "first" / "pretraining"), "exclude": ["asas_acvs"]},
         {"name": "third", "seconds": 1e6},
     ]
-    options = ["--stars", "6", "--no-compile", "--throughput", "--deadline", "60", "--runs", json.dumps(runs[:2])]
+    options = ["--stars", "6", "--no-compile", "--throughput", "--deadline", "60", "--held-out", "0.5"]
+    options += ["--runs", json.dumps(runs[:2])]
     with joblib.parallel_config("threading"):  # probes, in place of processes that import scikit-learn
         pretrain_on_gpu.main(pretrain_on_gpu.parse_args([str(pack), "-o", str(output), *options]))
     log = (output / "log.txt").read_text()
@@ -146,6 +146,33 @@ def test_runs_are_trained_scored_and_saved_and_one_starts_from_another(
     pretrain_on_gpu.main(late)
     assert "no time is left" in (output / "log.txt").read_text()
     assert not (output / "third").exists()
+
+
+def test_a_run_starts_from_a_shared_checkpoint_and_trains_on_all_stars(
+    recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    pack, output, shared = tmp_path / "pack.npz", tmp_path / "runs", tmp_path / "shared"
+    pack_light_curves.main(pack_light_curves.parse_args([str(recipe), "-o", str(pack)]))
+    fields = yaml.safe_load(recipe.read_text())["model"]
+    torch.manual_seed(1)
+    start = AstromerForMaskedReconstruction(AstromerConfig(**fields))
+    start.save_pretrained(shared)
+    run = {"name": "on", "seconds": 0.1, "start": str(shared), "learning_rate": 1e-5, "model": {"unambiguous_folding": True}}
+    options = ["--stars", "6", "--no-compile", "--held-out", "0", "--runs", json.dumps([run])]
+    pretrain_on_gpu.main(pretrain_on_gpu.parse_args([str(pack), "-o", str(output), *options]))
+    printed = capsys.readouterr().out
+    assert f", {len(np.load(pack)['labels'])} stars\n" in printed
+    assert "probe" not in printed  # no star is held out
+    whole = AstromerForPreTraining.from_pretrained(output / "on" / "pretraining")
+    assert whole.feature_head is not None  # of the pack's features, though the checkpoint has none
+    assert whole.config.unambiguous_folding
+    moved = max(float((whole.state_dict()[name] - weight).abs().max()) for name, weight in start.state_dict().items())
+    assert 0 < moved < 1e-2
+
+    start.model.layers = start.model.layers[:1]
+    start.save_pretrained(shared)
+    with pytest.raises(SystemExit, match="lacks weights"):
+        pretrain_on_gpu.main(pretrain_on_gpu.parse_args([str(pack), "-o", str(output), *options]))
 
 
 def test_trainer_trains_the_same_recipe_and_goes_on_where_it_stopped(recipe: Path, tmp_path: Path):

@@ -206,6 +206,18 @@ def test_transplanted_views_are_global_ones_that_hide_nothing(curves: PackedLigh
         recipe.draw(curves, torch.arange(4), seeded())
 
 
+def test_several_views_may_be_reconstructed_at_once(curves: PackedLightCurves):
+    recipe = MultiViewRecipe(length=96, local_length=16, num_global_views=3, num_masked_views=2)
+    batch = recipe.draw(curves, torch.arange(4), seeded())
+    hidden = batch["masked_positions"]
+    assert hidden.any((0, 2)).tolist() == [True, True, False]
+    assert (hidden[:, 0] != hidden[:, 1]).any()
+    assert (hidden[:, :2].sum(2) == batch["attention_mask"][:, :2].sum(2) // 2).all()
+    for number in (0, 4):
+        with pytest.raises(ValueError, match="num_masked_views"):
+            MultiViewRecipe(num_global_views=3, num_masked_views=number)
+
+
 def test_variations_are_measured_from_the_periods_among_the_features(tmp_path: Path):
     survey = replace(SIMULATED_SURVEYS["asas_like"], min_points=100, max_points=120, duration_days=300.0)
     for name, classes in (("one", ["RRab"]), ("two", ["RRab", "Constant"])):
