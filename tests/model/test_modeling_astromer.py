@@ -982,7 +982,8 @@ def test_a_band_embedding_tells_the_bands_of_observations_apart(inputs: Batch):
 
 # --- Compilation and export ---
 
-ONE_LAYER = {**TINY_EXTENDED, "num_hidden_layers": 1}
+# Tracing takes as long as there are operations; `folding_harmonics` are unrolled.
+ONE_LAYER = {**TINY_EXTENDED, "num_hidden_layers": 1, "folding_harmonics": 2}
 
 
 def test_a_model_compiles_to_one_graph(inputs: Batch):
