@@ -97,7 +97,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--stars", type=count, default=512, help="of a step (%(default)s)")
     parser.add_argument("--learning-rate", type=positive, default=1e-3, help="the highest (%(default)s)")
     parser.add_argument(
-        "--held-out", type=fraction, default=0.15, help="of the stars, which are not trained on and score the runs (%(default)s)"
+        "--held-out",
+        type=fraction,
+        default=0.15,
+        help="of the stars, which score the runs and train none (%(default)s)",
     )
     parser.add_argument("--throughput", action="store_true", help="first a table of windows a second")
     parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile")

@@ -285,10 +285,9 @@ class MultiViewRecipe:
     num_transplanted_views: int = 0
 
     def __post_init__(self) -> None:
-        if not 1 <= self.num_masked_views <= self.num_global_views:
-            raise ValueError(
-                f"`num_masked_views` must be from 1 to `num_global_views` ({self.num_global_views}), got {self.num_masked_views}."
-            )
+        most, masked = self.num_global_views, self.num_masked_views
+        if not 1 <= masked <= most:
+            raise ValueError(f"`num_masked_views` must be between 1 and `num_global_views`, which is {most}, got {masked}.")
 
     @property
     def num_views(self) -> int:
