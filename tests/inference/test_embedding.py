@@ -369,6 +369,9 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+SIZES = {"small": 128, "large": 640}
+
+
 def write_long_curves(path: Path, num_objects: int, num_points: int) -> Path:
     """Light curves of `num_points` uncompressed random numbers, in one row group."""
     offsets = pa.array(np.arange(num_objects + 1) * num_points, pa.int32())
@@ -383,22 +386,18 @@ def start(code: str, *arguments: object) -> Forked:
     return Forked("-c", f"import sys\nfrom astromer_hf import AstromerModel, embed_table\n{code}", *arguments)
 
 
-def test_memory_does_not_grow_with_the_table(tmp_path):
-    """Of few observations with wide embeddings, so that much is written and little computed."""
-    wide = {**TINY, "num_hidden_layers": 1, "hidden_size": 128}
-    AstromerModel(AstromerConfig(**wide)).save_pretrained(tmp_path / "wide")
-    sizes = {"small": 16, "large": 80}
-    small, large = (write_long_curves(tmp_path / f"{name}.parquet", count, 2000) for name, count in sizes.items())
+def test_memory_does_not_grow_with_the_table(tmp_path, model_folder):
+    small, large = (write_long_curves(tmp_path / f"{name}.parquet", count, 2000) for name, count in SIZES.items())
     process = start(
         """
 import resource
 model = AstromerModel.from_pretrained(sys.argv[1])
 for source in sys.argv[2:]:
     output = source.replace(".parquet", "-out.parquet")
-    embed_table(source, output, model, batch_size=128, objects_per_chunk=4, level="observation", show_progress=False)
+    embed_table(source, output, model, batch_size=1024, objects_per_chunk=32, level="observation", show_progress=False)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """,
-        tmp_path / "wide",
+        model_folder,
         small,
         large,
     )

@@ -280,9 +280,9 @@ def test_objects_whose_rows_stand_together_are_read_a_few_at_a_time_and_never_cu
 
 def test_memory_does_not_grow_with_a_table_of_bands(tmp_path, tiny_folder):
     def write(name: str, num_objects: int) -> Path:
-        """Light curves of 20 000 observations in two bands, most of them unusable, so that little is to be computed."""
-        offsets = pa.array(np.arange(2 * num_objects + 1) * 20_000, pa.int32())
-        values = np.random.default_rng(0).random((2, 2 * num_objects, 20_000))
+        """Light curves of 2000 observations in two bands, most of them unusable, so that little is to be computed."""
+        offsets = pa.array(np.arange(2 * num_objects + 1) * 2000, pa.int32())
+        values = np.random.default_rng(0).random((2, 2 * num_objects, 2000))
         values[1, :, 20:] = 99.999
         mjd, mag = (pa.ListArray.from_arrays(offsets, pa.array(column.ravel())) for column in values)
         ids = np.repeat([f"object {i}" for i in range(num_objects)], 2)
@@ -290,14 +290,14 @@ def test_memory_does_not_grow_with_a_table_of_bands(tmp_path, tiny_folder):
         pq.write_table(table, tmp_path / name, compression="none", use_dictionary=False)
         return tmp_path / name
 
-    small, large = write("small.parquet", 8), write("large.parquet", 104)
+    small, large = write("small.parquet", 64), write("large.parquet", 1000)
     code = """
 import resource, sys
 from astromer_hf import AstromerModel
 from astromer_hf import embed_table
 model = AstromerModel.from_pretrained(sys.argv[1])
 for source in sys.argv[2:]:
-    options = {"batch_size": 32, "objects_per_chunk": 4, "combine_bands": "mean", "show_progress": False}
+    options = {"batch_size": 256, "objects_per_chunk": 32, "combine_bands": "mean", "show_progress": False}
     embed_table(source, source + ".out.parquet", model, **options)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
