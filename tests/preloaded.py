@@ -19,7 +19,7 @@ MODULES = [
     *("pytest", "torch", "torch._dynamo", "torch.distributed.fsdp", "torch.distributed.launcher.api"),
     *("torch.distributed.checkpoint", "safetensors.torch", "tokenizers", "transformers.models"),
     *("jinja2", "pandas", "PIL.Image", "pyarrow.dataset", "pyarrow.parquet", "fsspec.asyn", "xml.etree.ElementTree"),
-    *("matplotlib.pyplot", "scipy.optimize", "sklearn.ensemble", "sklearn.linear_model"),
+    *("matplotlib.pyplot", "astropy.stats", "scipy.optimize", "sklearn.ensemble", "sklearn.linear_model"),
 ]
 READER = "transformers.utils.import_utils"
 REMEMBERED: dict[tuple[Any, ...], dict[Any, dict[str, Any]]] = {}

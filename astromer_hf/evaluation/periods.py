@@ -244,17 +244,15 @@ def periodogram(
     step = max_frequency / (num_steps - 1)
     per_row = int(np.ceil(np.sqrt(num_steps)))
     cycles = times * step
-    coarse = np.exp(2j * np.pi * (np.arange(-(-num_steps // per_row))[:, None] * per_row * cycles % 1.0))
-    fine = np.exp(2j * np.pi * (np.arange(per_row)[:, None] * cycles % 1.0)).T
+    coarse, fine = _waves(-(-num_steps // per_row), per_row * cycles), _waves(per_row, cycles).T
     share = (np.full(len(times), 1.0) if weights is None else weights) / len(times)
 
     def sums(rows: np.ndarray, columns: np.ndarray, values: np.ndarray) -> np.ndarray:
-        product = (rows * values).astype(np.complex64) @ columns
+        product = (rows * values.astype(np.float32)) @ columns
         return np.asarray(product.ravel()[:num_steps])
 
-    single = fine.astype(np.complex64)
-    of_magnitudes, window = sums(coarse, single, share * magnitudes), sums(coarse, single, share)
-    window_twice = sums(coarse**2, single**2, share)
+    of_magnitudes, window = sums(coarse, fine, share * magnitudes), sums(coarse, fine, share)
+    window_twice = sums(coarse**2, fine**2, share)
     cosines, sines = of_magnitudes.real, of_magnitudes.imag
     cosine_cosine = (1 + window_twice.real) / 2 - window.real**2
     sine_sine = (1 - window_twice.real) / 2 - window.imag**2
@@ -265,6 +263,16 @@ def periodogram(
     first = int(np.ceil(0.5 / span / step))
     power[:first] = 0
     return Spectrum(np.clip(power, 0, 1).astype(np.float64), step, int(2 / span / step), first)
+
+
+def _waves(count: int, cycles: np.ndarray) -> np.ndarray:
+    """exp(2πi·n·cycles) for n = 0 to `count` - 1, `(count, L)` complex64: products of few exponentials, which take long."""
+    per_row = int(np.ceil(np.sqrt(count)))
+    fine, coarse = (
+        np.exp(2j * np.pi * (np.arange(per_row)[:, None] * angle % 1.0)).astype(np.complex64)
+        for angle in (cycles, per_row * cycles)
+    )
+    return np.asarray((coarse[:, None] * fine).reshape(-1, len(cycles))[:count])
 
 
 def _candidates(spectrum: Spectrum, lowest: float, highest: float) -> np.ndarray:

@@ -164,8 +164,14 @@ def export_onnx(model: Any, output: str | Path, *, name: str = "", for_light_cur
             output_names=LIGHT_CURVE_OUTPUTS if for_light_curve else OUTPUTS,
             dynamic_shapes=({0: "windows", 1: "length"}, *[{}] * (len(inputs) - 1)),  # the names, which all inputs share
             verbose=False,
+            optimize=False,
         )
-    assert onnx_program is not None
+        assert onnx_program is not None
+        # Constants first, so that the rules of the optimizer, which take long, are tried at half as many nodes.
+        optimizer = importlib.import_module("onnxscript.optimizer")
+        optimizer.fold_constants(onnx_program.model)
+        optimizer.remove_unused_nodes(onnx_program.model)
+        onnx_program.optimize()
     metadata = {"model": name, "window_size": str(encoder.config.window_size), "astromer_hf": __version__}
     if for_light_curve:
         metadata["inputs"] = HOW_TO_PREPARE_LIGHT_CURVE

@@ -309,19 +309,20 @@ def fourier_equations(
     `weights` and `magnitudes` broadcast against `angles`.
     """
     cosine, sine = angles.cos(), angles.sin()
-    weighted = weights * magnitudes
+    weighted, twice = weights * magnitudes, 2 * cosine
     shape = angles.shape[:-1]
     of_cosines, of_sines = [weights.sum(-1).expand(shape)], [torch.zeros_like(cosine[..., 0])]
     right_cosines, right_sines = [weighted.sum(-1).expand(shape)], []
     cosines, sines = (torch.ones_like(cosine), cosine), (torch.zeros_like(sine), sine)
     for order in range(1, 2 * harmonics + 1):
+        if order > 1:
+            cosines = (cosines[1], twice * cosines[1] - cosines[0])
+            sines = (sines[1], twice * sines[1] - sines[0])
         of_cosines.append((weights * cosines[1]).sum(-1))
         of_sines.append((weights * sines[1]).sum(-1))
         if order <= harmonics:
             right_cosines.append((weighted * cosines[1]).sum(-1))
             right_sines.append((weighted * sines[1]).sum(-1))
-        cosines = (cosines[1], 2 * cosine * cosines[1] - cosines[0])
-        sines = (sines[1], 2 * cosine * sines[1] - sines[0])
     even, odd = torch.stack(of_cosines, -1), torch.stack(of_sines, -1)  # (..., 1 + 2·harmonics)
     orders = torch.arange(harmonics + 1, device=angles.device)
     sums, differences = orders[:, None] + orders, orders[:, None] - orders
@@ -341,11 +342,12 @@ def solve_positive_definite(matrix: torch.Tensor, right: torch.Tensor) -> torch.
     """
     size = matrix.shape[-1]
     system = torch.cat((matrix, right[..., None]), dim=-1)  # (..., n, n + 1)
-    unit = torch.eye(size, dtype=matrix.dtype, device=matrix.device)
-    for k in range(size):
-        row = system[..., k, :] / system[..., k, k : k + 1]
-        system = system - (system[..., :, k] - unit[k])[..., None] * row[..., None, :]  # leaves `row` itself in row k
-    return system[..., :, -1]
+    units = torch.eye(size, dtype=matrix.dtype, device=matrix.device)[..., None].unbind()
+    for k, unit in enumerate(units):
+        row = system[..., k : k + 1, :]
+        row = row / row[..., k : k + 1]
+        system = system - (system[..., k : k + 1] - unit) * row  # leaves `row` itself in row k
+    return system[..., -1]
 
 
 def relative_precisions(

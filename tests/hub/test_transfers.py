@@ -66,11 +66,12 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def fill(folder: Path) -> Path:
     torch.manual_seed(0)
-    config = AstromerConfig(**TINY)
+    fields = {**TINY, "num_hidden_layers": 1, "num_attention_heads": 1}  # a picture of attention has a panel a head
+    config = AstromerConfig(**fields)
     labels: dict[str, Any] = {"id2label": {0: "RRab", 1: "LPV"}, "label2id": {"RRab": 0, "LPV": 1}}
     models = {
         "encoder": AstromerForMaskedReconstruction(config),
-        "classifier": AstromerForSequenceClassification(AstromerConfig(**TINY, **labels)),
+        "classifier": AstromerForSequenceClassification(AstromerConfig(**fields, **labels)),
     }
     for name, model in models.items():
         model.save_pretrained(folder / name)

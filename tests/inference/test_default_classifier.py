@@ -39,7 +39,7 @@ def classify(table: pd.DataFrame, folder: Path, *options: str) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def simulated() -> pd.DataFrame:
-    return to_table(simulate_light_curves(56, seed=11)).to_pandas()
+    return to_table(simulate_light_curves(35, seed=11)).to_pandas()
 
 
 @pytest.fixture(scope="module")

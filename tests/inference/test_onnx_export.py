@@ -2,6 +2,7 @@
 """An exported encoder gives under ONNX Runtime what the model gives, whatever the batch, the length and the padding."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -27,17 +28,24 @@ from astromer_hf.inference import onnx_export
 from astromer_hf.inference.onnx_export import INPUTS, OUTPUTS, TOLERANCE, OnnxEncoder, export_onnx
 
 CURVES = simulate_light_curves(12, seed=3)
-EXTENDED = {**TINY_EXTENDED, "num_hidden_layers": 1, "use_magnitude_errors": True}
+# An export takes as long as the graph has nodes; `folding_harmonics` are unrolled.
+PAPER = {**TINY, "num_hidden_layers": 1}
+EXTENDED = {**TINY_EXTENDED, "num_hidden_layers": 1, "folding_harmonics": 2, "use_magnitude_errors": True}
 
 
-@pytest.fixture(scope="module", params=[TINY, EXTENDED], ids=["paper", "extended"])
+@pytest.fixture(scope="module", params=[PAPER, EXTENDED], ids=["paper", "extended"])
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[AstromerModel, Path]:
     """A tiny model and its file, which the command wrote."""
     folder = tmp_path_factory.mktemp("onnx")
     torch.manual_seed(0)
     AstromerModel(AstromerConfig(**request.param)).save_pretrained(folder / "model")
     file = folder / "model.onnx"
-    assert main(["export", str(folder / "model"), "--format", "onnx", "-o", str(file)]) == 0
+    before = os.umask(0o027)
+    try:
+        assert main(["export", str(folder / "model"), "--format", "onnx", "-o", str(file)]) == 0
+    finally:
+        os.umask(before)
+    assert file.stat().st_mode & 0o777 == 0o640  # as any new file, see `test_file_modes.py`
     assert sorted(path.name for path in folder.iterdir()) == ["model", "model.onnx"]  # nothing is left beside it
     return load_encoder(str(folder / "model"), None, "cpu", "float32")[0], file
 
@@ -157,7 +165,7 @@ def test_a_file_that_differs_from_its_model_is_not_written(tmp_path, monkeypatch
     wrong = {torch.tanh: lambda states: 0.9 * states}
     monkeypatch.setattr(onnx_export, "_REPLACEMENTS", onnx_export._REPLACEMENTS | wrong)
     with pytest.raises(ValueError, match=r"differs from the model by .* more than 1e-04"):
-        export_onnx(AstromerModel(AstromerConfig(**TINY | {"num_hidden_layers": 1})), tmp_path / "model.onnx")
+        export_onnx(AstromerModel(AstromerConfig(**PAPER)), tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())
 
 

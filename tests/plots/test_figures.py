@@ -157,7 +157,7 @@ def test_julian_dates_are_written_without_their_first_digits_and_drawn_where_the
 def test_at_the_width_of_a_journal_all_text_is_readable_and_inside(name: str, width: str):
     with journal_size(width):
         figure = PICTURES[name]()
-        figure.savefig(io.BytesIO(), dpi=100)
+        figure.draw_without_rendering()  # places all text
         assert figure.get_figwidth() * 25.4 == pytest.approx({"column": 88, "page": 180}[width])
         hidden = {label for axes in figure.axes for label in not_drawn(axes)}
         shown = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip() and text not in hidden]
@@ -263,7 +263,7 @@ def test_the_legend_of_many_methods_with_long_names_is_inside_the_picture(width:
     scores = {f"a checkpoint: a head on the states of all of its blocks, thinned {i}": {20: [0.5]} for i in range(num_methods)}
     with journal_size(width):
         figure = plots.plot_few_shot(scores)
-        figure.savefig(io.BytesIO(), dpi=100)
+        figure.draw_without_rendering()  # places all text
         box = figure.legends[0].get_window_extent()
         page = figure.bbox.padded(2)
         assert len(figure.legends[0].get_texts()) == num_methods
