@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export HF_HUB_OFFLINE := 1
+# Modules are compiled once, and not by every process again, where the environment forbids Python to write what it compiled.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help demo test test-all check fix docs browser demo-app audit benchmarks clean
 help: ## what there is
