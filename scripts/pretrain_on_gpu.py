@@ -3,14 +3,18 @@
 
 Examples:
     python scripts/pretrain_on_gpu.py runs/pack/light_curves.npz -o runs/gpu --seconds 400
-    python scripts/pretrain_on_gpu.py runs/pack/light_curves.npz -o runs/gpu --runs runs/pack/runs.json --throughput
+    python scripts/pretrain_on_gpu.py runs/pack/light_curves.npz -o runs/gpu --throughput \\
+        --runs '[{"name": "all"}, {"name": "without_asas", "exclude": ["asas_acvs"]}]'
+    python scripts/pretrain_on_gpu.py runs/pack/light_curves.npz -o runs/gpu --held-out 0 \\
+        --runs '[{"name": "on", "start": "model_cards/astromer-surveys-small", "learning_rate": 8e-4}]'
 
 It needs torch, transformers 5, numpy and scikit-learn only, since a GPU lent for minutes has no time to install anything. It
 learns against the clock: the learning rate falls by a cosine of the time that has passed. `scripts/run_pretraining.py` trains
 the same model on the same views with transformers' Trainer. Before it stands `scripts/pack_light_curves.py`.
 
-Each run leaves a folder with a checkpoint of encoder and decoder, and one of the whole in `pretraining/`, from which another
-run may start. The log has the scores of a linear probe and of nearest neighbours on held-out stars of the training split.
+Each run leaves a folder with a checkpoint of encoder and decoder, and one of the whole in `pretraining/`. Another run may start
+from either: the first kind gets a new projector. The log has the scores of a linear probe and of nearest neighbours on held-out
+stars of the training split, unless `--held-out 0` trains on all of them.
 `--runs` names several, a list of `{"name": ..., "seconds": ..., "start": folder, "exclude": [surveys], "model": {...},
 "views": {...}, "learning_rate": ..., "stars": ...}`. Only the name is required; `model` and `views` change those of the recipe.
 """
@@ -301,6 +305,32 @@ def learning_rate(progress: float, highest: float) -> float:
     return highest * min(progress / 0.04, 1) * 0.5 * (1 + math.cos(math.pi * min(progress, 1)))
 
 
+def build_model(run: dict[str, Any], packed: dict[str, np.ndarray], names: dict[str, Any]) -> Any:
+    """The model of a run: new, or what it starts from; a checkpoint that is shared gets a new projector and feature head.
+
+    Raises:
+        SystemExit: the model predicts features and the pack has none.
+        RuntimeError, ValueError: the weights are of another architecture, or damaged.
+    """
+    kind, changed = names["AstromerForPreTraining"], run.get("model", {})
+    if "start" in run:
+        config = names["AstromerConfig"].from_pretrained(run["start"], **changed)
+    else:
+        config = names["AstromerConfig"](**json.loads(str(packed["model"])) | changed)
+    is_whole = config.architectures == [kind.__name__]
+    if config.num_target_features and "features" not in packed:
+        raise SystemExit("error: the model predicts features and the pack has none; pack with a recipe that names `features`")
+    if not is_whole and "num_target_features" not in changed and config.feature_weight and "features" in packed:
+        config.num_target_features = packed["features"].shape[1]
+    if is_whole:
+        return kind.from_pretrained(run["start"], config=config)
+    model = kind(config)
+    if "start" in run:
+        kept = names["AstromerForMaskedReconstruction"].from_pretrained(run["start"], **changed)
+        model.load_state_dict(kept.state_dict(), strict=False)
+    return model
+
+
 def train(
     run: dict[str, Any],
     curves: Any,
@@ -313,25 +343,14 @@ def train(
     """One run: train for its seconds on the stars that are not `held_out` (S,), score, save."""
     device = curves.times.device
     torch.manual_seed(args.seed)
-    fields = ({} if "start" in run else json.loads(str(packed["model"]))) | run.get("model", {})
     stars_of_step = run.get("stars", args.stars)
     seconds = min(run.get("seconds", args.seconds), args.deadline - (time.perf_counter() - args.start))
     if seconds <= 0:
         log(f"run {run['name']}: no time is left")
         return
-    if "features" not in packed or not fields.get("feature_weight", 1.0):
-        fields |= {"num_target_features": 0}
-    elif "num_target_features" not in fields:
-        fields |= {"num_target_features": packed["features"].shape[1]}
-    kind = names["AstromerForPreTraining"]
-    if "start" in run:  # a checkpoint that is shared has neither projector nor feature head: they start anew
-        model, loading = kind.from_pretrained(run["start"], strict_loading=False, output_loading_info=True, **fields)
-        if missing := [name for name in loading["missing_keys"] if name.startswith(("model.", "decoder"))]:
-            raise SystemExit(f"error: {run['start']} lacks weights of this model: {', '.join(missing)}")
-    else:
-        model = kind(names["AstromerConfig"](**fields))
-    if model.config.num_target_features and "features" not in packed:
-        raise SystemExit("error: the model predicts features and the pack has none; pack with a recipe that names `features`")
+    model = build_model(run, packed, names)
+    if "start" in run and held_out.any():
+        log("  (the weights that this run starts from may have seen the stars that score it)")
     model.to(device).train()
     optimizer = torch.optim.AdamW(model.parameters(), 1e-3, betas=(0.9, 0.98), weight_decay=0.01, fused=device.type == "cuda")
     recipe = names["MultiViewRecipe"](**json.loads(str(packed.get("views", "{}"))) | run.get("views", {}))

@@ -169,10 +169,22 @@ def test_a_run_starts_from_a_shared_checkpoint_and_trains_on_all_stars(
     moved = max(float((whole.state_dict()[name] - weight).abs().max()) for name, weight in start.state_dict().items())
     assert 0 < moved < 1e-2
 
-    start.model.layers = start.model.layers[:1]
-    start.save_pretrained(shared)
-    with pytest.raises(SystemExit, match="lacks weights"):
-        pretrain_on_gpu.main(pretrain_on_gpu.parse_args([str(pack), "-o", str(output), *options]))
+
+def test_a_run_does_not_start_from_what_is_not_its_model(recipe: Path, tmp_path: Path):
+    names, shared = pretrain_on_gpu.import_model(), tmp_path / "shared"
+    config = AstromerConfig(**yaml.safe_load(recipe.read_text())["model"])
+    AstromerForMaskedReconstruction(config).save_pretrained(shared)
+    for layers in (1, 3):
+        with pytest.raises(RuntimeError, match="layers"):
+            pretrain_on_gpu.build_model({"start": str(shared), "model": {"num_hidden_layers": layers}}, {}, names)
+    weights = bytearray((shared / "model.safetensors").read_bytes())
+    weights[-1] ^= 64
+    (shared / "model.safetensors").write_bytes(weights)
+    with pytest.raises(ValueError, match="checksum"):
+        pretrain_on_gpu.build_model({"start": str(shared)}, {}, names)
+    AstromerForPreTraining(AstromerConfig(**MODEL, num_target_features=5)).save_pretrained(tmp_path / "whole")
+    with pytest.raises(SystemExit, match="the pack has none"):
+        pretrain_on_gpu.build_model({"start": str(tmp_path / "whole")}, {}, names)
 
 
 def test_trainer_trains_the_same_recipe_and_goes_on_where_it_stopped(recipe: Path, tmp_path: Path):
