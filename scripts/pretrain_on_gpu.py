@@ -322,13 +322,9 @@ def build_model(run: dict[str, Any], packed: dict[str, np.ndarray], names: dict[
         raise SystemExit("error: the model predicts features and the pack has none; pack with a recipe that names `features`")
     if not is_whole and "num_target_features" not in changed and config.feature_weight and "features" in packed:
         config.num_target_features = packed["features"].shape[1]
-    if is_whole:
-        return kind.from_pretrained(run["start"], config=config)
-    model = kind(config)
-    if "start" in run:
-        kept = names["AstromerForMaskedReconstruction"].from_pretrained(run["start"], **changed)
-        model.load_state_dict(kept.state_dict(), strict=False)
-    return model
+    if "start" not in run:
+        return kind(config)
+    return kind.from_pretrained(run["start"], config=config) if is_whole else kind.with_new_projector(run["start"], config)
 
 
 def train(

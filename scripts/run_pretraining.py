@@ -114,11 +114,8 @@ def build_model(
     """A new model of the given fields, or the one in a folder; `fields` come on top."""
     if model.startswith("{"):
         return kind(AstromerConfig(**json.loads(model) | fields))
-    if kind is AstromerForPreTraining:  # a checkpoint that is shared has no projector: it starts anew
-        started = kind(AstromerConfig.from_pretrained(model, **fields))
-        whole = AstromerForMaskedReconstruction.from_pretrained(model)
-        started.load_state_dict(whole.state_dict(), strict=False)
-        return started
+    if issubclass(kind, AstromerForPreTraining):  # a checkpoint that is shared has no projector: it starts anew
+        return kind.with_new_projector(model, AstromerConfig.from_pretrained(model, **fields))
     return kind.from_pretrained(model, **fields)
 
 

@@ -168,7 +168,8 @@ def export_onnx(model: Any, output: str | Path, *, name: str = "", for_light_cur
         )
         assert onnx_program is not None
         # Constants first, so that the rules of the optimizer, which take long, are tried at half as many nodes.
-        optimizer = importlib.import_module("onnxscript.optimizer")
+        from onnxscript import optimizer
+
         optimizer.fold_constants(onnx_program.model)
         optimizer.remove_unused_nodes(onnx_program.model)
         onnx_program.optimize()

@@ -101,6 +101,14 @@ class AstromerForPreTraining(AstromerForMaskedReconstruction):
         if isinstance(module, SketchedIsotropicGaussianLoss):
             init.zeros_(module.num_draws)
 
+    @classmethod
+    def with_new_projector(cls, folder: str, config: AstromerConfig) -> "AstromerForPreTraining":
+        """Encoder and decoder of a checkpoint, which is checked as by `from_pretrained`; projector and feature head are new."""
+        model = cls(config)
+        kept = AstromerForMaskedReconstruction.from_pretrained(folder, config=config)
+        model.load_state_dict(kept.state_dict(), strict=False)
+        return model
+
     def without_projector(self) -> AstromerForMaskedReconstruction:
         """Encoder and decoder, which are what a checkpoint needs; they share their weights with this model."""
         kept = AstromerForMaskedReconstruction(self.config)

@@ -91,8 +91,7 @@ def train_head(
     head = HeadOnStates(model)
     shortcut = model.classifier.shortcut
     if shortcut is not None:
-        nn.init.zeros_(shortcut.weight)
-        nn.init.zeros_(shortcut.bias)
+        _set_to_zero(shortcut)
         shortcut.requires_grad_(False)
 
     def windows_of(states: FrozenStates, objects: np.ndarray) -> StatesOfWindows:
@@ -160,8 +159,7 @@ def fit_shortcut(
     batch = windows.__getitems__(range(len(windows)))
     values = model.classifier.mean_of_last(batch["pooled"].unbind(1)).numpy()
     if len(values) == shortcut.out_features:
-        nn.init.zeros_(shortcut.weight)
-        nn.init.zeros_(shortcut.bias)
+        _set_to_zero(shortcut)
         return
     scaler, discriminant = linear_discriminant(priors).fit(values, batch["labels"].numpy())
     assert len(discriminant.classes_) == shortcut.out_features
@@ -187,6 +185,11 @@ def classify_states(
     batches = ({name: tensor.to(device) for name, tensor in batch.items()} for batch in loader)
     logits = torch.cat([head(**batch)["logits"].float().cpu() for batch in batches])
     return lambda temperature: states.mean_over_windows((logits / temperature).softmax(-1).numpy(), asked.windows)
+
+
+def _set_to_zero(layer: nn.Linear) -> None:
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
 
 
 def _identity(batch: Any) -> Any:
